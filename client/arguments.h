@@ -1,0 +1,38 @@
+// What the user typed after `sockctl`.
+#ifndef SOCKHOST_CLIENT_ARGUMENTS_H_
+#define SOCKHOST_CLIENT_ARGUMENTS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "client/admin_address.h"
+#include "sockhost/v1/admin.pb.h"
+
+namespace sockhost::client {
+
+enum class OutputFormat { kTable, kJson, kName };
+
+// Plain data. Flags that end up in a request are written into it directly.
+struct Arguments {
+  // Global flags.
+  AdminAddress host;
+  absl::Duration timeout = absl::Seconds(10);
+  OutputFormat output = OutputFormat::kTable;
+  bool no_headers = false;
+
+  // Arguments without a flag: names, or the words of `help`.
+  std::vector<std::string> names;
+
+  // Flags of verbs.
+  v1::CreateListenerRequest create_listener;
+  v1::DeleteListenerRequest delete_listener;
+  v1::ListSocketsRequest list_sockets;
+  v1::WatchSocketsRequest watch_sockets;
+  int64_t sample_count = 0;  // samples after which a watch ends; 0: never
+};
+
+}  // namespace sockhost::client
+
+#endif  // SOCKHOST_CLIENT_ARGUMENTS_H_

@@ -1,0 +1,28 @@
+#include "client/duration_flag.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sockhost::client {
+
+CLI::Option* AddDurationFlag(CLI::App& app, const std::string& flag, const std::string& description,
+                             std::function<void(absl::Duration)> set) {
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [flag, set = std::move(set)](const std::string& text) {
+            absl::Duration duration;
+            if (!absl::ParseDuration(text, &duration) || duration <= absl::ZeroDuration() ||
+                duration == absl::InfiniteDuration()) {
+              throw CLI::ValidationError(
+                  flag, absl::StrCat("\"", text,
+                                     "\" is no duration above zero: write e.g. 100ms, 1s, 1m30s"));
+            }
+            set(duration);
+          },
+          description)
+      ->type_name("DURATION");
+}
+
+}  // namespace sockhost::client

@@ -1,0 +1,20 @@
+// Flags that take a duration: 100ms, 1s, 1m30s.
+#ifndef SOCKHOST_CLIENT_DURATION_FLAG_H_
+#define SOCKHOST_CLIENT_DURATION_FLAG_H_
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace sockhost::client {
+
+// Adds `flag`, which calls `set` with a finite duration above zero. Anything
+// else is a usage error that names the value and the form.
+CLI::Option* AddDurationFlag(CLI::App& app, const std::string& flag, const std::string& description,
+                             std::function<void(absl::Duration)> set);
+
+}  // namespace sockhost::client
+
+#endif  // SOCKHOST_CLIENT_DURATION_FLAG_H_

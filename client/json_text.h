@@ -1,0 +1,23 @@
+// Canonical proto3 JSON, which is what scripts read.
+#ifndef SOCKHOST_CLIENT_JSON_TEXT_H_
+#define SOCKHOST_CLIENT_JSON_TEXT_H_
+
+#include <google/protobuf/message.h>
+
+#include <string>
+
+namespace sockhost::client {
+
+enum class JsonLayout {
+  kIndented,  // several lines
+  kOneLine,   // for streams: one object, one line
+};
+
+// lowerCamelCase names, int64 as strings. Fields without presence are printed
+// even if zero or empty, so that a script finds each counter in each object;
+// messages that are not set are left out. Ends with exactly one line end.
+std::string JsonText(const google::protobuf::Message& message, JsonLayout layout);
+
+}  // namespace sockhost::client
+
+#endif  // SOCKHOST_CLIENT_JSON_TEXT_H_

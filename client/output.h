@@ -1,0 +1,28 @@
+// Standard output, written without a buffer: a line that was printed can be seen.
+#ifndef SOCKHOST_CLIENT_OUTPUT_H_
+#define SOCKHOST_CLIENT_OUTPUT_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace sockhost::client {
+
+// One thread. Does not own the fd.
+class Output {
+ public:
+  explicit Output(int fd) : fd_(fd) {}
+
+  // Writes all of `text`, waiting as long as its reader does. CANCELLED: the
+  // reader has gone (EPIPE), which is how `| head` ends; SIGPIPE must be ignored.
+  absl::Status Write(absl::string_view text);
+
+  bool IsTerminal() const;
+  int fd() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+}  // namespace sockhost::client
+
+#endif  // SOCKHOST_CLIENT_OUTPUT_H_

@@ -1,0 +1,101 @@
+#include "client/resource_tables.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "client/display_text.h"
+#include "client/resource_name.h"
+
+namespace sockhost::client {
+namespace {
+
+using google::protobuf::RepeatedPtrField;
+
+constexpr Align kRight = Align::kRight;
+
+template <class Resource>
+std::string Age(const Resource& resource, absl::Time now) {
+  return resource.has_create_time() ? AgeText(now - TimeOf(resource.create_time())) : "";
+}
+
+std::string AddressOf(const v1::Listener& listener) {
+  return listener.effective_address().empty() ? listener.address() : listener.effective_address();
+}
+
+std::string RegisteredFds(const v1::Service& service) {
+  return service.capacity() == 0 ? "" : absl::StrCat(service.used(), "/", service.capacity());
+}
+
+}  // namespace
+
+TextTable TableOf(const RepeatedPtrField<v1::Listener>& listeners, absl::Time now) {
+  TextTable table({{"NAME"},
+                   {"SERVICE"},
+                   {"ADDRESS"},
+                   {"STATE"},
+                   {"CONNECTIONS", kRight},
+                   {"EVENTS", kRight},
+                   {"RX-BYTES", kRight},
+                   {"TX-BYTES", kRight},
+                   {"AGE", kRight}});
+  for (const v1::Listener& listener : listeners) {
+    const v1::Counters& counters = listener.counters();
+    table.AddRow({BareId(kListeners, listener.name()), BareId(kServices, listener.service()),
+                  AddressOf(listener), EnumText(listener.state(), v1::Listener::State_Name),
+                  absl::StrCat(counters.active_connections()),
+                  absl::StrCat(counters.handler_calls()), absl::StrCat(counters.receive_bytes()),
+                  absl::StrCat(counters.transmit_bytes()), Age(listener, now)});
+  }
+  return table;
+}
+
+TextTable TableOf(const RepeatedPtrField<v1::Socket>& sockets, absl::Time now) {
+  TextTable table({{"ID", kRight},
+                   {"FD", kRight},
+                   {"ROLE"},
+                   {"SERVICE"},
+                   {"LISTENER"},
+                   {"LOCAL"},
+                   {"REMOTE"},
+                   {"ACCEPTS", kRight},
+                   {"EVENTS", kRight},
+                   {"RX-BYTES", kRight},
+                   {"TX-BYTES", kRight},
+                   {"AGE", kRight}});
+  for (const v1::Socket& socket : sockets) {
+    const v1::Counters& counters = socket.counters();
+    table.AddRow({BareId(kSockets, socket.name()), absl::StrCat(socket.fd()),
+                  EnumText(socket.role(), v1::Socket::Role_Name),
+                  BareId(kServices, socket.service()), BareId(kListeners, socket.listener()),
+                  socket.local_address(), socket.remote_address(),
+                  absl::StrCat(counters.accepted_connections()),
+                  absl::StrCat(counters.handler_calls()), absl::StrCat(counters.receive_bytes()),
+                  absl::StrCat(counters.transmit_bytes()), Age(socket, now)});
+  }
+  return table;
+}
+
+TextTable TableOf(const RepeatedPtrField<v1::Service>& services, absl::Time) {
+  TextTable table({{"NAME"},
+                   {"KIND"},
+                   {"REGISTERED", kRight},
+                   {"SOCKETS", kRight},
+                   {"EVENTS", kRight},
+                   {"MAX-TIME", kRight},
+                   {"OWNER"}});
+  for (const v1::Service& service : services) {
+    const v1::Counters& counters = service.counters();
+    table.AddRow({BareId(kServices, service.name()),
+                  EnumText(service.kind(), v1::Service::Kind_Name), RegisteredFds(service),
+                  absl::StrCat(service.sockets()), absl::StrCat(counters.handler_calls()),
+                  absl::FormatDuration(absl::Nanoseconds(counters.max_handler_time_nanos())),
+                  service.owner()});
+  }
+  return table;
+}
+
+absl::Time TimeOf(const google::protobuf::Timestamp& timestamp) {
+  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+}
+
+}  // namespace sockhost::client

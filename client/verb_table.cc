@@ -1,0 +1,59 @@
+#include "client/verb_table.h"
+
+#include <algorithm>
+
+#include "client/completion_script.h"
+#include "client/help_text.h"
+#include "client/host_verbs.h"
+#include "client/listener_verbs.h"
+#include "client/service_verbs.h"
+#include "client/socket_verbs.h"
+#include "client/watch_verb.h"
+
+namespace sockhost::client {
+namespace {
+
+constexpr Verb kVerbs[] = {
+    {"listener", "Listeners: the addresses at which sockhostd serves", ""},
+    {"listener create", "Open a listener and bind it to a service",
+     "sockctl listener create web --service echo --address tcp://127.0.0.1:0 --label env=test",
+     DeclareListenerCreate, RunListenerCreate},
+    {"listener list", "List all listeners", "sockctl listener list -o json", nullptr,
+     RunListenerList},
+    {"listener get", "Show one listener with all its counters", "sockctl listener get web",
+     DeclareListenerGet, RunListenerGet},
+    {"listener delete", "Close listeners and free their addresses",
+     "sockctl listener delete web --force", DeclareListenerDelete, RunListenerDelete},
+    {"socket", "Sockets: every fd that sockhostd watches", ""},
+    {"socket list", "List sockets", "sockctl socket list --filter 'listener = web'",
+     DeclareSocketList, RunSocketList},
+    {"socket get", "Show one socket with all its counters", "sockctl socket get 12",
+     DeclareSocketGet, RunSocketGet},
+    {"service", "Services: the handlers that sockhostd knows", ""},
+    {"service list", "List all services", "sockctl service list", nullptr, RunServiceList},
+    {"service get", "Show one service with all its counters", "sockctl service get echo",
+     DeclareServiceGet, RunServiceGet},
+    {"host", "Show the daemon: version, limits, statistics of its thread", "sockctl host", nullptr,
+     RunHost},
+    {"watch", "Show sockets with their counters and rates, again and again",
+     "sockctl watch --interval 500ms --filter 'role = CONNECTION'", DeclareWatch, RunWatch},
+    {"health", "Ask whether the daemon serves; exits with 0 only if it does", "sockctl health",
+     DeclareHealth, RunHealth},
+    {"version", "Show the versions of sockctl and of the daemon", "sockctl version", nullptr,
+     RunVersion},
+    {"completion", "Print the completion script of a shell", "source <(sockctl completion bash)",
+     DeclareCompletion, RunCompletion},
+    {"help", "Show help", "sockctl help listener create", DeclareHelp, RunHelp},
+};
+
+}  // namespace
+
+absl::Span<const Verb> Verbs() { return kVerbs; }
+
+const Verb* FindVerb(absl::string_view path) {
+  const auto verb = std::find_if(std::begin(kVerbs), std::end(kVerbs),
+                                 [path](const Verb& v) { return v.path == path; });
+  return verb == std::end(kVerbs) ? nullptr : verb;
+}
+
+}  // namespace sockhost::client

@@ -1,0 +1,32 @@
+// Addresses of the admin API.
+#ifndef SOCKHOST_SERVER_ADMIN_ADDRESS_H_
+#define SOCKHOST_SERVER_ADMIN_ADDRESS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "sockhost/socket_address.h"
+
+namespace sockhost {
+
+// `unix:/path` or `tcp://HOST:PORT`.
+struct AdminAddress {
+  // Not empty: a unix socket.
+  std::string path;
+  // Else TCP.
+  SocketAddress tcp;
+
+  bool is_unix() const { return !path.empty(); }
+  std::string ToString() const;
+
+  // Error: ADDRESS_INVALID.
+  static absl::StatusOr<AdminAddress> Parse(absl::string_view text);
+};
+
+// True for an address that only this machine reaches.
+bool IsLoopback(const SocketAddress& address);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_ADMIN_ADDRESS_H_

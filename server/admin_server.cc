@@ -1,0 +1,84 @@
+#include "admin_server.h"
+
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+// No request of the contract is larger.
+constexpr int kMaxReceiveBytes = 1 << 20;
+constexpr int kMaxMetadataBytes = 8 << 10;
+// One client's calls at the same time on one connection.
+constexpr int kMaxStreamsPerConnection = 100;
+// A connection that sends nothing is given up: first before its HTTP/2 preface,
+// then without calls.
+constexpr int kHandshakeTimeoutMs = 5'000;
+constexpr int kIdleTimeoutMs = 300'000;
+// The server's own pings find peers that are gone without a word.
+constexpr int kKeepaliveMs = 30'000;
+constexpr int kKeepaliveTimeoutMs = 10'000;
+// Clients that ping every 10 s are usual; the default of 5 min sends them away.
+constexpr int kMinPingIntervalMs = 10'000;
+constexpr size_t kMemoryBytes = size_t{256} << 20;
+
+// How long watches may take to end by themselves, before their connections are
+// shut down.
+constexpr absl::Duration kWatchGrace = absl::Milliseconds(500);
+
+void SetLimits(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kMinPingIntervalMs);
+  builder.SetResourceQuota(grpc::ResourceQuota("admin").Resize(kMemoryBytes));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(AdminService& service,
+                                                                AdminAcceptor& acceptor) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  SetLimits(builder);
+  builder.RegisterService(&service);
+  acceptor.Attach(builder);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (!server) return Error(Reason::kINTERNAL, "cannot start the gRPC server");
+  std::unique_ptr<AdminServer> out(new AdminServer(std::move(server)));
+  out->SetServing(true);
+  return out;
+}
+
+void AdminServer::SetServing(bool serving) {
+  grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
+  health->SetServingStatus(v1::AdminService::service_full_name(), serving);
+  health->SetServingStatus(serving);
+}
+
+void AdminServer::Stop(WatchSet& watches, AdminAcceptor& acceptor) {
+  watches.Stop();
+  const absl::Time deadline = absl::Now() + kWatchGrace;
+  while (watches.size() > 0 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
+  acceptor.StopListening();
+  // gRPC waits for a reader that has stopped, beyond every deadline; a connection
+  // that is shut down frees it.
+  acceptor.ShutdownConnections();
+  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(400));
+}
+
+}  // namespace sockhost

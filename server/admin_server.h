@@ -1,0 +1,41 @@
+// The gRPC server of the admin API.
+#ifndef SOCKHOST_SERVER_ADMIN_SERVER_H_
+#define SOCKHOST_SERVER_ADMIN_SERVER_H_
+
+#include <grpcpp/server.h>
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "admin_acceptor.h"
+#include "admin_service.h"
+#include "socket_watch.h"
+
+namespace sockhost {
+
+// AdminService and grpc.health.v1 on the connections that an acceptor brings.
+//
+// Thread rule: main.
+class AdminServer {
+ public:
+  // Starts to serve; health is SERVING. `service` and `acceptor` are not owned
+  // and outlive the server. Error: INTERNAL.
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(AdminService& service,
+                                                            AdminAcceptor& acceptor);
+
+  // Any thread: what grpc.health.v1 answers for "" and for AdminService.
+  void SetServing(bool serving);
+
+  // Ends every stream and connection, and the server. Takes at most a second,
+  // whatever the readers do.
+  void Stop(WatchSet& watches, AdminAcceptor& acceptor);
+
+ private:
+  explicit AdminServer(std::unique_ptr<grpc::Server> server) : server_(std::move(server)) {}
+
+  const std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_ADMIN_SERVER_H_

@@ -1,0 +1,87 @@
+// The RPCs of sockhost.v1.AdminService.
+#ifndef SOCKHOST_SERVER_ADMIN_SERVICE_H_
+#define SOCKHOST_SERVER_ADMIN_SERVICE_H_
+
+#include <grpcpp/server_context.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sockhost/service_host.h"
+#include "sockhost/v1/admin.grpc.pb.h"
+#include "socket_watch.h"
+#include "task_thread.h"
+
+namespace sockhost {
+
+// What this process is, constant from start to end.
+struct HostIdentity {
+  std::string version;
+  std::string instance_id;
+  int64_t start_time_nanos = 0;
+  int64_t fd_limit = 0;
+  std::vector<std::string> admin_addresses;
+};
+
+// Each method decodes, calls the core or the watches, and encodes. No method
+// waits: gRPC has few threads.
+//
+// Thread rule: gRPC's threads.
+class AdminService final : public v1::AdminService::CallbackService {
+ public:
+  // `host`, `watches` and `tasks` are not owned and outlive the gRPC server.
+  AdminService(HostIdentity identity, ServiceHost& host, WatchSet& watches, TaskThread& tasks);
+
+  grpc::ServerUnaryReactor* CreateListener(grpc::CallbackServerContext* context,
+                                           const v1::CreateListenerRequest* request,
+                                           v1::Listener* response) override;
+  grpc::ServerUnaryReactor* GetListener(grpc::CallbackServerContext* context,
+                                        const v1::GetListenerRequest* request,
+                                        v1::Listener* response) override;
+  grpc::ServerUnaryReactor* ListListeners(grpc::CallbackServerContext* context,
+                                          const v1::ListListenersRequest* request,
+                                          v1::ListListenersResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteListener(grpc::CallbackServerContext* context,
+                                           const v1::DeleteListenerRequest* request,
+                                           google::protobuf::Empty* response) override;
+  grpc::ServerUnaryReactor* GetSocket(grpc::CallbackServerContext* context,
+                                      const v1::GetSocketRequest* request,
+                                      v1::Socket* response) override;
+  grpc::ServerUnaryReactor* ListSockets(grpc::CallbackServerContext* context,
+                                        const v1::ListSocketsRequest* request,
+                                        v1::ListSocketsResponse* response) override;
+  grpc::ServerUnaryReactor* GetService(grpc::CallbackServerContext* context,
+                                       const v1::GetServiceRequest* request,
+                                       v1::Service* response) override;
+  grpc::ServerUnaryReactor* ListServices(grpc::CallbackServerContext* context,
+                                         const v1::ListServicesRequest* request,
+                                         v1::ListServicesResponse* response) override;
+  grpc::ServerUnaryReactor* GetHost(grpc::CallbackServerContext* context,
+                                    const v1::GetHostRequest* request,
+                                    v1::Host* response) override;
+  grpc::ServerWriteReactor<v1::WatchSocketsResponse>* WatchSockets(
+      grpc::CallbackServerContext* context, const v1::WatchSocketsRequest* request) override;
+
+ private:
+  absl::Status Create(const v1::CreateListenerRequest& request, v1::Listener& response);
+  absl::Status Get(const v1::GetListenerRequest& request, v1::Listener& response) const;
+  absl::Status List(const v1::ListListenersRequest& request,
+                    v1::ListListenersResponse& response) const;
+  absl::Status Delete(const v1::DeleteListenerRequest& request, absl::AnyInvocable<void()> done);
+  absl::Status Get(const v1::GetSocketRequest& request, v1::Socket& response) const;
+  absl::Status List(const v1::ListSocketsRequest& request,
+                    v1::ListSocketsResponse& response) const;
+  absl::Status Get(const v1::GetServiceRequest& request, v1::Service& response) const;
+  absl::Status List(const v1::ListServicesRequest& request,
+                    v1::ListServicesResponse& response) const;
+
+  const HostIdentity identity_;
+  ServiceHost& host_;
+  WatchSet& watches_;
+  TaskThread& tasks_;
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_ADMIN_SERVICE_H_

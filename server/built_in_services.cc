@@ -1,0 +1,13 @@
+#include "built_in_services.h"
+
+namespace sockhost {
+
+absl::Status DefineBuiltInServices(ServiceHost& host) {
+  for (const sockhost_service_definition* service : {&kEchoService, &kDiscardService}) {
+    absl::Status status = host.DefineService(*service, ServiceKind::kBuiltIn);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sockhost

@@ -1,0 +1,19 @@
+// The border between absl::Status and gRPC.
+#ifndef SOCKHOST_SERVER_GRPC_STATUS_H_
+#define SOCKHOST_SERVER_GRPC_STATUS_H_
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+
+namespace sockhost {
+
+// The gRPC status of `status`, with google.rpc.Status in its details: ErrorInfo
+// with the reason and metadata of sockhost/error.h, and BadRequest where a field
+// of the request is wrong. A status that was not made by Error() becomes
+// INTERNAL with reason INTERNAL. Any thread.
+grpc::Status ToGrpcStatus(const absl::Status& status);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_GRPC_STATUS_H_

@@ -1,0 +1,83 @@
+#include "listener_record.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+constexpr size_t kMaxTextLength = 256;
+constexpr int kMaxLabels = 64;
+
+absl::Status Invalid(absl::string_view field, absl::string_view value, absl::string_view rule) {
+  const std::string shown = absl::CHexEscape(value.substr(0, 64));
+  return Error(Reason::kFIELD_INVALID, absl::StrCat(field, " \"", shown, "\": ", rule),
+               {{"value", shown}}, absl::StrCat("listener.", std::string(field)));
+}
+
+// ^[a-z]([a-z0-9_.-]{0,61}[a-z0-9])?$
+bool IsLabelKey(absl::string_view key) {
+  if (key.empty() || key.size() > 63 || !absl::ascii_islower(key.front())) return false;
+  const auto is_inner = [](unsigned char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '_' || c == '.' || c == '-';
+  };
+  const unsigned char last = static_cast<unsigned char>(key.back());
+  return std::all_of(key.begin(), key.end(), is_inner) &&
+         (absl::ascii_islower(last) || absl::ascii_isdigit(last));
+}
+
+}  // namespace
+
+absl::Status ValidateListenerTexts(const v1::Listener& listener) {
+  if (listener.display_name().size() > kMaxTextLength) {
+    return Invalid("display_name", listener.display_name(), "use at most 256 bytes");
+  }
+  if (listener.labels_size() > kMaxLabels) {
+    return Invalid("labels", absl::StrCat(listener.labels_size()), "use at most 64 labels");
+  }
+  for (const auto& [key, value] : listener.labels()) {
+    if (!IsLabelKey(key)) {
+      return Invalid("labels", key,
+                     "use keys of 1 to 63 lower-case letters, digits, '_', '.' and '-' that begin "
+                     "with a letter and end with a letter or digit");
+    }
+    if (value.size() > kMaxTextLength) {
+      return Invalid("labels", value, "use values of at most 256 bytes");
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const ListenerRecord> MakeListenerRecord(const v1::Listener& listener) {
+  auto record = std::make_shared<ListenerRecord>();
+  record->uid = MakeUuid();
+  record->display_name = listener.display_name();
+  record->labels.insert(listener.labels().begin(), listener.labels().end());
+  // Opaque to clients; it only has to differ after each change.
+  record->etag = absl::StrCat("\"", MakeUuid().substr(0, 18), "\"");
+  record->create_time_nanos = record->update_time_nanos = absl::GetCurrentTimeNanos();
+  return record;
+}
+
+std::string MakeUuid() {
+  std::array<uint8_t, 16> bytes{};
+  // Cannot fail for 16 bytes once the system has booted (getrandom(2)).
+  [[maybe_unused]] const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
+  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);
+  bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);
+  const std::string hex =
+      absl::BytesToHexString({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-",
+                      hex.substr(16, 4), "-", hex.substr(20));
+}
+
+}  // namespace sockhost

@@ -1,0 +1,37 @@
+// What the admin API knows of a listener beyond what the core runs.
+#ifndef SOCKHOST_SERVER_LISTENER_RECORD_H_
+#define SOCKHOST_SERVER_LISTENER_RECORD_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "sockhost/listener_config.h"
+#include "sockhost/v1/listener.pb.h"
+
+namespace sockhost {
+
+// Kept with the listener in the core, so that the two come and go together.
+struct ListenerRecord : ListenerAttachment {
+  std::string uid;
+  std::string display_name;
+  std::map<std::string, std::string> labels;
+  std::string etag;
+  int64_t create_time_nanos = 0;
+  int64_t update_time_nanos = 0;
+};
+
+// Checks display_name and labels. Error: FIELD_INVALID with the field.
+absl::Status ValidateListenerTexts(const v1::Listener& listener);
+
+// A new record of `listener`: texts copied; uid, etag and times made.
+std::shared_ptr<const ListenerRecord> MakeListenerRecord(const v1::Listener& listener);
+
+// A random UUID (RFC 9562, version 4) in text form.
+std::string MakeUuid();
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_LISTENER_RECORD_H_

@@ -1,0 +1,157 @@
+#include "proto_encoding.h"
+
+#include <poll.h>
+
+#include "listener_record.h"
+#include "resource_name.h"
+
+namespace sockhost {
+namespace {
+
+v1::Listener::State EncodeState(ListenerState state) {
+  switch (state) {
+    case ListenerState::kActive:
+      return v1::Listener::ACTIVE;
+    case ListenerState::kPaused:
+      return v1::Listener::PAUSED;
+    case ListenerState::kDraining:
+      return v1::Listener::DRAINING;
+  }
+  return v1::Listener::STATE_UNSPECIFIED;
+}
+
+v1::Socket::Role EncodeRole(Role role) {
+  switch (role) {
+    case Role::kListening:
+      return v1::Socket::LISTENING;
+    case Role::kConnection:
+      return v1::Socket::CONNECTION;
+    case Role::kDatagram:
+      return v1::Socket::DATAGRAM;
+    case Role::kRegistered:
+      return v1::Socket::REGISTERED;
+  }
+  return v1::Socket::ROLE_UNSPECIFIED;
+}
+
+v1::Socket::Protocol EncodeProtocol(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::kTcp:
+      return v1::Socket::TCP;
+    case Protocol::kUdp:
+      return v1::Socket::UDP;
+    case Protocol::kUnixStream:
+      return v1::Socket::UNIX_STREAM;
+    case Protocol::kUnixDatagram:
+      return v1::Socket::UNIX_DATAGRAM;
+    case Protocol::kNone:
+      break;
+  }
+  return v1::Socket::PROTOCOL_UNSPECIFIED;
+}
+
+// last_event_time is the one counter that is a time.
+void EncodeCounter(int64_t value, v1::Counters& out, void (v1::Counters::*set)(int64_t)) {
+  if (value != 0) (out.*set)(value);
+}
+
+void EncodeLastEventTime(int64_t nanos, v1::Counters& out) {
+  if (nanos != 0) EncodeTime(nanos, *out.mutable_last_event_time());
+}
+
+}  // namespace
+
+void EncodeTime(int64_t nanos, google::protobuf::Timestamp& out) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  out.set_seconds(nanos / kSecond);
+  out.set_nanos(static_cast<int32_t>(nanos % kSecond));
+}
+
+void Encode(const CounterValues& values, v1::Counters& out) {
+// By the kinds of the table: a counter without a field does not compile.
+#define ENCODE_kSum(name) EncodeCounter(values[Counter::name], out, &v1::Counters::set_##name);
+#define ENCODE_kMaximum(name) ENCODE_kSum(name)
+#define ENCODE_kGauge(name) ENCODE_kSum(name)
+#define ENCODE_kTime(name) EncodeLastEventTime(values[Counter::name], out);
+#define ENCODE(name, kind) ENCODE_##kind(name)
+  SOCKHOST_COUNTERS(ENCODE)
+#undef ENCODE
+#undef ENCODE_kTime
+#undef ENCODE_kGauge
+#undef ENCODE_kMaximum
+#undef ENCODE_kSum
+}
+
+void Encode(const ListenerSnapshot& snapshot, v1::Listener& out) {
+  const ListenerConfig& config = *snapshot.config;
+  // The admin API makes every listener of this process, each with its record.
+  const auto& record = static_cast<const ListenerRecord&>(*config.attachment);
+  out.set_name(ListenerName(config.name));
+  out.set_uid(record.uid);
+  out.set_display_name(record.display_name);
+  out.mutable_labels()->insert(record.labels.begin(), record.labels.end());
+  out.set_service(ServiceName(config.service));
+  out.set_address(config.address.ToString());
+  out.set_effective_address(snapshot.effective_address.ToString());
+  out.set_backlog(config.backlog);
+  out.set_effective_backlog(snapshot.effective_backlog);
+  out.set_max_connections(config.max_connections);
+  out.set_ipv6_only(config.ipv6_only);
+  out.set_state(EncodeState(snapshot.state));
+  out.set_state_reason(snapshot.state_reason);
+  out.set_etag(record.etag);
+  EncodeTime(record.create_time_nanos, *out.mutable_create_time());
+  EncodeTime(record.update_time_nanos, *out.mutable_update_time());
+  Encode(snapshot.counters, *out.mutable_counters());
+}
+
+void Encode(const SocketSnapshot& snapshot, v1::Socket& out) {
+  constexpr struct {
+    uint32_t bit;
+    const char* name;
+  } kPollNames[] = {{POLLIN, "POLLIN"},
+                    {POLLPRI, "POLLPRI"},
+                    {POLLOUT, "POLLOUT"},
+                    {POLLRDHUP, "POLLRDHUP"}};
+  out.set_name(SocketName(snapshot.id));
+  out.set_fd(snapshot.fd);
+  out.set_cookie(static_cast<int64_t>(snapshot.cookie));
+  out.set_role(EncodeRole(snapshot.role));
+  out.set_protocol(EncodeProtocol(snapshot.protocol));
+  out.set_service(ServiceName(*snapshot.service));
+  if (snapshot.listener) out.set_listener(ListenerName(*snapshot.listener));
+  out.set_local_address(snapshot.local.ToString());
+  out.set_remote_address(snapshot.remote.ToString());
+  EncodeTime(snapshot.create_time_nanos, *out.mutable_create_time());
+  for (const auto& [bit, name] : kPollNames) {
+    if (snapshot.events & bit) out.add_poll_events(name);
+  }
+  out.set_masked(snapshot.masked);
+  Encode(snapshot.counters, *out.mutable_counters());
+}
+
+void Encode(const ServiceSnapshot& snapshot, v1::Service& out) {
+  out.set_name(ServiceName(*snapshot.name));
+  out.set_kind(snapshot.kind == ServiceKind::kBuiltIn ? v1::Service::BUILT_IN
+                                                      : v1::Service::MODULE);
+  out.set_owner(snapshot.owner);
+  out.set_capacity(snapshot.capacity);
+  out.set_used(snapshot.registered);
+  out.set_sockets(snapshot.sockets);
+  Encode(snapshot.counters, *out.mutable_counters());
+}
+
+void Encode(const LoopStatistics& statistics, v1::LoopStatistics& out) {
+  out.set_wakeups(statistics.wakeups);
+  out.set_events(statistics.events);
+  out.set_stale_events(statistics.stale_events);
+  out.set_max_events_per_wakeup(statistics.max_events_per_wakeup);
+  out.set_busy_nanos(statistics.busy_nanos);
+  out.set_max_turn_nanos(statistics.max_turn_nanos);
+  out.set_epoll_rebuilds(statistics.epoll_rebuilds);
+  out.set_stalls(statistics.stalls);
+  out.set_max_stall_nanos(statistics.max_stall_nanos);
+  out.set_closed_behind(statistics.closed_behind);
+}
+
+}  // namespace sockhost

@@ -1,0 +1,26 @@
+// Snapshots of the core as messages of the contract.
+#ifndef SOCKHOST_SERVER_PROTO_ENCODING_H_
+#define SOCKHOST_SERVER_PROTO_ENCODING_H_
+
+#include "sockhost/service_host.h"
+#include "sockhost/v1/counters.pb.h"
+#include "sockhost/v1/host.pb.h"
+#include "sockhost/v1/listener.pb.h"
+#include "sockhost/v1/service.pb.h"
+#include "sockhost/v1/socket.pb.h"
+
+namespace sockhost {
+
+// Each fills an empty message. Any thread.
+void Encode(const CounterValues& values, v1::Counters& out);
+void Encode(const ListenerSnapshot& snapshot, v1::Listener& out);
+void Encode(const SocketSnapshot& snapshot, v1::Socket& out);
+void Encode(const ServiceSnapshot& snapshot, v1::Service& out);
+void Encode(const LoopStatistics& statistics, v1::LoopStatistics& out);
+
+// Nanoseconds since 1970 as a timestamp.
+void EncodeTime(int64_t nanos, google::protobuf::Timestamp& out);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_PROTO_ENCODING_H_

@@ -1,0 +1,21 @@
+#include "socket_sample.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace sockhost {
+
+std::shared_ptr<const SocketSample> TakeSample(const ServiceHost& host) {
+  auto sample = std::make_shared<SocketSample>();
+  sample->time_nanos = absl::GetCurrentTimeNanos();
+  sample->sockets.reserve(host.sockets());
+  host.ForEachSocket(
+      [&sample](SocketSnapshot&& socket) { sample->sockets.push_back(std::move(socket)); });
+  std::sort(sample->sockets.begin(), sample->sockets.end(),
+            [](const SocketSnapshot& a, const SocketSnapshot& b) { return a.id < b.id; });
+  return sample;
+}
+
+}  // namespace sockhost

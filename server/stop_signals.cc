@@ -1,0 +1,56 @@
+#include "stop_signals.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <string_view>
+
+namespace sockhost {
+namespace {
+
+// As a shell reports a process that a signal has ended.
+constexpr int kExitBySignal = 128 + SIGTERM;
+constexpr int kExitByLimit = 1;
+
+[[noreturn]] void EndProcess(std::string_view why, int code) {
+  // Not through the log: its thread may be what hangs. The result is of no use.
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, why.data(), why.size());
+  _exit(code);
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  // A peer that goes away is an error of send(2), never the end of the process.
+  signal(SIGPIPE, SIG_IGN);
+}
+
+StopSignals::~StopSignals() { close(fd_); }
+
+bool StopSignals::Take() {
+  signalfd_siginfo signal;
+  return read(fd_, &signal, sizeof(signal)) == sizeof(signal);
+}
+
+void StopSignals::EndProcessAfter(absl::Duration limit) {
+  const int timeout_ms = static_cast<int>(absl::ToInt64Milliseconds(limit));
+  // Never joined: the process ends with it or before it.
+  std::thread([fd = fd_, timeout_ms] {
+    pollfd signal{fd, POLLIN, 0};
+    if (poll(&signal, 1, timeout_ms) > 0) {
+      EndProcess("sockhostd: second signal: stopped at once\n", kExitBySignal);
+    }
+    EndProcess("sockhostd: could not stop in time: ended\n", kExitByLimit);
+  }).detach();
+}
+
+}  // namespace sockhost

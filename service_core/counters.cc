@@ -1,0 +1,82 @@
+#include "sockhost/counters.h"
+
+#include "absl/strings/string_view.h"
+
+namespace sockhost {
+namespace {
+
+constexpr absl::string_view kNames[] = {
+#define SOCKHOST_X(name, kind) #name,
+    SOCKHOST_COUNTERS(SOCKHOST_X)
+#undef SOCKHOST_X
+};
+
+}  // namespace
+
+absl::string_view CounterName(Counter counter) { return kNames[static_cast<size_t>(counter)]; }
+
+// The last four belong to threads other than the service thread. They are kept
+// apart because a plain store of the service thread would lose their additions.
+struct CounterBlock::Rare {
+  std::array<std::atomic<int64_t>, kCounters - kHotCounters> values{};
+  std::atomic<int64_t> foreign_receive_bytes{0};
+  std::atomic<int64_t> foreign_receive_messages{0};
+  std::atomic<int64_t> foreign_transmit_bytes{0};
+  std::atomic<int64_t> foreign_transmit_messages{0};
+};
+
+CounterBlock::~CounterBlock() { delete rare_.load(); }
+
+CounterBlock::Rare& CounterBlock::AllocateRare() {
+  Rare* rare = rare_.load(std::memory_order_acquire);
+  if (rare) return *rare;
+  auto fresh = std::make_unique<Rare>();
+  if (rare_.compare_exchange_strong(rare, fresh.get())) return *fresh.release();
+  return *rare;
+}
+
+std::atomic<int64_t>& CounterBlock::RareCell(size_t i) { return AllocateRare().values[i]; }
+
+void CounterBlock::AddReceivedFromAnyThread(int64_t bytes, int64_t messages) {
+  Rare& rare = AllocateRare();
+  rare.foreign_receive_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  rare.foreign_receive_messages.fetch_add(messages, std::memory_order_relaxed);
+}
+
+void CounterBlock::AddTransmittedFromAnyThread(int64_t bytes, int64_t messages) {
+  Rare& rare = AllocateRare();
+  rare.foreign_transmit_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  rare.foreign_transmit_messages.fetch_add(messages, std::memory_order_relaxed);
+}
+
+int64_t CounterBlock::Get(Counter counter) const {
+  const size_t i = static_cast<size_t>(counter);
+  if (i < kHotCounters) return hot_[i].load(std::memory_order_relaxed);
+  const Rare* rare = rare_.load(std::memory_order_acquire);
+  return rare ? rare->values[i - kHotCounters].load(std::memory_order_relaxed) : 0;
+}
+
+CounterValues CounterBlock::Read() const {
+  CounterValues out;
+  for (size_t i = 0; i < kHotCounters; ++i) {
+    out[static_cast<Counter>(i)] = hot_[i].load(std::memory_order_relaxed);
+  }
+  const Rare* rare = rare_.load(std::memory_order_acquire);
+  if (!rare) return out;
+  for (size_t i = kHotCounters; i < kCounters; ++i) {
+    out[static_cast<Counter>(i)] = rare->values[i - kHotCounters].load(std::memory_order_relaxed);
+  }
+  out[Counter::receive_bytes] += rare->foreign_receive_bytes.load(std::memory_order_relaxed);
+  out[Counter::receive_messages] += rare->foreign_receive_messages.load(std::memory_order_relaxed);
+  out[Counter::transmit_bytes] += rare->foreign_transmit_bytes.load(std::memory_order_relaxed);
+  out[Counter::transmit_messages] +=
+      rare->foreign_transmit_messages.load(std::memory_order_relaxed);
+  return out;
+}
+
+void CounterBlock::Clear() {
+  for (std::atomic<int64_t>& value : hot_) value.store(0, std::memory_order_relaxed);
+  delete rare_.exchange(nullptr);
+}
+
+}  // namespace sockhost

@@ -1,0 +1,41 @@
+// Datagrams in batches, counted.
+#include <sys/socket.h>
+
+#include "socket_traffic.h"
+#include "sockhost/socket_service_ext.h"
+
+using sockhost::CountReceive;
+using sockhost::CountTransmit;
+
+extern "C" {
+
+int sockhost_recvmmsg(int fd, struct mmsghdr* messages, unsigned int count, int flags) {
+  const int received = recvmmsg(fd, messages, count, flags, nullptr);
+  if (received < 0) {
+    CountReceive(fd, -1, 0, 0);
+    return received;
+  }
+  ssize_t bytes = 0;
+  size_t truncated = 0;
+  for (int i = 0; i < received; ++i) {
+    bytes += messages[i].msg_len;
+    truncated += (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+  }
+  CountReceive(fd, bytes, static_cast<size_t>(received), truncated);
+  return received;
+}
+
+int sockhost_sendmmsg(int fd, struct mmsghdr* messages, unsigned int count, int flags) {
+  const int sent = sendmmsg(fd, messages, count, flags);
+  if (sent < 0) {
+    CountTransmit(fd, -1, 0, 0);
+    return sent;
+  }
+  size_t bytes = 0;
+  for (int i = 0; i < sent; ++i) bytes += messages[i].msg_len;
+  // Datagrams are sent whole or not at all.
+  CountTransmit(fd, static_cast<ssize_t>(bytes), bytes, static_cast<size_t>(sent));
+  return sent;
+}
+
+}  // extern "C"

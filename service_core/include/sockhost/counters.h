@@ -1,0 +1,140 @@
+// The counters of sockets, listeners and services: one table, one block type.
+#ifndef SOCKHOST_COUNTERS_H_
+#define SOCKHOST_COUNTERS_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/strings/string_view.h"
+
+namespace sockhost {
+
+// X(name, kind). Names and units are those of proto/sockhost/v1/counters.proto.
+// kSum only grows; kMaximum is the largest value seen; kGauge goes both ways;
+// kTime is a wall clock time in ns since 1970.
+//
+// Hot counters change with nearly every event and live inside the block. Rare
+// ones live in a second block that is allocated when the first of them changes:
+// an idle socket then costs a quarter.
+#define SOCKHOST_HOT_COUNTERS(X)        \
+  X(poll_in_events, kSum)               \
+  X(handler_calls, kSum)                \
+  X(handler_time_nanos, kSum)           \
+  X(max_handler_time_nanos, kMaximum)   \
+  X(dispatch_delay_nanos, kSum)         \
+  X(max_dispatch_delay_nanos, kMaximum) \
+  X(receive_bytes, kSum)                \
+  X(transmit_bytes, kSum)               \
+  X(receive_messages, kSum)             \
+  X(transmit_messages, kSum)            \
+  X(last_event_time, kTime)
+
+#define SOCKHOST_RARE_COUNTERS(X)    \
+  X(poll_out_events, kSum)           \
+  X(poll_pri_events, kSum)           \
+  X(poll_err_events, kSum)           \
+  X(poll_hup_events, kSum)           \
+  X(poll_rdhup_events, kSum)         \
+  X(poll_nval_events, kSum)          \
+  X(truncated_messages, kSum)        \
+  X(would_block, kSum)               \
+  X(short_writes, kSum)              \
+  X(receive_errors, kSum)            \
+  X(transmit_errors, kSum)           \
+  X(accepted_connections, kSum)      \
+  X(accept_errors, kSum)             \
+  X(accept_pauses, kSum)             \
+  X(max_accepts_per_wakeup, kMaximum) \
+  X(active_connections, kGauge)      \
+  X(max_active_connections, kMaximum) \
+  X(rejected_connections, kSum)      \
+  X(dropped_messages, kSum)          \
+  X(spurious_events, kSum)           \
+  X(masked, kSum)                    \
+  X(masked_nanos, kSum)              \
+  X(stale_events, kSum)              \
+  X(slow_handler_calls, kSum)
+
+#define SOCKHOST_COUNTERS(X) SOCKHOST_HOT_COUNTERS(X) SOCKHOST_RARE_COUNTERS(X)
+
+enum class CounterKind { kSum, kMaximum, kGauge, kTime };
+
+enum class Counter : size_t {
+#define SOCKHOST_X(name, kind) name,
+  SOCKHOST_COUNTERS(SOCKHOST_X)
+#undef SOCKHOST_X
+};
+
+#define SOCKHOST_X(name, kind) +1
+inline constexpr size_t kHotCounters = SOCKHOST_HOT_COUNTERS(SOCKHOST_X);
+inline constexpr size_t kCounters = SOCKHOST_COUNTERS(SOCKHOST_X);
+#undef SOCKHOST_X
+
+absl::string_view CounterName(Counter counter);
+
+// The values of a block at one moment. Plain data.
+class CounterValues {
+ public:
+  int64_t operator[](Counter counter) const { return values_[static_cast<size_t>(counter)]; }
+  int64_t& operator[](Counter counter) { return values_[static_cast<size_t>(counter)]; }
+  bool operator==(const CounterValues&) const = default;
+
+ private:
+  std::array<int64_t, kCounters> values_{};
+};
+
+// The counters of one socket, listener or service.
+//
+// Thread rule: Add, Max and Set are for the service thread, the only writer, so
+// a hot counter costs a plain load and store. AddReceived and AddTransmitted on
+// any other thread go through *FromAnyThread. Read is for any thread; each value
+// is whole, different values may be a few events apart.
+class CounterBlock {
+ public:
+  CounterBlock() = default;
+  ~CounterBlock();
+  CounterBlock(const CounterBlock&) = delete;
+  CounterBlock& operator=(const CounterBlock&) = delete;
+
+  void Add(Counter counter, int64_t n = 1) {
+    std::atomic<int64_t>& cell = Cell(counter);
+    cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void Max(Counter counter, int64_t value) {
+    std::atomic<int64_t>& cell = Cell(counter);
+    if (cell.load(std::memory_order_relaxed) < value) cell.store(value, std::memory_order_relaxed);
+  }
+  void Set(Counter counter, int64_t value) {
+    Cell(counter).store(value, std::memory_order_relaxed);
+  }
+
+  void AddReceivedFromAnyThread(int64_t bytes, int64_t messages);
+  void AddTransmittedFromAnyThread(int64_t bytes, int64_t messages);
+
+  int64_t Get(Counter counter) const;
+  CounterValues Read() const;
+
+  // Back to zero, for the next socket in the same table slot.
+  void Clear();
+
+ private:
+  struct Rare;
+
+  std::atomic<int64_t>& Cell(Counter counter) {
+    const size_t i = static_cast<size_t>(counter);
+    return i < kHotCounters ? hot_[i] : RareCell(i - kHotCounters);
+  }
+  std::atomic<int64_t>& RareCell(size_t i);
+  Rare& AllocateRare();
+
+  std::array<std::atomic<int64_t>, kHotCounters> hot_{};
+  // Allocated once, by whichever thread comes first; freed with the block.
+  std::atomic<Rare*> rare_{nullptr};
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_COUNTERS_H_

@@ -1,0 +1,121 @@
+// The service core for a program that embeds it: services, listeners, sockets
+// and the thread that runs them.
+#ifndef SOCKHOST_SERVICE_HOST_H_
+#define SOCKHOST_SERVICE_HOST_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "sockhost/counters.h"
+#include "sockhost/listener_config.h"
+#include "sockhost/loop_statistics.h"
+#include "sockhost/socket_service_ext.h"
+#include "sockhost/socket_snapshot.h"
+
+namespace sockhost {
+
+enum class ServiceKind : uint8_t { kBuiltIn, kModule };
+
+// A copy; plain data.
+struct ServiceSnapshot {
+  std::shared_ptr<const std::string> name;
+  ServiceKind kind = ServiceKind::kModule;
+  std::string owner;
+  int capacity = 0;
+  int registered = 0;
+  int sockets = 0;
+  CounterValues counters;
+};
+
+struct HostOptions {
+  // Sockets at the same time; 0: as many as the limit of open files allows.
+  size_t max_sockets = 0;
+  size_t max_listeners = 65536;
+};
+
+// One service thread with its services, listeners and sockets.
+//
+// Thread rule: any thread, unless said otherwise. No call waits for a handler.
+class ServiceHost {
+ public:
+  // The host behind the C API: one in each process, made on first use, never
+  // destroyed (services announce themselves before main and withdraw after it).
+  static ServiceHost& OfProcess();
+
+  ServiceHost();
+  ~ServiceHost();
+  ServiceHost(const ServiceHost&) = delete;
+  ServiceHost& operator=(const ServiceHost&) = delete;
+
+  // Starts the service thread. Sockets that are registered already are polled
+  // from now on. Once. Errors: INTERNAL, FD_LIMIT; registering fails with -EIO
+  // from then on.
+  absl::Status Start(const HostOptions& options);
+
+  // Closes every listening and datagram socket and refuses new listeners.
+  // Connections live on.
+  void StopAccepting();
+
+  // Lets the handler in progress finish, closes every listener with its
+  // connections, and ends the service thread. Not on the service thread.
+  void Stop();
+
+  // Makes a service known. Errors: SERVICE_INVALID, ALREADY_EXISTS.
+  absl::Status DefineService(const sockhost_service_definition& definition, ServiceKind kind);
+  // In the order in which they became known.
+  std::vector<ServiceSnapshot> ListServices() const;
+
+  // Opens a listener: bound and polled on return. Errors: LISTENER_ID_INVALID,
+  // FIELD_INVALID, SERVICE_NOT_FOUND, LISTENER_EXISTS, LISTENER_LIMIT,
+  // SOCKET_LIMIT, ADDRESS_IN_USE, BIND_NOT_PERMITTED, ADDRESS_NOT_AVAILABLE,
+  // FD_LIMIT, SHUTTING_DOWN, INTERNAL.
+  absl::StatusOr<ListenerSnapshot> CreateListener(const ListenerConfig& config);
+
+  // Removes a listener. With `force` its connections are closed; without it they
+  // make the call fail. `done` runs when everything is closed and the name is
+  // free; it runs on the service thread and must not block. Errors, with `done`
+  // never called: LISTENER_NOT_FOUND, LISTENER_BUSY.
+  absl::Status DeleteListener(absl::string_view name, bool force,
+                              absl::AnyInvocable<void()> done);
+  // As above, and fails if the name belongs to another listener by now.
+  absl::Status DeleteListener(const ListenerSnapshot& listener, bool force,
+                              absl::AnyInvocable<void()> done);
+
+  std::optional<ListenerSnapshot> FindListener(absl::string_view name) const;
+  // In the order of names.
+  std::vector<ListenerSnapshot> ListListeners() const;
+  size_t listeners() const;
+  size_t max_listeners() const;
+
+  // Calls `visit` for each socket, in no particular order. No handler waits for
+  // it longer than a few microseconds.
+  void ForEachSocket(const std::function<void(SocketSnapshot&&)>& visit) const;
+  std::optional<SocketSnapshot> FindSocket(SocketId id) const;
+  size_t sockets() const;
+  size_t max_sockets() const;
+
+  LoopStatistics Statistics() const;
+
+  // True while one handler call has lasted 200 ms or longer.
+  bool IsStalled() const;
+  // Name of the service whose handler that is; "" if none.
+  std::string StalledService() const;
+
+  // What the core's own files see.
+  struct Parts;
+
+ private:
+  friend Parts& ProcessParts();
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVICE_HOST_H_

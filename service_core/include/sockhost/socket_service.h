@@ -1,0 +1,164 @@
+/*
+ * The Zephyr socket service API, hosted on Linux.
+ *
+ * A service is a handler that the service thread calls when one of the
+ * service's sockets is ready. Sources written for Zephyr include it as
+ * <zephyr/net/socket_service.h>, which adds Zephyr's socket names; this header
+ * alone adds no other name.
+ *
+ * Thread rule of every function here: any thread, and inside a handler. None of
+ * them waits for a handler, so the caller may hold a lock that a handler wants.
+ *
+ * Source: Zephyr Project documentation, "Socket Services"; poll(2), epoll(7).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SOCKHOST_SOCKET_SERVICE_H_
+#define SOCKHOST_SOCKET_SERVICE_H_
+
+#include <poll.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct net_socket_service_desc;
+struct net_socket_service_event;
+
+/*
+ * Called on the service thread for one ready socket. `pev` and what it points
+ * to are a copy that is valid during the call: changing it changes nothing.
+ * Must not block: every other service waits meanwhile.
+ */
+typedef void (*net_socket_service_handler_t)(struct net_socket_service_event *pev);
+
+/* One ready socket, as a handler sees it. */
+struct net_socket_service_event {
+  /* The handler being called. */
+  net_socket_service_handler_t callback;
+  /* fd, the events asked for, and in `revents` what is ready. POLLERR, POLLHUP
+   * and POLLNVAL come even if not asked for. */
+  struct pollfd event;
+  /* As given when the socket was registered. */
+  void *user_data;
+  /* The service. */
+  struct net_socket_service_desc *svc;
+};
+
+/* A service. Defined by the macros below; the fields are read only. */
+struct net_socket_service_desc {
+  /* "file:line" of the definition. */
+  const char *owner;
+  /* The registered sockets; free entries have event.fd == -1. Another thread
+   * that registers changes entries while they are read. */
+  struct net_socket_service_event *pev;
+  /* Capacity: number of entries of `pev`. */
+  int pev_len;
+  /* Number of the service in this process; -1 until it is known. */
+  int *idx;
+};
+
+/*
+ * Replaces the whole set of sockets of `service`. Entries with fd == -1 are
+ * free slots. Every handler call that begins after the return sees the new set;
+ * a call in progress finishes. Before the service thread runs, sockets are
+ * queued and polled from its start. On error the old set stays in force.
+ *
+ * The caller keeps ownership of the fds: unregister before closing one. An fd
+ * that was closed all the same is found, counted and reported.
+ *
+ * Returns 0 or
+ *   -EINVAL  service is NULL, len < 0, fds is NULL with len > 0, an fd < -1, or
+ *            events hold a bit that poll(2) does not know
+ *   -ENOENT  the service is not known in this process
+ *   -ENOMEM  len is larger than the capacity of the service
+ *   -EBADF   an fd is not open
+ *   -EPERM   an fd cannot be polled (a regular file or a directory)
+ *   -EEXIST  an fd is twice in `fds`, or registered with another service (the
+ *            log names it)
+ *   -ENOSPC  the kernel's limit of epoll watches, or the host's socket limit
+ *   -EIO     the service thread could not start or has stopped
+ */
+int net_socket_service_register(const struct net_socket_service_desc *service,
+                                struct pollfd *fds, int len, void *user_data);
+
+/*
+ * Removes every socket of `service` from polling; the caller may close them
+ * after the return. Returns as net_socket_service_register().
+ */
+int net_socket_service_unregister(const struct net_socket_service_desc *service);
+
+/*
+ * Unregisters `service` and hands its sockets to the service thread, which
+ * closes them. The caller must not use the fds any more.
+ * sockhost_service_close() tells when they are closed.
+ * Returns as net_socket_service_register().
+ */
+int net_socket_service_close(const struct net_socket_service_desc *service);
+
+/* Called for one service; `svc` is valid during the call. */
+typedef void (*net_socket_service_cb_t)(const struct net_socket_service_desc *svc,
+                                        void *user_data);
+
+/*
+ * Calls `cb` for each service known to this process, in the order in which they
+ * became known. Safe beside concurrent registrations and the loading of
+ * modules; `cb` may call every function of this header.
+ */
+void net_socket_service_foreach(net_socket_service_cb_t cb, void *user_data);
+
+/* Not for direct use: announces a service that a macro defined. */
+void sockhost_service_announce(const struct net_socket_service_desc *service, const char *name,
+                               net_socket_service_handler_t handler);
+/* Not for direct use: forgets it when its shared object is unloaded. */
+void sockhost_service_withdraw(const struct net_socket_service_desc *service);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define SOCKHOST_STRINGIFY_(x) #x
+#define SOCKHOST_STRINGIFY(x) SOCKHOST_STRINGIFY_(x)
+
+/*
+ * The definition announces itself from a constructor, so that it is known in
+ * every kind of binary: executables, shared objects, loaded modules and members
+ * of archives that are linked in, with --gc-sections too. (An archive member
+ * that nothing refers to is never linked; link such archives whole.)
+ * The event array is filled on announcement, because its range initialiser is
+ * no C++.
+ */
+#define SOCKHOST_SERVICE_DEFINE_(scope, name_, cb_, count_)                                   \
+  static int sockhost_idx_##name_ = -1;                                                       \
+  static struct net_socket_service_event sockhost_pev_##name_[count_];                        \
+  scope struct net_socket_service_desc name_ = {                                              \
+      __FILE__ ":" SOCKHOST_STRINGIFY(__LINE__), sockhost_pev_##name_, (count_),              \
+      &sockhost_idx_##name_};                                                                 \
+  __attribute__((constructor, used)) static void sockhost_announce_##name_(void) {            \
+    sockhost_service_announce(&name_, #name_, cb_);                                           \
+  }                                                                                           \
+  __attribute__((destructor, used)) static void sockhost_withdraw_##name_(void) {             \
+    sockhost_service_withdraw(&name_);                                                        \
+  }                                                                                           \
+  struct sockhost_require_semicolon_##name_
+
+/*
+ * Defines service `name` with handler `cb` and room for `count` sockets, visible
+ * to other files as `extern const struct net_socket_service_desc name;` (in C
+ * without `const` as well). The handler is called synchronously: the next
+ * service waits until it returns.
+ */
+#ifdef __cplusplus
+#define NET_SOCKET_SERVICE_SYNC_DEFINE(name, cb, count)      \
+  extern const struct net_socket_service_desc name;          \
+  SOCKHOST_SERVICE_DEFINE_(const, name, cb, count)
+#else
+#define NET_SOCKET_SERVICE_SYNC_DEFINE(name, cb, count) \
+  SOCKHOST_SERVICE_DEFINE_(const, name, cb, count)
+#endif
+
+/* As above, private to the file. */
+#define NET_SOCKET_SERVICE_SYNC_DEFINE_STATIC(name, cb, count) \
+  SOCKHOST_SERVICE_DEFINE_(static const, name, cb, count)
+
+#endif /* SOCKHOST_SOCKET_SERVICE_H_ */

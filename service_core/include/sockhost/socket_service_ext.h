@@ -1,0 +1,132 @@
+/*
+ * Extensions to the Zephyr socket service API, for C and C++. They never change
+ * what the functions of sockhost/socket_service.h do.
+ *
+ * Thread rule: any thread and inside handlers, unless said otherwise. No
+ * function waits for a handler, except sockhost_service_close_wait().
+ *
+ * Functions return 0 or a negative errno. Those of the register family return
+ * what net_socket_service_register() returns for the same fault.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SOCKHOST_SOCKET_SERVICE_EXT_H_
+#define SOCKHOST_SOCKET_SERVICE_EXT_H_
+
+#include <stddef.h>
+#include <sockhost/socket_service.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Services defined at run time ---------------------------------------- */
+
+/* What a service is. Copied by sockhost_service_define(). */
+struct sockhost_service_definition {
+  /* ^[a-z]([a-z0-9_-]{0,61}[a-z0-9])?$, or a C identifier. Required. */
+  const char *name;
+  /* "file:line" for people; NULL: unknown. */
+  const char *owner;
+  /* Required. */
+  net_socket_service_handler_t handler;
+  /* fds that programs can register with it; 0: only listeners use it. */
+  int capacity;
+  /* Events that a connection is first polled for. 0: POLLIN. POLLOUT lets a
+   * service speak first. */
+  short connection_events;
+  /* Called on the service thread when a socket of this service that carries
+   * user_data other than NULL goes away; frees it. NULL: nothing to free. */
+  void (*free_user_data)(void *user_data);
+};
+
+/*
+ * Makes a service known. `*service` is valid until sockhost_service_undefine().
+ * -EINVAL: no or bad name, no handler, capacity < 0; -EEXIST: name is taken.
+ */
+int sockhost_service_define(const struct sockhost_service_definition *definition,
+                            const struct net_socket_service_desc **service);
+
+/*
+ * Unregisters and forgets a service that was defined at run time. Its memory is
+ * freed when no handler call can be in progress any more.
+ * -ENOENT: unknown; -EBUSY: a listener is bound to it; -EINVAL: it was defined
+ * by a macro.
+ */
+int sockhost_service_undefine(const struct net_socket_service_desc *service);
+
+/* ---- One socket of a set, O(1) ------------------------------------------- */
+
+/* Adds one fd with its own user_data; the others are not touched. */
+int sockhost_service_add(const struct net_socket_service_desc *service, int fd, short events,
+                         void *user_data);
+
+/* Changes the events of one fd. -ENOENT: not registered with `service`. */
+int sockhost_service_modify(const struct net_socket_service_desc *service, int fd, short events);
+
+/* Changes the user_data of one fd. The old one is not freed. -ENOENT as above. */
+int sockhost_service_set_user_data(const struct net_socket_service_desc *service, int fd,
+                                   void *user_data);
+
+/* Removes one fd from polling; the caller may close it. -ENOENT as above. */
+int sockhost_service_remove(const struct net_socket_service_desc *service, int fd);
+
+/* ---- Close, with completion ---------------------------------------------- */
+
+/*
+ * As net_socket_service_close(); `done` is called with `arg` on the service
+ * thread when every fd is closed and no handler call of them is in progress.
+ * `done` may be NULL. On error `done` is never called.
+ */
+int sockhost_service_close(const struct net_socket_service_desc *service,
+                           void (*done)(void *arg), void *arg);
+
+/*
+ * As above, and waits up to `timeout_ms` milliseconds (-1: without limit).
+ * -EDEADLK: called on the service thread (nothing changed); -ETIMEDOUT: the
+ * sockets are unregistered, and closed as soon as the thread comes back.
+ */
+int sockhost_service_close_wait(const struct net_socket_service_desc *service, int timeout_ms);
+
+/* ---- Connections of listeners, inside a handler -------------------------- */
+
+/*
+ * A socket that belongs to a listener: the host opened it and closes it. These
+ * functions are for handlers, on the service thread, and for fds of their own
+ * service. They return -ENOENT for another fd.
+ *
+ * The host closes a connection by itself when its handler returns and the peer
+ * has closed and everything was read, or the connection has failed, as long as
+ * POLLIN is asked for. A handler that still wants to send asks for POLLOUT only.
+ */
+
+/* Changes what the socket is polled for. */
+int sockhost_socket_set_events(int fd, short events);
+
+/* Stores state of the service; freed by free_user_data when the socket goes. */
+int sockhost_socket_set_user_data(int fd, void *user_data);
+
+/* Closes the socket when the handler returns. */
+int sockhost_socket_close(int fd);
+
+/* Nonzero if the socket exchanges datagrams. */
+int sockhost_socket_is_datagram(int fd);
+
+/* Counts datagrams that the service dropped on purpose. */
+void sockhost_socket_count_dropped(int fd, size_t messages);
+
+/* ---- Datagrams in batches -------------------------------------------------- */
+
+struct mmsghdr;
+
+/* recvmmsg(2) without a time-out, counted as the zsock_ calls are. */
+int sockhost_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
+
+/* sendmmsg(2), counted as the zsock_ calls are. */
+int sockhost_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SOCKHOST_SOCKET_SERVICE_EXT_H_ */

@@ -1,0 +1,42 @@
+// What can be said about one socket at one moment.
+#ifndef SOCKHOST_SOCKET_SNAPSHOT_H_
+#define SOCKHOST_SOCKET_SNAPSHOT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "sockhost/counters.h"
+#include "sockhost/socket_address.h"
+
+namespace sockhost {
+
+// Counted up from 1 in each process, never reused. 0 is no socket.
+using SocketId = int64_t;
+
+enum class Role : uint8_t { kListening, kConnection, kDatagram, kRegistered };
+
+// A copy; plain data.
+struct SocketSnapshot {
+  SocketId id = 0;
+  int fd = -1;
+  // SO_COOKIE; 0 if the fd is no socket.
+  uint64_t cookie = 0;
+  Role role = Role::kRegistered;
+  Protocol protocol = Protocol::kNone;
+  std::shared_ptr<const std::string> service;
+  // nullptr for registered sockets.
+  std::shared_ptr<const std::string> listener;
+  SocketAddress local;
+  SocketAddress remote;
+  // Wall clock, ns since 1970.
+  int64_t create_time_nanos = 0;
+  // POLL* bits that are asked for.
+  uint32_t events = 0;
+  bool masked = false;
+  CounterValues counters;
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SOCKET_SNAPSHOT_H_

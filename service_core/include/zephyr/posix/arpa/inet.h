@@ -1,0 +1,14 @@
+/*
+ * POSIX <arpa/inet.h>, with the socket calls routed to the zsock_ functions: see
+ * zephyr/net/socket.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ZEPHYR_POSIX_ARPA_INET_H_
+#define ZEPHYR_POSIX_ARPA_INET_H_
+
+#include <zephyr/net/socket.h>
+
+#include <arpa/inet.h>
+
+#endif /* ZEPHYR_POSIX_ARPA_INET_H_ */

@@ -1,0 +1,14 @@
+/*
+ * POSIX <net/if.h>, with the socket calls routed to the zsock_ functions: see
+ * zephyr/net/socket.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ZEPHYR_POSIX_NET_IF_H_
+#define ZEPHYR_POSIX_NET_IF_H_
+
+#include <zephyr/net/socket.h>
+
+#include <net/if.h>
+
+#endif /* ZEPHYR_POSIX_NET_IF_H_ */

@@ -1,0 +1,14 @@
+/*
+ * POSIX <netinet/in.h>, with the socket calls routed to the zsock_ functions: see
+ * zephyr/net/socket.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ZEPHYR_POSIX_NETINET_IN_H_
+#define ZEPHYR_POSIX_NETINET_IN_H_
+
+#include <zephyr/net/socket.h>
+
+#include <netinet/in.h>
+
+#endif /* ZEPHYR_POSIX_NETINET_IN_H_ */

@@ -1,0 +1,16 @@
+/*
+ * POSIX <sys/stat.h>, with the socket calls routed to the zsock_ functions: see
+ * zephyr/net/socket.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ZEPHYR_POSIX_SYS_STAT_H_
+#define ZEPHYR_POSIX_SYS_STAT_H_
+
+#include <zephyr/types.h>
+
+#include <sockhost/posix_routes.h>
+
+#include <sys/stat.h>
+
+#endif /* ZEPHYR_POSIX_SYS_STAT_H_ */

@@ -1,0 +1,16 @@
+/*
+ * POSIX <unistd.h>, with the socket calls routed to the zsock_ functions: see
+ * zephyr/net/socket.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ZEPHYR_POSIX_UNISTD_H_
+#define ZEPHYR_POSIX_UNISTD_H_
+
+#include <zephyr/types.h>
+
+#include <sockhost/posix_routes.h>
+
+#include <unistd.h>
+
+#endif /* ZEPHYR_POSIX_UNISTD_H_ */

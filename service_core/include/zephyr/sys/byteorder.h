@@ -1,0 +1,82 @@
+/*
+ * Byte order of integers in memory and on the wire.
+ *
+ * Source: Zephyr API documentation, "Byte Order".
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ZEPHYR_SYS_BYTEORDER_H_
+#define ZEPHYR_SYS_BYTEORDER_H_
+
+#include <zephyr/types.h>
+
+#include <endian.h>
+#include <string.h>
+
+#define sys_le16_to_cpu(x) le16toh(x)
+#define sys_cpu_to_le16(x) htole16(x)
+#define sys_be16_to_cpu(x) be16toh(x)
+#define sys_cpu_to_be16(x) htobe16(x)
+#define sys_le32_to_cpu(x) le32toh(x)
+#define sys_cpu_to_le32(x) htole32(x)
+#define sys_be32_to_cpu(x) be32toh(x)
+#define sys_cpu_to_be32(x) htobe32(x)
+#define sys_le64_to_cpu(x) le64toh(x)
+#define sys_cpu_to_le64(x) htole64(x)
+#define sys_be64_to_cpu(x) be64toh(x)
+#define sys_cpu_to_be64(x) htobe64(x)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* sys_get_be16(p), sys_put_be16(value, p) and the like; `p` need not be aligned. */
+#define SOCKHOST_BYTE_ORDER(bits, order)                                               \
+  static inline uint##bits##_t sys_get_##order##bits(const uint8_t *source) {          \
+    uint##bits##_t value;                                                              \
+    memcpy(&value, source, sizeof(value));                                             \
+    return order##bits##toh(value);                                                    \
+  }                                                                                    \
+  static inline void sys_put_##order##bits(uint##bits##_t value, uint8_t *target) {    \
+    const uint##bits##_t stored = hto##order##bits(value);                             \
+    memcpy(target, &stored, sizeof(stored));                                           \
+  }
+
+SOCKHOST_BYTE_ORDER(16, be)
+SOCKHOST_BYTE_ORDER(16, le)
+SOCKHOST_BYTE_ORDER(32, be)
+SOCKHOST_BYTE_ORDER(32, le)
+SOCKHOST_BYTE_ORDER(64, be)
+SOCKHOST_BYTE_ORDER(64, le)
+
+#undef SOCKHOST_BYTE_ORDER
+
+static inline uint32_t sys_get_be24(const uint8_t *source) {
+  return ((uint32_t)source[0] << 16) | ((uint32_t)source[1] << 8) | source[2];
+}
+static inline uint32_t sys_get_le24(const uint8_t *source) {
+  return ((uint32_t)source[2] << 16) | ((uint32_t)source[1] << 8) | source[0];
+}
+static inline void sys_put_be24(uint32_t value, uint8_t *target) {
+  target[0] = (uint8_t)(value >> 16);
+  target[1] = (uint8_t)(value >> 8);
+  target[2] = (uint8_t)value;
+}
+static inline void sys_put_le24(uint32_t value, uint8_t *target) {
+  target[2] = (uint8_t)(value >> 16);
+  target[1] = (uint8_t)(value >> 8);
+  target[0] = (uint8_t)value;
+}
+
+/* Copies with the bytes in reverse; the two must not overlap. */
+static inline void sys_memcpy_swap(void *target, const void *source, size_t length) {
+  const uint8_t *from = (const uint8_t *)source + length;
+  uint8_t *to = (uint8_t *)target;
+  while (length-- > 0) *to++ = *--from;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ZEPHYR_SYS_BYTEORDER_H_ */

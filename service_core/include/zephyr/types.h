@@ -1,0 +1,16 @@
+/*
+ * The fixed-width and POSIX integer types that Zephyr sources take for granted.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ZEPHYR_TYPES_H_
+#define ZEPHYR_TYPES_H_
+
+#include <zephyr/toolchain.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#endif /* ZEPHYR_TYPES_H_ */

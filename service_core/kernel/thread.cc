@@ -1,0 +1,163 @@
+#include "kernel/thread.h"
+
+#include <zephyr/kernel.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "kernel/wait.h"
+#include "log.h"
+#include "mutex.h"
+#include "sockhost/error.h"
+
+using sockhost::kernel::Guard;
+using sockhost::kernel::IsForever;
+using sockhost::kernel::IsNoWait;
+using sockhost::kernel::Wait;
+using sockhost::kernel::WakeAll;
+
+namespace {
+
+// A thread goes through them in this order.
+enum State { kCreated, kRunning, kEnded };
+
+// 15 characters and the NUL: the limit of pthread_setname_np(3).
+constexpr size_t kLinuxNameSize = 16;
+
+thread_local k_tid_t current_thread = nullptr;
+
+// Names the Linux thread, if there is one: the guard is held, so that it cannot
+// end meanwhile.
+void ShowName(const k_thread& thread) {
+  if (thread.state != kRunning || thread.name[0] == '\0') return;
+  char name[kLinuxNameSize];
+  std::strncpy(name, thread.name, sizeof(name) - 1);
+  name[sizeof(name) - 1] = '\0';
+  pthread_setname_np(thread.pthread, name);
+}
+
+void* Run(void* argument) {
+  k_thread& thread = *static_cast<k_thread*>(argument);
+  current_thread = &thread;
+  {
+    Guard guard(thread.wait_q);
+    thread.pthread = pthread_self();
+    thread.state = kRunning;
+    ShowName(thread);
+  }
+  k_sleep(thread.delay);
+  thread.entry(thread.arguments[0], thread.arguments[1], thread.arguments[2]);
+  Guard guard(thread.wait_q);
+  thread.state = kEnded;
+  // The last use of `thread` beside its guard: who joined may reuse the memory.
+  WakeAll(thread.wait_q, 0);
+  return nullptr;
+}
+
+bool Start(k_thread& thread) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t ignored;
+  const int error = pthread_create(&ignored, &attributes, Run, &thread);
+  pthread_attr_destroy(&attributes);
+  if (error == 0) return true;
+  sockhost::Log(sockhost::LogLevel::kError,
+                absl::StrCat("create thread: ", thread.name, ": ", sockhost::DescribeErrno(error)));
+  return false;
+}
+
+sockhost::Mutex defined_mutex;
+sockhost_static_thread* defined_threads ABSL_GUARDED_BY(defined_mutex) = nullptr;
+
+// Takes the thread that was announced first out of the list.
+sockhost_static_thread* TakeDefined() {
+  sockhost::MutexLock lock(defined_mutex);
+  sockhost_static_thread* const first = defined_threads;
+  if (first) defined_threads = first->next;
+  return first;
+}
+
+}  // namespace
+
+namespace sockhost::kernel {
+
+void StartDefinedThreads() {
+  while (sockhost_static_thread* defined = TakeDefined()) {
+    k_thread_create(defined->thread, nullptr, 0, defined->entry, defined->arguments[0],
+                    defined->arguments[1], defined->arguments[2], 0, 0,
+                    SYS_TIMEOUT_MS(defined->delay_ms));
+    k_thread_name_set(defined->thread, defined->name);
+  }
+}
+
+}  // namespace sockhost::kernel
+
+extern "C" {
+
+void sockhost_thread_announce(struct sockhost_static_thread* thread) {
+  sockhost::MutexLock lock(defined_mutex);
+  sockhost_static_thread** end = &defined_threads;
+  while (*end) end = &(*end)->next;
+  thread->next = nullptr;
+  *end = thread;
+}
+
+void sockhost_thread_withdraw(struct sockhost_static_thread* thread) {
+  sockhost::MutexLock lock(defined_mutex);
+  for (sockhost_static_thread** at = &defined_threads; *at; at = &(*at)->next) {
+    if (*at != thread) continue;
+    *at = thread->next;
+    return;
+  }
+}
+
+k_tid_t k_thread_create(struct k_thread* thread, k_thread_stack_t*, size_t,
+                        k_thread_entry_t entry, void* p1, void* p2, void* p3, int, uint32_t,
+                        k_timeout_t delay) {
+  *thread = {};
+  thread->entry = entry;
+  thread->arguments[0] = p1;
+  thread->arguments[1] = p2;
+  thread->arguments[2] = p3;
+  thread->state = kCreated;
+  // A thread that waits for k_thread_start() begins at once then.
+  thread->delay = IsForever(delay) ? K_NO_WAIT : delay;
+  if (!IsForever(delay) && !Start(*thread)) return nullptr;
+  return thread;
+}
+
+void k_thread_start(k_tid_t thread) { Start(*thread); }
+
+int k_thread_join(struct k_thread* thread, k_timeout_t timeout) {
+  if (thread == current_thread) return -EDEADLK;
+  Guard guard(thread->wait_q);
+  if (thread->state == kEnded) return 0;
+  if (IsNoWait(timeout)) return -EBUSY;
+  return Wait(guard, thread->wait_q, timeout);
+}
+
+k_tid_t k_current_get(void) {
+  if (!current_thread) {
+    static thread_local k_thread foreign = {};
+    foreign.pthread = pthread_self();
+    foreign.state = kRunning;
+    pthread_getname_np(foreign.pthread, foreign.name, sizeof(foreign.name));
+    current_thread = &foreign;
+  }
+  return current_thread;
+}
+
+int k_thread_name_set(k_tid_t thread, const char* name) {
+  if (!thread) thread = k_current_get();
+  Guard guard(thread->wait_q);
+  std::strncpy(thread->name, name, sizeof(thread->name) - 1);
+  thread->name[sizeof(thread->name) - 1] = '\0';
+  ShowName(*thread);
+  return 0;
+}
+
+const char* k_thread_name_get(k_tid_t thread) { return thread->name; }
+
+}  // extern "C"

@@ -1,0 +1,31 @@
+// Log lines of the core. The core writes none itself: it hands each line to the
+// sink of the program that embeds it.
+#ifndef SOCKHOST_SERVICE_CORE_LOG_H_
+#define SOCKHOST_SERVICE_CORE_LOG_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+
+#include "sockhost/log_sink.h"
+
+namespace sockhost {
+
+// Any thread. `message` is one line without its end.
+void Log(LogLevel level, absl::string_view message);
+
+// At most one line a second; the next one says how many were left out. For
+// faults that a peer or a handler can repeat at will. Any thread.
+class LimitedLog {
+ public:
+  void Log(LogLevel level, absl::string_view message);
+
+ private:
+  std::atomic<int64_t> next_allowed_nanos_{0};
+  std::atomic<int64_t> suppressed_{0};
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVICE_CORE_LOG_H_

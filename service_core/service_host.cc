@@ -1,0 +1,131 @@
+#include "sockhost/service_host.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "host_parts.h"
+#include "sockhost/error.h"
+#include "sockhost/fd_limit.h"
+
+namespace sockhost {
+
+// The one global of the core. The C API has no handle to pass, and services
+// announce themselves from constructors that run before main.
+ServiceHost& ServiceHost::OfProcess() {
+  static auto* host = new ServiceHost;
+  return *host;
+}
+
+ServiceHost::Parts& ProcessParts() { return *ServiceHost::OfProcess().parts_; }
+
+ServiceHost::ServiceHost() : parts_(std::make_unique<Parts>()) {}
+
+ServiceHost::~ServiceHost() { Stop(); }
+
+absl::Status ServiceHost::Start(const HostOptions& options) {
+  if (!parts_->opened.ok()) return parts_->opened;
+  const int64_t fds = RaiseFdLimit();
+  const auto possible = static_cast<size_t>(std::max<int64_t>(fds - kReservedFds, fds / 2));
+  parts_->table.SetLimit(options.max_sockets > 0 ? std::min(options.max_sockets, possible)
+                                                 : possible);
+  parts_->listeners.SetLimit(options.max_listeners);
+  if (absl::Status status = parts_->loop.Start(); !status.ok()) return status;
+  parts_->watchdog.emplace(parts_->loop, parts_->registry);
+  return absl::OkStatus();
+}
+
+void ServiceHost::StopAccepting() {
+  parts_->stopping = true;
+  parts_->listeners.StopAccepting();
+}
+
+void ServiceHost::Stop() {
+  parts_->stopping = true;
+  if (parts_->loop.state() != ServiceLoop::State::kRunning) return;
+  for (const ListenerSnapshot& listener : parts_->listeners.List()) {
+    // NOT_FOUND if somebody else deletes it at the same time.
+    parts_->listeners.Delete(listener.config->name, nullptr, /*force=*/true, {}).IgnoreError();
+  }
+  // The loop's last turn closes what was removed.
+  parts_->loop.Stop();
+  parts_->watchdog.reset();
+}
+
+absl::Status ServiceHost::DefineService(const sockhost_service_definition& definition,
+                                        ServiceKind kind) {
+  return parts_->registry.Define(definition, kind).status();
+}
+
+std::vector<ServiceSnapshot> ServiceHost::ListServices() const {
+  std::vector<ServiceSnapshot> out;
+  for (const std::shared_ptr<Service>& service : parts_->registry.List()) {
+    ServiceSnapshot& snapshot = out.emplace_back();
+    snapshot.name = service->name;
+    snapshot.kind = service->kind;
+    snapshot.owner = service->owner;
+    snapshot.capacity = service->descriptor->pev_len;
+    std::tie(snapshot.registered, snapshot.sockets) = parts_->table.CountSockets(*service);
+    snapshot.counters = service->counters.Read();
+  }
+  return out;
+}
+
+absl::StatusOr<ListenerSnapshot> ServiceHost::CreateListener(const ListenerConfig& config) {
+  if (parts_->stopping) {
+    return Error(Reason::kSHUTTING_DOWN,
+                 absl::StrCat("cannot open listener \"", config.name, "\": the host is stopping"));
+  }
+  return parts_->listeners.Create(config);
+}
+
+absl::Status ServiceHost::DeleteListener(absl::string_view name, bool force,
+                                         absl::AnyInvocable<void()> done) {
+  return parts_->listeners.Delete(name, nullptr, force, std::move(done));
+}
+
+absl::Status ServiceHost::DeleteListener(const ListenerSnapshot& listener, bool force,
+                                         absl::AnyInvocable<void()> done) {
+  const ListenerConfig& config = *listener.config;
+  return parts_->listeners.Delete(config.name, &config, force, std::move(done));
+}
+
+std::optional<ListenerSnapshot> ServiceHost::FindListener(absl::string_view name) const {
+  return parts_->listeners.Find(name);
+}
+
+std::vector<ListenerSnapshot> ServiceHost::ListListeners() const {
+  return parts_->listeners.List();
+}
+
+size_t ServiceHost::listeners() const { return parts_->listeners.size(); }
+size_t ServiceHost::max_listeners() const { return parts_->listeners.limit(); }
+
+void ServiceHost::ForEachSocket(const std::function<void(SocketSnapshot&&)>& visit) const {
+  parts_->table.ForEach(visit);
+}
+
+std::optional<SocketSnapshot> ServiceHost::FindSocket(SocketId id) const {
+  return parts_->table.Find(id);
+}
+
+size_t ServiceHost::sockets() const { return parts_->table.size(); }
+size_t ServiceHost::max_sockets() const { return parts_->table.max_sockets(); }
+
+LoopStatistics ServiceHost::Statistics() const {
+  LoopStatistics out = parts_->loop.Statistics();
+  if (parts_->watchdog) {
+    out.stalls = parts_->watchdog->stalls();
+    out.max_stall_nanos = parts_->watchdog->max_stall_nanos();
+  }
+  return out;
+}
+
+bool ServiceHost::IsStalled() const { return parts_->watchdog && parts_->watchdog->IsStalled(); }
+
+std::string ServiceHost::StalledService() const {
+  return parts_->watchdog ? parts_->watchdog->StalledService() : "";
+}
+
+}  // namespace sockhost

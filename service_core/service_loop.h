@@ -1,0 +1,120 @@
+// The service thread: waits for readiness and calls handlers.
+#ifndef SOCKHOST_SERVICE_CORE_SERVICE_LOOP_H_
+#define SOCKHOST_SERVICE_CORE_SERVICE_LOOP_H_
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "mutex.h"
+#include "socket_table.h"
+#include "sockhost/loop_statistics.h"
+#include "spin_guard.h"
+
+namespace sockhost {
+
+// Runs handlers on one thread of its own.
+//
+//              Start                    Stop
+//   kNotStarted -----> kRunning --------------------> kStopped
+//        |                ^    thread cannot be made
+//        +---------------------------------------> kFailed
+//
+class ServiceLoop {
+ public:
+  enum class State { kNotStarted, kRunning, kStopped, kFailed };
+
+  // `table` is not owned and outlives the loop.
+  explicit ServiceLoop(SocketTable& table);
+  // Stops.
+  ~ServiceLoop();
+  ServiceLoop(const ServiceLoop&) = delete;
+  ServiceLoop& operator=(const ServiceLoop&) = delete;
+
+  // Starts the thread. What was registered before is polled from now on. Once.
+  absl::Status Start();
+  // Lets the handler in progress finish, closes what was removed, and ends the
+  // thread. Not on the service thread. A second call does nothing.
+  void Stop();
+  State state() const { return state_.load(); }
+
+  // Any thread: runs `task` on the service thread between two handlers.
+  void Post(absl::AnyInvocable<void()> task);
+
+  // The service thread only: runs `task` at `time` (monotonic, ns) or later.
+  void RunAt(int64_t time, absl::AnyInvocable<void()> task);
+
+  // True on the thread that runs handlers of this loop.
+  bool OnServiceThread() const;
+
+  // The slot of `fd`, when called inside a handler for its own socket or on the
+  // service thread for another one; else nullptr.
+  static SocketSlot* SlotOnServiceThread(int fd);
+  // The loop whose service thread this is, or nullptr.
+  static ServiceLoop* Current();
+
+  // The service thread only: the turn's wake-up on the monotonic clock, ns.
+  int64_t now() const { return turn_started_; }
+
+  // Any thread.
+  LoopStatistics Statistics() const;
+  // Grows by one when a handler call begins and by one when it ends: odd while a
+  // handler runs.
+  uint64_t call_number() const { return call_number_.load(std::memory_order_acquire); }
+  // The service of the last call. Only to be compared: it may be gone.
+  const Service* call_service() const { return call_service_.load(std::memory_order_relaxed); }
+  std::thread::native_handle_type native_handle() { return thread_.native_handle(); }
+
+  SocketTable& table() { return table_; }
+
+ private:
+  void Run();
+  void Turn();
+  int TimeoutMs() const;
+  void Dispatch(RegistrationKey key, uint32_t ready);
+  void DropStaleEvent(RegistrationKey key);
+  void CallHandler(SocketSlot& slot, uint32_t ready);
+  void Account(SocketSlot& slot, uint32_t ready, int64_t started, int64_t ended);
+  void CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready);
+  void RunPosted();
+  void RunTimers();
+  void GuardAgainstSpinning(SocketSlot& slot);
+  void AuditRegistered();
+
+  SocketTable& table_;
+  SpinGuard spin_guard_;
+  std::thread thread_;
+  std::atomic<State> state_{State::kNotStarted};
+  std::atomic<bool> stop_{false};
+
+  Mutex posted_mutex_;
+  std::vector<absl::AnyInvocable<void()>> posted_ ABSL_GUARDED_BY(posted_mutex_);
+  std::atomic<bool> has_posted_{false};
+
+  // Of the service thread.
+  absl::btree_multimap<int64_t, absl::AnyInvocable<void()>> timers_;
+  std::vector<epoll_event> ready_;
+  int64_t turn_started_ = 0;
+  int64_t last_clock_ = 0;
+  int64_t wall_offset_ = 0;
+  SocketSlot* current_slot_ = nullptr;
+  SocketId current_id_ = 0;
+  int64_t next_audit_ = 0;
+  LimitedLog spin_log_;
+
+  // Written by the service thread, read by anyone.
+  std::atomic<const Service*> call_service_{nullptr};
+  std::atomic<uint64_t> call_number_{0};
+  struct {
+    std::atomic<int64_t> wakeups{0}, events{0}, stale_events{0}, max_events_per_wakeup{0},
+        busy_nanos{0}, max_turn_nanos{0}, epoll_rebuilds{0};
+  } statistics_;
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVICE_CORE_SERVICE_LOOP_H_

@@ -1,0 +1,241 @@
+// The zsock_ calls: system calls, what Zephyr does differently, and the report to
+// the counters.
+#define SOCKHOST_PLAIN_POSIX
+#include <zephyr/net/socket.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdarg>
+
+#include "socket_traffic.h"
+
+using sockhost::CountReceive;
+using sockhost::CountTransmit;
+
+namespace {
+
+size_t SizeOf(const msghdr& message) {
+  size_t size = 0;
+  for (size_t i = 0; i < message.msg_iovlen; ++i) size += message.msg_iov[i].iov_len;
+  return size;
+}
+
+// Every receive call is a recvmsg: the others do not tell that a datagram was cut.
+ssize_t Receive(int fd, msghdr& message, int flags) {
+  const ssize_t result = recvmsg(fd, &message, flags);
+  // Looked at, but not received; and errors of earlier sends, not data.
+  if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) return result;
+  // With MSG_TRUNC the result is the size of the whole datagram.
+  const ssize_t received = (flags & MSG_TRUNC) != 0
+                               ? std::min(result, static_cast<ssize_t>(SizeOf(message)))
+                               : result;
+  const bool is_cut = result >= 0 && (message.msg_flags & MSG_TRUNC) != 0;
+  CountReceive(fd, received, 1, is_cut ? 1 : 0);
+  return result;
+}
+
+bool IsRetry(ssize_t result) {
+  return result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+// Linux leaves the address alone when a stream ends, and servers print it then.
+void FillPeerAddress(int fd, sockaddr* addr, socklen_t* addrlen) {
+  const int saved = errno;
+  if (getpeername(fd, addr, addrlen) != 0) {
+    if (*addrlen >= sizeof(sa_family_t)) addr->sa_family = AF_UNSPEC;
+    *addrlen = 0;
+  }
+  errno = saved;
+}
+
+uint16_t PortOf(const sockaddr* addr, socklen_t addrlen) {
+  if (addr->sa_family == AF_INET && addrlen >= sizeof(sockaddr_in)) {
+    return reinterpret_cast<const sockaddr_in*>(addr)->sin_port;
+  }
+  if (addr->sa_family == AF_INET6 && addrlen >= sizeof(sockaddr_in6)) {
+    return reinterpret_cast<const sockaddr_in6*>(addr)->sin6_port;
+  }
+  return 0;
+}
+
+bool IsStream(int fd) {
+  int type = 0;
+  socklen_t length = sizeof(type);
+  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
+}  // namespace
+
+extern "C" {
+
+// ---- Life of a socket
+
+int zsock_socket(int family, int type, int proto) {
+  return socket(family, type | SOCK_CLOEXEC, proto);
+}
+
+int zsock_socketpair(int family, int type, int proto, int* sv) {
+  return socketpair(family, type | SOCK_CLOEXEC, proto, sv);
+}
+
+int zsock_bind(int sock, const struct sockaddr* addr, socklen_t addrlen) {
+  // Connections of an earlier run in TIME_WAIT must not keep a server from its
+  // port. Not with port 0: the kernel could choose a port that is bound already.
+  if (addr && PortOf(addr, addrlen) != 0 && IsStream(sock)) {
+    const int on = 1;
+    setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  }
+  return bind(sock, addr, addrlen);
+}
+
+int zsock_connect(int sock, const struct sockaddr* addr, socklen_t addrlen) {
+  return connect(sock, addr, addrlen);
+}
+
+int zsock_listen(int sock, int backlog) { return listen(sock, backlog); }
+
+int zsock_accept(int sock, struct sockaddr* addr, socklen_t* addrlen) {
+  return accept4(sock, addr, addrlen, SOCK_CLOEXEC);
+}
+
+int zsock_shutdown(int sock, int how) { return shutdown(sock, how); }
+
+int zsock_close(int sock) {
+  const bool host_closes_it = sockhost::NoteClose(sock);
+  return host_closes_it ? 0 : close(sock);
+}
+
+// ---- Data
+
+ssize_t zsock_sendto(int sock, const void* buf, size_t len, int flags,
+                     const struct sockaddr* dest_addr, socklen_t addrlen) {
+  const ssize_t result = sendto(sock, buf, len, flags | MSG_NOSIGNAL, dest_addr, addrlen);
+  CountTransmit(sock, result, len, 1);
+  return result;
+}
+
+ssize_t zsock_send(int sock, const void* buf, size_t len, int flags) {
+  return zsock_sendto(sock, buf, len, flags, nullptr, 0);
+}
+
+ssize_t zsock_sendmsg(int sock, const struct msghdr* msg, int flags) {
+  const ssize_t result = sendmsg(sock, msg, flags | MSG_NOSIGNAL);
+  CountTransmit(sock, result, SizeOf(*msg), 1);
+  return result;
+}
+
+ssize_t zsock_recvmsg(int sock, struct msghdr* msg, int flags) {
+  return Receive(sock, *msg, flags);
+}
+
+ssize_t zsock_recvfrom(int sock, void* buf, size_t max_len, int flags, struct sockaddr* src_addr,
+                       socklen_t* addrlen) {
+  iovec part = {buf, max_len};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (!src_addr || !addrlen) return Receive(sock, message, flags);
+
+  message.msg_name = src_addr;
+  message.msg_namelen = *addrlen;
+  const ssize_t result = Receive(sock, message, flags);
+  const bool has_address = result >= 0 && message.msg_namelen > 0;
+  if (result <= 0 && !has_address && !IsRetry(result)) {
+    FillPeerAddress(sock, src_addr, addrlen);
+  } else if (result >= 0) {
+    *addrlen = message.msg_namelen;
+  }
+  return result;
+}
+
+ssize_t zsock_recv(int sock, void* buf, size_t max_len, int flags) {
+  return zsock_recvfrom(sock, buf, max_len, flags, nullptr, nullptr);
+}
+
+ssize_t sockhost_read(int fd, void* buf, size_t size) {
+  // Of no bytes: read(2) leaves a datagram in its queue, recvmsg(2) takes it.
+  if (size == 0) return read(fd, buf, size);
+  const ssize_t result = zsock_recv(fd, buf, size, 0);
+  return result < 0 && errno == ENOTSOCK ? read(fd, buf, size) : result;
+}
+
+ssize_t sockhost_write(int fd, const void* buf, size_t size) {
+  const ssize_t result = zsock_send(fd, buf, size, 0);
+  return result < 0 && errno == ENOTSOCK ? write(fd, buf, size) : result;
+}
+
+// ---- State and options
+
+int zsock_getsockopt(int sock, int level, int optname, void* optval, socklen_t* optlen) {
+  return getsockopt(sock, level, optname, optval, optlen);
+}
+
+int zsock_setsockopt(int sock, int level, int optname, const void* optval, socklen_t optlen) {
+  return setsockopt(sock, level, optname, optval, optlen);
+}
+
+int zsock_getsockname(int sock, struct sockaddr* addr, socklen_t* addrlen) {
+  return getsockname(sock, addr, addrlen);
+}
+
+int zsock_getpeername(int sock, struct sockaddr* addr, socklen_t* addrlen) {
+  return getpeername(sock, addr, addrlen);
+}
+
+int zsock_fcntl(int sock, int cmd, int flags) { return fcntl(sock, cmd, flags); }
+
+int zsock_ioctl(int sock, unsigned long request, ...) {
+  va_list arguments;
+  va_start(arguments, request);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  return ioctl(sock, request, argument);
+}
+
+// ---- Waiting
+
+int zsock_poll(struct zsock_pollfd* fds, int nfds, int timeout_ms) {
+  return poll(fds, static_cast<nfds_t>(nfds), timeout_ms);
+}
+
+int zsock_select(int nfds, zsock_fd_set* readfds, zsock_fd_set* writefds, zsock_fd_set* exceptfds,
+                 struct zsock_timeval* timeout) {
+  return select(nfds, readfds, writefds, exceptfds, timeout);
+}
+
+// ---- Names and addresses
+
+int zsock_inet_pton(sa_family_t family, const char* src, void* dst) {
+  return inet_pton(family, src, dst);
+}
+
+const char* sockhost_inet_ntop(int family, const void* src, char* dst, socklen_t size) {
+  const char* const result = inet_ntop(family, src, dst, size);
+  if (!result && size > 0) dst[0] = '\0';
+  return result;
+}
+
+char* zsock_inet_ntop(sa_family_t family, const void* src, char* dst, size_t size) {
+  return sockhost_inet_ntop(family, src, dst, static_cast<socklen_t>(size)) ? dst : nullptr;
+}
+
+int zsock_getaddrinfo(const char* host, const char* service, const struct zsock_addrinfo* hints,
+                      struct zsock_addrinfo** res) {
+  return getaddrinfo(host, service, hints, res);
+}
+
+void zsock_freeaddrinfo(struct zsock_addrinfo* ai) { freeaddrinfo(ai); }
+
+const char* zsock_gai_strerror(int errcode) { return gai_strerror(errcode); }
+
+int zsock_getnameinfo(const struct sockaddr* addr, socklen_t addrlen, char* host,
+                      socklen_t hostlen, char* serv, socklen_t servlen, int flags) {
+  return getnameinfo(addr, addrlen, host, hostlen, serv, servlen, flags);
+}
+
+int zsock_gethostname(char* buf, size_t len) { return gethostname(buf, len); }
+
+}  // extern "C"

@@ -1,0 +1,223 @@
+// The C API: argument checks and translation; the work is the socket table's.
+#include "sockhost/socket_service.h"
+
+#include <poll.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "host_parts.h"
+#include "log.h"
+#include "sockhost/error.h"
+#include "sockhost/socket_service_ext.h"
+
+using sockhost::Counter;
+using sockhost::CounterBlock;
+using sockhost::Fate;
+using sockhost::ProcessParts;
+using sockhost::Role;
+using sockhost::Service;
+using sockhost::ServiceHost;
+using sockhost::ServiceLoop;
+using sockhost::SocketSlot;
+
+namespace {
+
+// Finds the service and makes sure that somebody will poll for it: -EINVAL,
+// -ENOENT or -EIO otherwise.
+int FindService(const net_socket_service_desc* descriptor, std::shared_ptr<Service>* service) {
+  if (!descriptor) return -EINVAL;
+  ServiceHost::Parts& host = ProcessParts();
+  *service = host.registry.Find(descriptor);
+  if (!*service) return -ENOENT;
+  const ServiceLoop::State state = host.loop.state();
+  const bool dead = state == ServiceLoop::State::kFailed || state == ServiceLoop::State::kStopped;
+  return dead || !host.opened.ok() ? -EIO : 0;
+}
+
+// The slot of `fd` if the caller may change it: it belongs to a listener, and
+// this is the service thread.
+SocketSlot* OwnedSlot(int fd) {
+  SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
+  return slot && slot->role != Role::kRegistered ? slot : nullptr;
+}
+
+// Lets one thread wait for the service thread. Shared, because the waiter may
+// give up first.
+struct Completion {
+  sockhost::Mutex mutex;
+  std::condition_variable_any changed;
+  bool done ABSL_GUARDED_BY(mutex) = false;
+
+  void Set() {
+    sockhost::MutexLock lock(mutex);
+    done = true;
+    changed.notify_all();
+  }
+
+  bool Wait(int timeout_ms) {
+    const auto deadline =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    sockhost::MutexLock lock(mutex);
+    while (!done) {
+      if (timeout_ms < 0) {
+        changed.wait(mutex);
+      } else if (changed.wait_until(mutex, deadline) == std::cv_status::timeout) {
+        return done;
+      }
+    }
+    return true;
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+int net_socket_service_register(const struct net_socket_service_desc* descriptor,
+                                struct pollfd* fds, int len, void* user_data) {
+  if (!descriptor || len < 0 || (!fds && len > 0)) return -EINVAL;
+  std::shared_ptr<Service> service;
+  if (const int error = FindService(descriptor, &service)) return error;
+  return ProcessParts().table.ReplaceSet(*service, {fds, static_cast<size_t>(len)}, user_data);
+}
+
+int net_socket_service_unregister(const struct net_socket_service_desc* descriptor) {
+  return net_socket_service_register(descriptor, nullptr, 0, nullptr);
+}
+
+int net_socket_service_close(const struct net_socket_service_desc* descriptor) {
+  return sockhost_service_close(descriptor, nullptr, nullptr);
+}
+
+void net_socket_service_foreach(net_socket_service_cb_t cb, void* user_data) {
+  if (!cb) return;
+  // A copy: `cb` may define and load services.
+  for (const std::shared_ptr<Service>& service : ProcessParts().registry.List()) {
+    cb(service->descriptor, user_data);
+  }
+}
+
+void sockhost_service_announce(const struct net_socket_service_desc* descriptor, const char* name,
+                               net_socket_service_handler_t handler) {
+  ProcessParts().registry.Announce(descriptor, name, handler);
+}
+
+void sockhost_service_withdraw(const struct net_socket_service_desc* descriptor) {
+  const std::shared_ptr<Service> service = ProcessParts().registry.Find(descriptor);
+  if (!service) return;
+  ProcessParts().registry.Withdraw(*service);
+  ProcessParts().table.WithdrawService(service);
+}
+
+int sockhost_service_define(const struct sockhost_service_definition* definition,
+                            const struct net_socket_service_desc** descriptor) {
+  if (!definition || !descriptor) return -EINVAL;
+  const auto service =
+      ProcessParts().registry.Define(*definition, sockhost::ServiceKind::kModule);
+  if (service.ok()) {
+    *descriptor = (*service)->descriptor;
+    return 0;
+  }
+  sockhost::Log(sockhost::LogLevel::kError, service.status().message());
+  return service.status().code() == absl::StatusCode::kAlreadyExists ? -EEXIST : -EINVAL;
+}
+
+int sockhost_service_undefine(const struct net_socket_service_desc* descriptor) {
+  if (!descriptor) return -EINVAL;
+  ServiceHost::Parts& host = ProcessParts();
+  const std::shared_ptr<Service> service = host.registry.Find(descriptor);
+  if (!service) return -ENOENT;
+  if (!service->storage) return -EINVAL;
+  if (host.listeners.IsUsed(*service)) return -EBUSY;
+  host.registry.Withdraw(*service);
+  host.table.WithdrawService(service);
+  return 0;
+}
+
+int sockhost_service_add(const struct net_socket_service_desc* descriptor, int fd, short events,
+                         void* user_data) {
+  std::shared_ptr<Service> service;
+  if (const int error = FindService(descriptor, &service)) return error;
+  return ProcessParts().table.AddOne(*service, fd, events, user_data);
+}
+
+int sockhost_service_modify(const struct net_socket_service_desc* descriptor, int fd,
+                            short events) {
+  std::shared_ptr<Service> service;
+  if (const int error = FindService(descriptor, &service)) return error;
+  return ProcessParts().table.ModifyOne(*service, fd, events);
+}
+
+int sockhost_service_set_user_data(const struct net_socket_service_desc* descriptor, int fd,
+                                   void* user_data) {
+  std::shared_ptr<Service> service;
+  if (const int error = FindService(descriptor, &service)) return error;
+  return ProcessParts().table.SetUserData(*service, fd, user_data);
+}
+
+int sockhost_service_remove(const struct net_socket_service_desc* descriptor, int fd) {
+  std::shared_ptr<Service> service;
+  if (const int error = FindService(descriptor, &service)) return error;
+  return ProcessParts().table.RemoveOne(*service, fd);
+}
+
+int sockhost_service_close(const struct net_socket_service_desc* descriptor,
+                           void (*done)(void* arg), void* arg) {
+  std::shared_ptr<Service> service;
+  if (const int error = FindService(descriptor, &service)) return error;
+  absl::AnyInvocable<void()> after;
+  if (done) after = [done, arg] { done(arg); };
+  ProcessParts().table.RemoveSet(*service, Fate::kClose, std::move(after));
+  return 0;
+}
+
+int sockhost_service_close_wait(const struct net_socket_service_desc* descriptor,
+                                int timeout_ms) {
+  if (ProcessParts().loop.OnServiceThread()) return -EDEADLK;
+  std::shared_ptr<Service> service;
+  if (const int error = FindService(descriptor, &service)) return error;
+  auto completion = std::make_shared<Completion>();
+  ProcessParts().table.RemoveSet(*service, Fate::kClose, [completion] { completion->Set(); });
+  return completion->Wait(timeout_ms) ? 0 : -ETIMEDOUT;
+}
+
+int sockhost_socket_set_events(int fd, short events) {
+  SocketSlot* slot = OwnedSlot(fd);
+  if (!slot) return -ENOENT;
+  const uint32_t wanted = static_cast<uint16_t>(events);
+  if (slot->events.load(std::memory_order_relaxed) == wanted) return 0;
+  ServiceLoop::Current()->table().SetEvents(*slot, wanted);
+  return 0;
+}
+
+int sockhost_socket_set_user_data(int fd, void* user_data) {
+  SocketSlot* slot = OwnedSlot(fd);
+  if (!slot) return -ENOENT;
+  slot->user_data.store(user_data, std::memory_order_relaxed);
+  return 0;
+}
+
+int sockhost_socket_close(int fd) {
+  SocketSlot* slot = OwnedSlot(fd);
+  if (!slot) return -ENOENT;
+  ServiceLoop::Current()->table().RemoveSlot(*slot, Fate::kClose);
+  return 0;
+}
+
+int sockhost_socket_is_datagram(int fd) {
+  const SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
+  return slot && slot->role == Role::kDatagram;
+}
+
+void sockhost_socket_count_dropped(int fd, size_t messages) {
+  SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
+  if (!slot) return;
+  sockhost::ForEachBlock(*slot, [messages](CounterBlock& block) {
+    block.Add(Counter::dropped_messages, static_cast<int64_t>(messages));
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,238 @@
+// The registered sockets of a service: the part of SocketTable behind the C API.
+#include <fcntl.h>
+#include <poll.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "log.h"
+#include "socket_table.h"
+
+namespace sockhost {
+namespace {
+
+// What poll(2) knows. POLLNVAL, POLLERR and POLLHUP are ignored on input.
+constexpr short kKnownEvents = POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLRDBAND | POLLWRNORM |
+                               POLLWRBAND | POLLRDHUP | POLLERR | POLLHUP | POLLNVAL;
+
+bool AreKnownEvents(short events) { return (events & ~kKnownEvents) == 0; }
+
+uint32_t PollToEpoll(short events) {
+  return static_cast<uint16_t>(events & ~(POLLERR | POLLHUP | POLLNVAL));
+}
+
+bool IsOpen(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+}  // namespace
+
+// One ReplaceSet: first everything that can fail, in a way that can be undone;
+// then everything that cannot. The table's mutex is held all the while.
+class SetTransaction {
+ public:
+  SetTransaction(SocketTable& table, Service& service)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table.mutex_)
+      : table_(table), service_(service), stamp_(table.next_stamp_++) {}
+
+  // Makes sure that `wanted` is in the table and polled.
+  int Take(const pollfd& wanted) {
+    table_.mutex_.AssertHeld();
+    SocketSlot* slot = table_.FindByFdLocked(wanted.fd);
+    if (slot && slot->stamp == stamp_) return Duplicate(wanted.fd, *slot);
+    const bool ours = slot && slot->role == Role::kRegistered && slot->service == &service_;
+    if (slot && !ours && IsStillPolled(*slot)) return Duplicate(wanted.fd, *slot);
+    if (ours) {
+      // Also tells whether the number still stands for the registered file.
+      const uint32_t before = slot->events.load(std::memory_order_relaxed);
+      const int result = table_.ApplyEventsLocked(*slot, PollToEpoll(wanted.events));
+      if (result == 0) {
+        slot->stamp = stamp_;
+        kept_.push_back({slot, before});
+        return 0;
+      }
+      if (result != -ENOENT) return result;
+    }
+    return TakeNew(wanted);
+  }
+
+  // False if the fd number no longer stands for the file that was registered.
+  bool IsStillPolled(SocketSlot& slot) {
+    table_.mutex_.AssertHeld();
+    return table_.ApplyEventsLocked(slot, slot.events.load(std::memory_order_relaxed)) == 0;
+  }
+
+  // Logs who has `fd`.
+  int Duplicate(int fd, const SocketSlot& owner) const {
+    Log(LogLevel::kError,
+        absl::StrCat("service ", *service_.name, " (", service_.owner, "): fd ", fd,
+                     " is registered already, with service ", *owner.service->name, " (",
+                     owner.service->owner, "); one fd belongs to one service"));
+    return -EEXIST;
+  }
+
+  void Undo() {
+    table_.mutex_.AssertHeld();
+    for (SocketSlot* slot : added_) table_.RemoveLocked(*slot, Fate::kLeaveOpen);
+    for (const Kept& kept : kept_) table_.ApplyEventsLocked(*kept.slot, kept.events_before);
+  }
+
+  // Makes `fds` the set: the old sockets that are not in it go.
+  void Commit(std::span<const pollfd> fds, void* user_data) {
+    table_.mutex_.AssertHeld();
+    const net_socket_service_desc& descriptor = *service_.descriptor;
+    for (int i = 0; i < descriptor.pev_len; ++i) {
+      SocketSlot* slot = table_.FindRegisteredLocked(service_, descriptor.pev[i].event.fd);
+      if (slot && slot->stamp != stamp_) table_.RemoveLocked(*slot, Fate::kLeaveOpen);
+    }
+    service_.registered = 0;
+    service_.free_entries.clear();
+    for (int i = descriptor.pev_len - 1; i >= 0; --i) {
+      Place(i, static_cast<size_t>(i) < fds.size() ? fds[static_cast<size_t>(i)] : pollfd{-1, 0, 0},
+            user_data);
+    }
+  }
+
+ private:
+  struct Kept {
+    SocketSlot* slot;
+    uint32_t events_before;
+  };
+
+  int TakeNew(const pollfd& wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_.mutex_) {
+    SocketSpec spec;
+    spec.fd = wanted.fd;
+    spec.events = PollToEpoll(wanted.events);
+    spec.service = &service_;
+    SocketSlot* slot = nullptr;
+    const int result = table_.AddLocked(spec, &slot);
+    if (result != 0) return result;
+    slot->stamp = stamp_;
+    added_.push_back(slot);
+    return 0;
+  }
+
+  void Place(int index, const pollfd& wanted, void* user_data)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_.mutex_) {
+    net_socket_service_event& entry = service_.descriptor->pev[index];
+    entry.event = {wanted.fd, wanted.fd < 0 ? short{0} : wanted.events, 0};
+    entry.user_data = user_data;
+    if (wanted.fd < 0) {
+      service_.free_entries.push_back(index);
+      return;
+    }
+    SocketSlot* slot = table_.FindByFdLocked(wanted.fd);
+    slot->pev_index = index;
+    slot->user_data.store(user_data, std::memory_order_relaxed);
+    ++service_.registered;
+  }
+
+  SocketTable& table_;
+  Service& service_;
+  const uint32_t stamp_;
+  std::vector<Kept> kept_;
+  std::vector<SocketSlot*> added_;
+};
+
+int SocketTable::ReplaceSet(Service& service, std::span<const pollfd> fds, void* user_data) {
+  if (fds.size() > static_cast<size_t>(service.descriptor->pev_len)) return -ENOMEM;
+  for (const pollfd& wanted : fds) {
+    if (wanted.fd < -1 || (wanted.fd >= 0 && !AreKnownEvents(wanted.events))) return -EINVAL;
+  }
+  {
+    MutexLock lock(mutex_);
+    if (service.withdrawn) return -ENOENT;
+    SetTransaction transaction(*this, service);
+    for (const pollfd& wanted : fds) {
+      if (wanted.fd < 0) continue;
+      const int result = IsOpen(wanted.fd) ? transaction.Take(wanted) : -EBADF;
+      if (result == 0) continue;
+      transaction.Undo();
+      return result;
+    }
+    transaction.Commit(fds, user_data);
+  }
+  epoll_.Wake();
+  return 0;
+}
+
+int SocketTable::AddOne(Service& service, int fd, short events, void* user_data) {
+  if (fd < 0 || !AreKnownEvents(events)) return -EINVAL;
+  if (!IsOpen(fd)) return -EBADF;
+  MutexLock lock(mutex_);
+  if (service.withdrawn) return -ENOENT;
+  SetTransaction transaction(*this, service);
+  // Here a socket that is there already is a duplicate, not a change; unless its
+  // file was closed and the number is used anew.
+  if (SocketSlot* slot = FindRegisteredLocked(service, fd)) {
+    if (transaction.IsStillPolled(*slot)) return transaction.Duplicate(fd, *slot);
+    RemoveLocked(*slot, Fate::kLeaveOpen);
+  }
+  if (service.free_entries.empty()) return -ENOMEM;
+  const int result = transaction.Take({fd, events, 0});
+  if (result != 0) return result;
+  SocketSlot& slot = *FindByFdLocked(fd);
+  slot.pev_index = service.free_entries.back();
+  service.free_entries.pop_back();
+  net_socket_service_event& entry = service.descriptor->pev[slot.pev_index];
+  entry.event = {fd, events, 0};
+  entry.user_data = user_data;
+  slot.user_data.store(user_data, std::memory_order_relaxed);
+  ++service.registered;
+  return 0;
+}
+
+int SocketTable::ModifyOne(Service& service, int fd, short events) {
+  if (!AreKnownEvents(events)) return -EINVAL;
+  MutexLock lock(mutex_);
+  SocketSlot* slot = FindRegisteredLocked(service, fd);
+  return slot ? ApplyEventsLocked(*slot, PollToEpoll(events)) : -ENOENT;
+}
+
+int SocketTable::SetUserData(Service& service, int fd, void* user_data) {
+  MutexLock lock(mutex_);
+  SocketSlot* slot = FindRegisteredLocked(service, fd);
+  if (!slot) return -ENOENT;
+  slot->user_data.store(user_data, std::memory_order_relaxed);
+  service.descriptor->pev[slot->pev_index].user_data = user_data;
+  return 0;
+}
+
+int SocketTable::RemoveOne(Service& service, int fd) {
+  {
+    MutexLock lock(mutex_);
+    SocketSlot* slot = FindRegisteredLocked(service, fd);
+    if (!slot) return -ENOENT;
+    RemoveLocked(*slot, Fate::kLeaveOpen);
+  }
+  epoll_.Wake();
+  return 0;
+}
+
+void SocketTable::RemoveSetLocked(Service& service, Fate fate, absl::AnyInvocable<void()> done) {
+  const net_socket_service_desc& descriptor = *service.descriptor;
+  for (int i = 0; i < descriptor.pev_len; ++i) {
+    SocketSlot* slot = FindRegisteredLocked(service, descriptor.pev[i].event.fd);
+    if (slot) RemoveLocked(*slot, fate);
+  }
+  RunAfterReapLocked(std::move(done));
+}
+
+void SocketTable::RemoveSet(Service& service, Fate fate, absl::AnyInvocable<void()> done) {
+  {
+    MutexLock lock(mutex_);
+    RemoveSetLocked(service, fate, std::move(done));
+  }
+  epoll_.Wake();
+}
+
+void SocketTable::WithdrawService(std::shared_ptr<Service> service) {
+  {
+    MutexLock lock(mutex_);
+    service->withdrawn = true;
+    // Until the reaping slots point to the service.
+    RemoveSetLocked(*service, Fate::kLeaveOpen, [service] {});
+  }
+  epoll_.Wake();
+}
+
+}  // namespace sockhost

@@ -1,0 +1,271 @@
+// The socket table: every fd that the service thread watches. The one meeting
+// place of threads.
+#ifndef SOCKHOST_SERVICE_CORE_SOCKET_TABLE_H_
+#define SOCKHOST_SERVICE_CORE_SOCKET_TABLE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "epoll_set.h"
+#include "log.h"
+#include "mutex.h"
+#include "service_registry.h"
+#include "sockhost/socket_snapshot.h"
+
+namespace sockhost {
+
+class Listener;
+
+// How a socket is polled at present.
+enum class Polling : uint8_t {
+  kLevel,   // as its service asked
+  kEdge,    // for changes only: it reports POLLHUP for ever, e.g. not yet listening
+  kMasked,  // not at all: the spin guard's pause
+};
+
+// A place in the table. Slots never move and are never freed; the id tells
+// which socket stands in one.
+//
+//            Add                 Remove                    Reap
+//   free ----------> polled -----------------> retired ----------> free
+//                    |    ^                     (id = 0; the fd is closed
+//       spin guard   v    |  pause is over       by the service thread if
+//                    masked                      sockhost owns it)
+//
+// The service thread reads a slot without a lock: the fields of the second
+// group are constant while the id is, and a retired slot is only filled again
+// after the service thread itself has reaped it.
+struct SocketSlot {
+  // Published last by Add, cleared first by Remove.
+  std::atomic<SocketId> id{0};
+
+  // Constant while id is.
+  uint32_t index = 0;
+  int fd = -1;
+  Role role = Role::kRegistered;
+  Protocol protocol = Protocol::kNone;
+  Service* service = nullptr;
+  Listener* listener = nullptr;
+  SocketAddress remote;
+  int64_t create_time_nanos = 0;
+  // Inode of a registered fd: tells whether the number was reused.
+  uint64_t inode = 0;
+
+  // Written under the table's mutex, read by the service thread without it.
+  std::atomic<uint32_t> events{0};
+  std::atomic<void*> user_data{nullptr};
+  std::atomic<Polling> polling{Polling::kLevel};
+
+  // Guarded by the table's mutex.
+  uint32_t stamp = 0;
+  int pev_index = -1;
+
+  // Turn in which the last socket of this slot was removed.
+  std::atomic<uint32_t> removed_turn{0};
+
+  // Of the service thread: what the spin guard remembers, and whether a receive
+  // call has seen the end.
+  uint32_t last_turn = 0;
+  uint32_t idle_calls = 0;
+  uint32_t counted = 0;
+  uint32_t queue_mark = 0;
+  uint8_t pauses = 0;
+  bool end_of_stream = false;
+
+  CounterBlock counters;
+
+  RegistrationKey key() const {
+    return {index, static_cast<uint32_t>(id.load(std::memory_order_relaxed))};
+  }
+};
+
+// What to put into the table.
+struct SocketSpec {
+  int fd = -1;
+  uint32_t events = 0;
+  Role role = Role::kRegistered;
+  Protocol protocol = Protocol::kNone;
+  Service* service = nullptr;
+  Listener* listener = nullptr;
+  SocketAddress remote;
+  void* user_data = nullptr;
+};
+
+// What happens to the fd of a removed socket.
+enum class Fate {
+  kLeaveOpen,  // its program closes it
+  kClose,      // the service thread closes it
+};
+
+class SocketTable {
+ public:
+  SocketTable();
+  ~SocketTable();
+  SocketTable(const SocketTable&) = delete;
+  SocketTable& operator=(const SocketTable&) = delete;
+
+  // Opens the epoll set. Once, before anything else.
+  absl::Status Open();
+  // At most so many sockets at a time; at most kMostSockets.
+  void SetLimit(size_t max_sockets);
+
+  // ---- Any thread. None waits for a handler. --------------------------------
+  // An int result is 0 or a negative errno, as in socket_service.h.
+
+  // Adds one socket and polls it; its id goes to `*id`. On error the fd stays
+  // the caller's.
+  int Add(const SocketSpec& spec, SocketId* id);
+
+  // Replaces the registered sockets of `service` (its descriptor's pev) by
+  // `fds`. On error the old set stays in force.
+  int ReplaceSet(Service& service, std::span<const pollfd> fds, void* user_data);
+
+  // One registered socket of `service`.
+  int AddOne(Service& service, int fd, short events, void* user_data);
+  int ModifyOne(Service& service, int fd, short events);
+  int SetUserData(Service& service, int fd, void* user_data);
+  int RemoveOne(Service& service, int fd);
+
+  // Removes every registered socket of `service`. `fate` kClose: the service
+  // thread closes them. `done` runs there afterwards; it may be empty.
+  void RemoveSet(Service& service, Fate fate, absl::AnyInvocable<void()> done);
+
+  // Unregisters the sockets of `service` and refuses every later registration.
+  void WithdrawService(std::shared_ptr<Service> service);
+
+  // Removes one socket. False if there is no such socket (any more).
+  bool Remove(SocketId id, Fate fate);
+
+  // Removes every socket of `listener` and refuses new ones; `done` runs on the
+  // service thread when they are closed. Returns the number of connections it
+  // has; if there are any and `force` is false, nothing is done.
+  size_t RemoveListener(Listener& listener, bool force, absl::AnyInvocable<void()> done);
+
+  // Removes the listening or datagram socket of `listener` and refuses new
+  // sockets; its connections stay.
+  void StopAccepting(Listener& listener);
+
+  // `fd` is about to be closed by its program. Removes it; the result tells
+  // whether the service thread closes it, because it belongs to a listener.
+  bool NoteClose(int fd);
+
+  // Counts traffic of an fd on a thread that is not the service thread.
+  void CountForeign(int fd, int64_t received_bytes, int64_t received_messages,
+                    int64_t transmitted_bytes, int64_t transmitted_messages);
+
+  // Calls `visit` for every socket in the order of slots. Works in chunks: the
+  // mutex is held for a few microseconds at a time.
+  void ForEach(const std::function<void(SocketSnapshot&&)>& visit) const;
+  std::optional<SocketSnapshot> Find(SocketId id) const;
+  // How many sockets `service` has: registered ones, and all.
+  std::pair<int, int> CountSockets(const Service& service) const;
+  size_t size() const { return size_.load(std::memory_order_relaxed); }
+  size_t max_sockets() const { return max_sockets_.load(std::memory_order_relaxed); }
+  int64_t closed_behind() const { return closed_behind_.load(std::memory_order_relaxed); }
+
+  // ---- The service thread. --------------------------------------------------
+
+  EpollSet& epoll() { return epoll_; }
+
+  // Begins a turn: events that the kernel reported from now on are its.
+  void BeginTurn() { turn_.store(turn() + 1, std::memory_order_relaxed); }
+  uint32_t turn() const { return turn_.load(std::memory_order_relaxed); }
+
+  // The slot that `key` speaks of, or nullptr if that socket is gone.
+  SocketSlot* Lookup(RegistrationKey key);
+
+  // True if the socket that `key` speaks of was removed before this turn: then
+  // the kernel should not have reported it.
+  bool WasRemovedInAnEarlierTurn(RegistrationKey key) const;
+  // The slot of a socket by its fd or id, or nullptr.
+  SocketSlot* SlotOfFd(int fd);
+  SocketSlot* SlotOfId(SocketId id);
+
+  // Changes what a socket is polled for.
+  void SetEvents(SocketSlot& slot, uint32_t events);
+  void SetPolling(SocketSlot& slot, Polling polling);
+
+  // As Remove, for a slot that Lookup gave.
+  void RemoveSlot(SocketSlot& slot, Fate fate);
+
+  // Ids of the registered sockets among the next `count` slots, in turn, whose fd
+  // number no longer stands for the file that was registered.
+  std::vector<SocketId> FindClosedBehind(uint32_t count);
+  // False if no program has registered anything.
+  bool HasRegistered() const { return registered_.load(std::memory_order_relaxed) > 0; }
+
+  // Closes the fds and frees the slots of what was removed, and runs what waits
+  // for that. Must run when no handler does.
+  void Reap();
+
+  // Builds the epoll set anew; false if that failed for want of an fd.
+  bool RebuildEpoll();
+
+ private:
+  friend class SetTransaction;
+  struct Retired {
+    uint32_t slot = 0;
+    int fd_to_close = -1;
+  };
+  class LoopLock;
+
+  SocketSlot& Slot(uint32_t index) const { return chunks_[index / kChunk][index % kChunk]; }
+  SocketSlot* FindByFdLocked(int fd) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  SocketSlot* FindRegisteredLocked(const Service& service, int fd) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int AddLocked(const SocketSpec& spec, SocketSlot** out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  SocketSlot* TakeFreeSlotLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int ApplyEventsLocked(SocketSlot& slot, uint32_t events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RemoveLocked(SocketSlot& slot, Fate fate) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RemoveSetLocked(Service& service, Fate fate, absl::AnyInvocable<void()> done)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<SocketSlot*> SlotsOfLocked(const Listener& listener)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RunAfterReapLocked(absl::AnyInvocable<void()> done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  SocketSnapshot SnapshotLocked(SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  static constexpr uint32_t kChunk = 256;
+  // Bounds the array of chunks, which must not move.
+  static constexpr size_t kMostSockets = size_t{1} << 20;
+
+  std::atomic<size_t> max_sockets_{kMostSockets};
+  EpollSet epoll_;
+
+  mutable Mutex mutex_;
+  // True while the service thread waits for the mutex: a thread that works in
+  // chunks then lets it go first.
+  mutable std::atomic<bool> loop_waits_{false};
+  // Never reallocated: made for kMostSockets at construction, so that the
+  // service thread may index it without the mutex.
+  std::vector<std::unique_ptr<SocketSlot[]>> chunks_;
+  // Slots that were ever used, from 0 up.
+  std::atomic<uint32_t> slots_in_use_{0};
+  std::vector<uint32_t> free_slots_ ABSL_GUARDED_BY(mutex_);
+  // Slot + 1 by fd; 0: none.
+  std::vector<uint32_t> slot_by_fd_ ABSL_GUARDED_BY(mutex_);
+  SocketId next_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  uint32_t next_stamp_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::vector<Retired> retired_ ABSL_GUARDED_BY(mutex_);
+  std::vector<absl::AnyInvocable<void()>> after_reap_ ABSL_GUARDED_BY(mutex_);
+  // True while there is something to reap: spares the mutex on quiet turns.
+  std::atomic<bool> reap_needed_{false};
+  std::atomic<size_t> size_{0};
+  std::atomic<size_t> registered_{0};
+  std::atomic<uint32_t> turn_{0};
+  // Of the service thread: where FindClosedBehind goes on.
+  uint32_t audited_ = 0;
+  std::atomic<int64_t> closed_behind_{0};
+  LimitedLog closed_behind_log_;
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVICE_CORE_SOCKET_TABLE_H_

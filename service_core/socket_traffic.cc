@@ -1,0 +1,77 @@
+#include "socket_traffic.h"
+
+#include <cerrno>
+
+#include "host_parts.h"
+#include "listener.h"
+
+namespace sockhost {
+namespace {
+
+bool IsRetry(int error_number) {
+  return error_number == EAGAIN || error_number == EWOULDBLOCK || error_number == EINTR;
+}
+
+// Keeps errno as the system call left it.
+class KeepErrno {
+ public:
+  ~KeepErrno() { errno = saved_; }
+  int value() const { return saved_; }
+
+ private:
+  const int saved_ = errno;
+};
+
+void CountFailure(SocketSlot& slot, int error_number, Counter failures) {
+  const Counter counter = error_number == EAGAIN ? Counter::would_block : failures;
+  if (error_number == EINTR) return;
+  ForEachBlock(slot, [counter](CounterBlock& block) { block.Add(counter); });
+}
+
+}  // namespace
+
+void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated) {
+  const KeepErrno saved;
+  SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
+  if (!slot) {
+    if (ServiceLoop::Current() || result < 0) return;
+    return ProcessParts().table.CountForeign(fd, result, static_cast<int64_t>(messages), 0, 0);
+  }
+  if (result < 0) {
+    slot->end_of_stream |= !IsRetry(saved.value()) && slot->role == Role::kConnection;
+    return CountFailure(*slot, saved.value(), Counter::receive_errors);
+  }
+  if (result == 0 && slot->role == Role::kConnection) {
+    slot->end_of_stream = true;
+    return;
+  }
+  ForEachBlock(*slot, [&](CounterBlock& block) {
+    block.Add(Counter::receive_bytes, result);
+    block.Add(Counter::receive_messages, static_cast<int64_t>(messages));
+    if (truncated > 0) block.Add(Counter::truncated_messages, static_cast<int64_t>(truncated));
+  });
+}
+
+void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages) {
+  const KeepErrno saved;
+  SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
+  if (!slot) {
+    if (ServiceLoop::Current() || result < 0) return;
+    return ProcessParts().table.CountForeign(fd, 0, 0, result, static_cast<int64_t>(messages));
+  }
+  if (result < 0) return CountFailure(*slot, saved.value(), Counter::transmit_errors);
+  const bool is_short = static_cast<size_t>(result) < offered;
+  ForEachBlock(*slot, [&](CounterBlock& block) {
+    block.Add(Counter::transmit_bytes, result);
+    block.Add(Counter::transmit_messages, static_cast<int64_t>(messages));
+    if (is_short) block.Add(Counter::short_writes);
+  });
+}
+
+bool NoteClose(int fd) {
+  ServiceLoop* loop = ServiceLoop::Current();
+  SocketTable& table = loop ? loop->table() : ProcessParts().table;
+  return table.NoteClose(fd);
+}
+
+}  // namespace sockhost

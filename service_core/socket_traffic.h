@@ -1,0 +1,28 @@
+// Where the zsock_ calls report what they did, so that the counters see it.
+#ifndef SOCKHOST_SERVICE_CORE_SOCKET_TRAFFIC_H_
+#define SOCKHOST_SERVICE_CORE_SOCKET_TRAFFIC_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+
+namespace sockhost {
+
+// All of these: any thread; an fd that is not registered is ignored; errno is
+// read where `result` is -1, and left as it was.
+
+// One receive call returned `result` bytes (0: end of stream or an empty
+// datagram), as `messages` messages; `truncated` of them lost their tail.
+void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated);
+
+// One send call was offered `offered` bytes and returned `result`.
+void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages);
+
+// The program is about to close `fd`. A registered socket is unregistered first.
+// True if the fd belongs to a listener: the host closes it then, when the
+// handler returns, and the caller must not.
+bool NoteClose(int fd);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVICE_CORE_SOCKET_TRAFFIC_H_

@@ -1,0 +1,95 @@
+#include "spin_guard.h"
+
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "listener.h"
+
+namespace sockhost {
+namespace {
+
+// The fields of struct tcp_info that are used came with Linux 4.6.
+bool ReadTcpInfo(int fd, tcp_info& info) {
+  socklen_t length = sizeof(info);
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0;
+}
+
+// A number that moves when a program takes data from, or gives data to, `fd`.
+// Truncated: two states that look alike by chance cost a pause of 1 ms.
+uint32_t QueueMark(int fd) {
+  int queued = 0;
+  int unsent = 0;
+  ioctl(fd, FIONREAD, &queued);
+  ioctl(fd, TIOCOUTQ, &unsent);
+  if (tcp_info info{}; ReadTcpInfo(fd, info)) {
+    constexpr uint8_t kListen = 10;  // TCP_LISTEN
+    if (info.tcpi_state == kListen) return info.tcpi_unacked;
+    const auto taken = static_cast<int64_t>(info.tcpi_bytes_received) - queued;
+    const auto given = static_cast<int64_t>(info.tcpi_bytes_acked) + unsent;
+    return static_cast<uint32_t>(taken * 31 + given);
+  }
+  uint32_t memory[SK_MEMINFO_VARS] = {};
+  socklen_t length = sizeof(memory);
+  getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length);
+  const int64_t receive_queue = memory[SK_MEMINFO_RMEM_ALLOC];
+  const int64_t drops = memory[SK_MEMINFO_DROPS];
+  const int64_t send_queue = memory[SK_MEMINFO_WMEM_ALLOC];
+  return static_cast<uint32_t>(((queued * 31 + receive_queue) * 31 + drops) * 31 + send_queue);
+}
+
+bool IsStillReady(const SocketSlot& slot) {
+  pollfd fd{slot.fd, static_cast<short>(slot.events.load(std::memory_order_relaxed)), 0};
+  return poll(&fd, 1, 0) > 0;
+}
+
+}  // namespace
+
+int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn, uint32_t counted) {
+  const bool in_a_row = slot.last_turn + 1 == turn;
+  slot.last_turn = turn;
+  if (counted != slot.counted) {
+    slot.counted = counted;
+    slot.idle_calls = 0;
+    slot.pauses = 0;
+    return 0;
+  }
+  // Not ready in the turn before: it was consumed in a way that is not counted.
+  // A masked socket has just come back and keeps its history.
+  if (!in_a_row && slot.pauses == 0) slot.idle_calls = 0;
+  ++slot.idle_calls;
+  if (slot.idle_calls < kFreeIdleCalls || slot.idle_calls % kProbeInterval != 0) return 0;
+
+  const uint32_t mark = IsStillReady(slot) ? QueueMark(slot.fd) : ~slot.queue_mark;
+  if (mark != slot.queue_mark) {
+    slot.queue_mark = mark;
+    slot.idle_calls = kFreeIdleCalls - kProbeInterval;
+    slot.pauses = 0;
+    return 0;
+  }
+  ForEachBlock(slot, [](CounterBlock& block) {
+    block.Add(Counter::spurious_events, kProbeInterval);
+  });
+  if (slot.idle_calls < 2 * kFreeIdleCalls) return 0;
+  // From now on the budget is one probe interval until there is progress.
+  slot.idle_calls = 2 * kFreeIdleCalls - kProbeInterval;
+  const int64_t pause = std::min(kFirstPauseNanos << std::min<uint32_t>(slot.pauses, 7),
+                                 kLongestPauseNanos);
+  ++slot.pauses;
+  return pause;
+}
+
+bool IsUnusableYet(const SocketSlot& slot, uint32_t ready) {
+  if (slot.role != Role::kRegistered || !(ready & EPOLLHUP)) return false;
+  if (ready & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLPRI)) return false;
+  tcp_info info{};
+  constexpr uint8_t kClosed = 7;  // TCP_CLOSE
+  return ReadTcpInfo(slot.fd, info) && info.tcpi_state == kClosed;
+}
+
+}  // namespace sockhost

@@ -1,0 +1,221 @@
+#include "client/command_line.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "client/rpc_error.h"
+
+namespace sockhost::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// One command line, parsed.
+struct Parsed {
+  explicit Parsed(std::vector<const char*> words) {
+    words.insert(words.begin(), "sockctl");
+    result = command_line.Parse(static_cast<int>(words.size()), words.data());
+  }
+
+  std::string verb() const { return result.verb == nullptr ? "" : std::string(result.verb->path); }
+  const Arguments& arguments() const { return command_line.arguments(); }
+
+  CommandLine command_line;
+  CommandLine::Result result;
+};
+
+TEST(CommandLineTest, CreateFillsRequest) {
+  const Parsed parsed({"listener", "create", "web", "--service", "echo", "--address",
+                       "tcp://127.0.0.1:0", "--label", "a=b", "--label", "c=d=e", "--display-name",
+                       "The web", "--backlog", "7", "--max-connections", "9"});
+  ASSERT_EQ(parsed.verb(), "listener create") << parsed.result.text;
+  const v1::Listener& listener = parsed.arguments().create_listener.listener();
+  EXPECT_THAT(parsed.arguments().names, ElementsAre("web"));
+  EXPECT_EQ(listener.service(), "echo");
+  EXPECT_EQ(listener.address(), "tcp://127.0.0.1:0");
+  EXPECT_EQ(listener.labels().at("a"), "b");
+  EXPECT_EQ(listener.labels().at("c"), "d=e");
+  EXPECT_EQ(listener.display_name(), "The web");
+  EXPECT_EQ(listener.backlog(), 7);
+  EXPECT_EQ(listener.max_connections(), 9);
+}
+
+TEST(CommandLineTest, LabelTakesOneWord) {
+  const Parsed parsed({"listener", "create", "--label", "a=b", "web", "--service", "echo",
+                       "--address", "tcp://*:0"});
+  EXPECT_THAT(parsed.arguments().names, ElementsAre("web")) << parsed.result.text;
+}
+
+TEST(CommandLineTest, DeleteTakesSeveralNames) {
+  const Parsed parsed(
+      {"listener", "delete", "a", "listeners/b", "--force", "--allow-missing", "--etag", "x"});
+  ASSERT_EQ(parsed.verb(), "listener delete") << parsed.result.text;
+  EXPECT_THAT(parsed.arguments().names, ElementsAre("a", "listeners/b"));
+  EXPECT_TRUE(parsed.arguments().delete_listener.force());
+  EXPECT_TRUE(parsed.arguments().delete_listener.allow_missing());
+  EXPECT_EQ(parsed.arguments().delete_listener.etag(), "x");
+}
+
+TEST(CommandLineTest, WatchFillsRequest) {
+  const Parsed parsed(
+      {"watch", "--interval", "1m30.5s", "--filter", "fd > 9", "--suppress", "--count", "3"});
+  ASSERT_EQ(parsed.verb(), "watch") << parsed.result.text;
+  const v1::WatchSocketsRequest& request = parsed.arguments().watch_sockets;
+  EXPECT_EQ(request.sample_interval().seconds(), 90);
+  EXPECT_EQ(request.sample_interval().nanos(), 500'000'000);
+  EXPECT_EQ(request.filter(), "fd > 9");
+  EXPECT_TRUE(request.suppress_redundant());
+  EXPECT_EQ(parsed.arguments().sample_count, 3);
+}
+
+class GlobalFlagsTest : public testing::TestWithParam<std::vector<const char*>> {};
+
+TEST_P(GlobalFlagsTest, StandAnywhere) {
+  const Parsed parsed(GetParam());
+  ASSERT_EQ(parsed.verb(), "listener list") << parsed.result.text;
+  EXPECT_EQ(parsed.arguments().host.unix_path, "/a");
+  EXPECT_EQ(parsed.arguments().timeout, absl::Milliseconds(100));
+  EXPECT_EQ(parsed.arguments().output, OutputFormat::kJson);
+  EXPECT_TRUE(parsed.arguments().no_headers);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, GlobalFlagsTest,
+    testing::Values(std::vector<const char*>{"--host", "unix:/a", "--timeout", "100ms", "-o",
+                                             "json", "--no-headers", "listener", "list"},
+                    std::vector<const char*>{"listener", "--host=unix:/a", "--timeout=100ms",
+                                             "--output", "json", "list", "--no-headers"},
+                    std::vector<const char*>{"listener", "list", "--host", "unix:/a", "--timeout",
+                                             "100ms", "-ojson", "--no-headers"}));
+
+TEST(CommandLineTest, ResourceMayBeCalledLikeVerb) {
+  for (const char* name : {"host", "listener", "list", "watch", "get"}) {
+    const Parsed parsed({"listener", "get", name});
+    EXPECT_EQ(parsed.verb(), "listener get") << parsed.result.text;
+    EXPECT_THAT(parsed.arguments().names, ElementsAre(name));
+  }
+}
+
+TEST(CommandLineTest, HostComesFromEnvironmentUnlessItIsGiven) {
+  setenv("SOCKCTL_HOST", "tcp://localhost:7", 1);
+  EXPECT_EQ(Parsed({"host"}).arguments().host.text, "tcp://localhost:7");
+  EXPECT_EQ(Parsed({"host", "--host", "unix:/a"}).arguments().host.text, "unix:/a");
+  setenv("SOCKCTL_HOST", "", 1);
+  EXPECT_EQ(Parsed({"host"}).arguments().host.text, "unix:/run/sockhost/admin.sock");
+  unsetenv("SOCKCTL_HOST");
+  EXPECT_EQ(Parsed({"host"}).arguments().host.text, "unix:/run/sockhost/admin.sock");
+}
+
+TEST(CommandLineTest, NothingShowsHelpAsUsageError) {
+  const Parsed parsed({});
+  EXPECT_EQ(parsed.result.exit_code, kExitUsage);
+  EXPECT_THAT(parsed.result.text, HasSubstr("usage: sockctl VERB"));
+}
+
+TEST(CommandLineTest, GroupWithoutVerbShowsItsHelp) {
+  const Parsed parsed({"socket", "--no-headers"});
+  EXPECT_EQ(parsed.result.exit_code, kExitUsage);
+  EXPECT_THAT(parsed.result.text, HasSubstr("socket list"));
+}
+
+TEST(CommandLineTest, HelpOfEveryVerbHasUsageAndExample) {
+  for (const Verb& verb : Verbs()) {
+    const std::string path(verb.path);
+    const size_t space = path.find(' ');
+    std::vector<std::string> words = {path.substr(0, space)};
+    if (space != std::string::npos) words.push_back(path.substr(space + 1));
+    std::vector<const char*> arguments;
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    arguments.push_back("--help");
+    const Parsed parsed(arguments);
+    EXPECT_EQ(parsed.result.exit_code, 0);
+    EXPECT_THAT(parsed.result.text, HasSubstr("usage: sockctl " + path));
+    if (verb.run != nullptr) {
+      EXPECT_THAT(parsed.result.text, HasSubstr("example:\n"));
+      EXPECT_THAT(std::string(verb.example), HasSubstr("sockctl " + path));
+    }
+  }
+}
+
+TEST(CommandLineTest, VersionNeedsNoVerb) {
+  const Parsed parsed({"--version"});
+  EXPECT_EQ(parsed.result.exit_code, 0);
+  EXPECT_THAT(parsed.result.text, StartsWith("sockctl "));
+}
+
+struct Mistake {
+  std::vector<const char*> words;
+  const char* text;
+};
+
+class CommandLineMistakeTest : public testing::TestWithParam<Mistake> {};
+
+TEST_P(CommandLineMistakeTest, IsExplained) {
+  const Parsed parsed(GetParam().words);
+  EXPECT_EQ(parsed.verb(), "");
+  EXPECT_EQ(parsed.result.exit_code, kExitUsage);
+  EXPECT_THAT(parsed.result.text, StartsWith(GetParam().text));
+  EXPECT_THAT(parsed.result.text, HasSubstr("--help' shows the usage\n"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CommandLineMistakeTest,
+    testing::Values(
+        Mistake{{"listner"}, "sockctl: unknown verb \"listner\": did you mean \"listener\"?\n"},
+        Mistake{{"frobnicate"}, "sockctl: unknown verb \"frobnicate\"\n"},
+        Mistake{{"listener", "crate", "web"},
+                "sockctl: listener: unknown verb \"crate\": did you mean \"create\"?\n"},
+        Mistake{{"host", "--ouput", "json"},
+                "sockctl: host: unknown flag \"--ouput\": did you mean \"--output\"?\n"},
+        Mistake{{"listener", "create", "web", "--servce", "echo"},
+                "sockctl: listener create: unknown flag \"--servce\": did you mean "
+                "\"--service\"?\n"},
+        Mistake{{"host", "x\033"}, "sockctl: host: unknown argument \"x\\x1b\"\n"},
+        Mistake{{"listener", "create", "web", "--service", "echo"},
+                "sockctl: listener create: --address is required\n"},
+        Mistake{{"listener", "get"}, "sockctl: listener get: NAME is required\n"},
+        Mistake{{"listener", "get", "a", "b"}, "sockctl: listener get: NAME: "},
+        Mistake{{"listener", "delete"}, "sockctl: listener delete: NAME is required\n"},
+        Mistake{{"listener", "create", "a", "--label", "x"},
+                "sockctl: listener create: --label: \"x\" is no KEY=VALUE pair\n"},
+        Mistake{{"listener", "create", "a", "--label", "=x"},
+                "sockctl: listener create: --label: \"=x\" is no KEY=VALUE pair\n"},
+        Mistake{{"listener", "create", "a", "--label", "x=1", "--label", "x=2"},
+                "sockctl: listener create: --label: \"x\" is given twice\n"},
+        Mistake{{"listener", "create", "a", "--backlog", "many"},
+                "sockctl: listener create: Could not convert: --backlog = many: a whole number is "
+                "wanted\n"},
+        Mistake{{"listener", "create", "a", "--backlog", "2147483648"},
+                "sockctl: listener create: Could not convert: --backlog = 2147483648"},
+        Mistake{{"host", "-o", "yaml"},
+                "sockctl: host: --output: \"yaml\" is no format: write table, json or name\n"},
+        Mistake{{"host", "--timeout", "10"},
+                "sockctl: host: --timeout: \"10\" is no duration above zero: write e.g. 100ms"},
+        Mistake{{"host", "--timeout", "-1s"}, "sockctl: host: --timeout: \"-1s\" is no duration"},
+        Mistake{{"watch", "--interval", "inf"}, "sockctl: watch: --interval: \"inf\" is no"},
+        Mistake{{"watch", "--count", "0"}, "sockctl: watch: --count: "},
+        Mistake{{"watch", "--once", "--count", "2"}, "sockctl: watch: --once excludes --count"},
+        Mistake{{"host", "--host", "nowhere"},
+                "sockctl: host: --host (or SOCKCTL_HOST): \"nowhere\": the port is missing"},
+        Mistake{{"host", "\xff"}, "sockctl: \"\\xff\" is not UTF-8\n"},
+        Mistake{{"completion", "zsh"}, "sockctl: completion: SHELL: zsh not in {bash}\n"}));
+
+TEST(VerbTableTest, EveryVerbStandsBehindItsGroup) {
+  for (const Verb& verb : Verbs()) {
+    const size_t space = verb.path.find(' ');
+    if (space == absl::string_view::npos) continue;
+    const Verb* group = FindVerb(verb.path.substr(0, space));
+    ASSERT_NE(group, nullptr) << verb.path;
+    EXPECT_LT(group, &verb);
+    EXPECT_EQ(group->run, nullptr) << "a group has nothing to run";
+    EXPECT_NE(verb.run, nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace sockhost::client

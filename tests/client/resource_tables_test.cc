@@ -1,0 +1,90 @@
+#include "client/resource_tables.h"
+
+#include <gmock/gmock.h>
+
+#include "client/resource_name.h"
+
+namespace sockhost::client {
+namespace {
+
+using google::protobuf::RepeatedPtrField;
+using testing::ElementsAre;
+
+const absl::Time kNow = absl::FromUnixSeconds(1'700'000'192);
+
+TEST(TableOfListenersTest, ShowsEffectiveAddressAndExactCounters) {
+  RepeatedPtrField<v1::Listener> listeners;
+  v1::Listener& web = *listeners.Add();
+  web.set_name("listeners/web");
+  web.set_service("services/echo");
+  web.set_address("tcp://127.0.0.1:0");
+  web.set_effective_address("tcp://127.0.0.1:41234");
+  web.set_state(v1::Listener::ACTIVE);
+  web.mutable_create_time()->set_seconds(1'700'000'000);
+  web.mutable_counters()->set_active_connections(3);
+  web.mutable_counters()->set_handler_calls(1234567);
+  web.mutable_counters()->set_receive_bytes(98765432109);
+  EXPECT_THAT(
+      TableOf(listeners, kNow).Lines(),
+      ElementsAre(
+          "NAME  SERVICE  ADDRESS                STATE   CONNECTIONS   EVENTS     RX-BYTES  "
+          "TX-BYTES    AGE",
+          "web   echo     tcp://127.0.0.1:41234  ACTIVE            3  1234567  98765432109  "
+          "       0  3m12s"));
+}
+
+TEST(TableOfListenersTest, AddressStandsInUntilItIsBound) {
+  RepeatedPtrField<v1::Listener> listeners;
+  listeners.Add()->set_address("tcp://*:7");
+  EXPECT_THAT(TableOf(listeners, kNow).Text(true), testing::HasSubstr("tcp://*:7"));
+}
+
+TEST(TableOfSocketsTest, ShowsBareIdsAndDashes) {
+  RepeatedPtrField<v1::Socket> sockets;
+  v1::Socket& socket = *sockets.Add();
+  socket.set_name("sockets/12");
+  socket.set_fd(9);
+  socket.set_role(v1::Socket::REGISTERED);
+  socket.set_service("services/mine");
+  socket.mutable_counters()->set_handler_calls(5);
+  EXPECT_THAT(TableOf(sockets, kNow).Lines(),
+              ElementsAre("ID  FD  ROLE        SERVICE  LISTENER  LOCAL  REMOTE  ACCEPTS  EVENTS  "
+                          "RX-BYTES  TX-BYTES  AGE",
+                          "12   9  REGISTERED  mine     -         -      -             0       5  "
+                          "       0         0    -"));
+}
+
+TEST(TableOfServicesTest, ShowsUseOfCapacity) {
+  RepeatedPtrField<v1::Service> services;
+  v1::Service& echo = *services.Add();
+  echo.set_name("services/echo");
+  echo.set_kind(v1::Service::BUILT_IN);
+  echo.set_owner("server/echo_service.cc:17");
+  v1::Service& module = *services.Add();
+  module.set_name("services/mine");
+  module.set_kind(v1::Service::MODULE);
+  module.set_capacity(4);
+  module.set_used(1);
+  module.mutable_counters()->set_max_handler_time_nanos(1500);
+  EXPECT_THAT(TableOf(services, kNow).Lines(),
+              ElementsAre("NAME  KIND      REGISTERED  SOCKETS  EVENTS  MAX-TIME  OWNER",
+                          "echo  BUILT_IN           -        0       0         0  "
+                          "server/echo_service.cc:17",
+                          "mine  MODULE           1/4        0       0     1.5us  -"));
+}
+
+TEST(EnumTextTest, UnknownValueIsItsNumber) {
+  EXPECT_EQ(EnumText(v1::Listener::ACTIVE, v1::Listener::State_Name), "ACTIVE");
+  EXPECT_EQ(EnumText(static_cast<v1::Listener::State>(99), v1::Listener::State_Name), "99");
+}
+
+TEST(ResourceNameTest, IdAndFullNameMeanTheSame) {
+  EXPECT_EQ(FullName(kListeners, "web"), "listeners/web");
+  EXPECT_EQ(FullName(kListeners, "listeners/web"), "listeners/web");
+  EXPECT_EQ(FullName(kListeners, "sockets/12"), "sockets/12") << "for the daemon to refuse";
+  EXPECT_EQ(BareId(kListeners, "listeners/web"), "web");
+  EXPECT_EQ(BareId(kListeners, "web"), "web");
+}
+
+}  // namespace
+}  // namespace sockhost::client

@@ -1,0 +1,239 @@
+// The real sockctl against a fake admin API: what users and scripts see.
+#include <gmock/gmock.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/client/fake_admin.h"
+#include "tests/client/sockctl_process.h"
+
+namespace sockhost::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class SockctlTest : public testing::Test {
+ protected:
+  Finished Run(const std::vector<std::string>& arguments) {
+    return RunSockctl(arguments, {{"SOCKCTL_HOST", fake_.unix_address()}});
+  }
+
+  void AddListener(const std::string& id) {
+    v1::Listener listener;
+    listener.set_name("listeners/" + id);
+    listener.set_service("services/echo");
+    listener.set_effective_address("tcp://127.0.0.1:7");
+    listener.set_state(v1::Listener::ACTIVE);
+    fake_.answers.listeners.push_back(listener);
+  }
+
+  FakeAdmin fake_;
+};
+
+TEST_F(SockctlTest, ListenerCreateShowsTheNewListener) {
+  const Finished created = Run({"listener", "create", "web", "--service", "echo", "--address",
+                                "tcp://127.0.0.1:0", "--label", "env=test"});
+  EXPECT_EQ(created.exit_code, 0) << created.errors;
+  EXPECT_THAT(created.output, HasSubstr("\nweb   echo     tcp://127.0.0.1:0  ACTIVE"));
+  EXPECT_EQ(fake_.requests.create_listener.listener_id(), "web");
+  EXPECT_EQ(fake_.requests.create_listener.listener().labels().at("env"), "test");
+}
+
+TEST_F(SockctlTest, ListenerCreateTakesFullName) {
+  const Finished created = Run({"listener", "create", "listeners/web", "--service", "echo",
+                                "--address", "tcp://*:0", "-o", "name"});
+  EXPECT_EQ(created.output, "listeners/web\n") << created.errors;
+  EXPECT_EQ(fake_.requests.create_listener.listener_id(), "web");
+}
+
+TEST_F(SockctlTest, ListIsOneTable) {
+  AddListener("dns");
+  AddListener("web");
+  const Finished listed = Run({"listener", "list"});
+  EXPECT_EQ(listed.exit_code, 0) << listed.errors;
+  EXPECT_EQ(listed.output,
+            "NAME  SERVICE  ADDRESS            STATE   CONNECTIONS  EVENTS  RX-BYTES  TX-BYTES  "
+            "AGE\n"
+            "dns   echo     tcp://127.0.0.1:7  ACTIVE            0       0         0         0    "
+            "-\n"
+            "web   echo     tcp://127.0.0.1:7  ACTIVE            0       0         0         0    "
+            "-\n");
+}
+
+TEST_F(SockctlTest, ListIsOneJsonObjectOverAllPages) {
+  fake_.answers.page_size = 1;
+  AddListener("dns");
+  AddListener("web");
+  const Finished listed = Run({"listener", "list", "-o", "json"});
+  EXPECT_EQ(listed.exit_code, 0) << listed.errors;
+  EXPECT_EQ(fake_.requests.calls, 2);
+  EXPECT_THAT(listed.output,
+              StartsWith("{\n \"listeners\": [\n  {\n   \"name\": \"listeners/dns\""));
+  EXPECT_THAT(listed.output, HasSubstr("\"name\": \"listeners/web\""));
+  EXPECT_THAT(listed.output, testing::EndsWith(" ],\n \"nextPageToken\": \"\"\n}\n"));
+}
+
+TEST_F(SockctlTest, ListOfNames) {
+  AddListener("dns");
+  AddListener("web");
+  EXPECT_EQ(Run({"listener", "list", "-o", "name"}).output, "listeners/dns\nlisteners/web\n");
+}
+
+TEST_F(SockctlTest, ListWithoutHeadersIsEmptyIfThereIsNothing) {
+  const Finished listed = Run({"socket", "list", "--no-headers", "--filter", "fd > 3"});
+  EXPECT_EQ(listed.exit_code, 0) << listed.errors;
+  EXPECT_EQ(listed.output, "");
+  EXPECT_EQ(fake_.requests.list_sockets.filter(), "fd > 3");
+}
+
+TEST_F(SockctlTest, GetTakesIdAndFullName) {
+  AddListener("web");
+  v1::Socket socket;
+  socket.set_name("sockets/12");
+  fake_.answers.sockets = {socket};
+  v1::Service service;
+  service.set_name("services/echo");
+  fake_.answers.services = {service};
+  EXPECT_THAT(Run({"listener", "get", "web"}).output,
+              StartsWith("name               listeners/web\n"));
+  EXPECT_EQ(Run({"listener", "get", "listeners/web", "-o", "name"}).output, "listeners/web\n");
+  EXPECT_EQ(Run({"socket", "get", "12"}).output, "name  sockets/12\n");
+  EXPECT_EQ(Run({"socket", "get", "sockets/12", "-o", "name"}).output, "sockets/12\n");
+  EXPECT_EQ(Run({"service", "get", "echo"}).output, "name  services/echo\n");
+  EXPECT_THAT(Run({"service", "list"}).output, HasSubstr("\necho "));
+}
+
+TEST_F(SockctlTest, GetPrintsIndentedJson) {
+  AddListener("web");
+  EXPECT_THAT(Run({"listener", "get", "web", "-o", "json"}).output,
+              StartsWith("{\n \"name\": \"listeners/web\",\n"));
+}
+
+TEST_F(SockctlTest, MissingResourceExitsWithItsCode) {
+  const Finished got = Run({"listener", "get", "nope"});
+  EXPECT_EQ(got.exit_code, 64 + 5);
+  EXPECT_EQ(got.output, "");
+  EXPECT_EQ(got.errors,
+            "sockctl: cannot get listener \"nope\": no such resource: listeners/nope "
+            "(LISTENER_NOT_FOUND)\n"
+            "  name: listeners/nope\n"
+            "  hint: 'sockctl listener list' shows the listeners there are\n");
+}
+
+TEST_F(SockctlTest, ErrorsAreTextAlsoWithJson) {
+  const Finished got = Run({"listener", "get", "nope", "-o", "json"});
+  EXPECT_EQ(got.output, "");
+  EXPECT_THAT(got.errors, StartsWith("sockctl: cannot get listener"));
+}
+
+TEST_F(SockctlTest, CreateErrorNamesFieldReasonAndHint) {
+  fake_.answers.error =
+      DaemonError(grpc::StatusCode::INVALID_ARGUMENT, "invalid address: tcp://x", "ADDRESS_INVALID",
+                  {}, {{"listener.address", "the port is missing"}});
+  const Finished created =
+      Run({"listener", "create", "web", "--service", "echo", "--address", "tcp://x"});
+  EXPECT_EQ(created.exit_code, 64 + 3);
+  EXPECT_THAT(created.errors,
+              StartsWith("sockctl: cannot create listener \"web\": invalid address: tcp://x "
+                         "(ADDRESS_INVALID)\n  listener.address: the port is missing\n  hint: "));
+}
+
+TEST_F(SockctlTest, DeleteGoesOnAfterFailure) {
+  AddListener("a");
+  AddListener("c");
+  const Finished deleted = Run({"listener", "delete", "a", "b", "listeners/c", "--force"});
+  EXPECT_EQ(deleted.exit_code, 64 + 5);
+  EXPECT_EQ(deleted.output, "listener \"a\" deleted\nlistener \"c\" deleted\n");
+  EXPECT_THAT(deleted.errors, StartsWith("sockctl: cannot delete listener \"b\": "));
+  ASSERT_EQ(fake_.requests.delete_listener.size(), 3u);
+  EXPECT_TRUE(fake_.requests.delete_listener[2].force());
+}
+
+TEST_F(SockctlTest, DeleteReportsEachFailure) {
+  const Finished deleted = Run({"listener", "delete", "a", "b"});
+  EXPECT_THAT(deleted.errors, HasSubstr("cannot delete listener \"a\""));
+  EXPECT_THAT(deleted.errors, HasSubstr("cannot delete listener \"b\""));
+}
+
+TEST_F(SockctlTest, DeleteOfMissingListenerCanBeAllowed) {
+  const Finished deleted = Run({"listener", "delete", "a", "--allow-missing"});
+  EXPECT_EQ(deleted.exit_code, 0) << deleted.errors;
+  EXPECT_EQ(deleted.output, "listener \"a\" is gone\n");
+  EXPECT_EQ(Run({"listener", "delete", "a", "--allow-missing", "-o", "json"}).output, "{}\n");
+  EXPECT_EQ(Run({"listener", "delete", "a", "--allow-missing", "-o", "name"}).output,
+            "listeners/a\n");
+}
+
+TEST_F(SockctlTest, HealthExitsWithZeroOnlyIfServing) {
+  const Finished serving = Run({"health"});
+  EXPECT_EQ(serving.exit_code, 0) << serving.errors;
+  EXPECT_EQ(serving.output, "SERVING\n");
+  fake_.SetServing(false);
+  const Finished stopping = Run({"health"});
+  EXPECT_EQ(stopping.exit_code, 1);
+  EXPECT_EQ(stopping.output, "NOT_SERVING\n");
+  EXPECT_THAT(stopping.errors, StartsWith("sockctl: sockhostd is NOT_SERVING"));
+  EXPECT_EQ(Run({"health", "-o", "json"}).output, "{\n \"status\": \"NOT_SERVING\"\n}\n");
+}
+
+TEST_F(SockctlTest, HealthOfUnknownServiceIsNotFound) {
+  const Finished health = Run({"health", "no.such.Service"});
+  EXPECT_EQ(health.exit_code, 64 + 5);
+  EXPECT_THAT(health.errors, HasSubstr("\"no.such.Service\""));
+}
+
+TEST_F(SockctlTest, HostShowsTheDaemon) {
+  fake_.answers.host.set_name("host");
+  fake_.answers.host.set_version("9.8.7");
+  fake_.answers.host.mutable_sockets()->set_limit(100);
+  EXPECT_EQ(Run({"host"}).output,
+            "name     host\n"
+            "version  9.8.7\n"
+            "sockets  0 of 100\n");
+}
+
+TEST_F(SockctlTest, VersionShowsBothSides) {
+  fake_.answers.host.set_version("9.8.7");
+  const Finished version = Run({"version"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_THAT(version.output, StartsWith("sockctl    "));
+  EXPECT_THAT(version.output, HasSubstr("\nsockhostd  9.8.7\n"));
+  EXPECT_THAT(Run({"version", "-o", "json"}).output, HasSubstr("\"server\": \"9.8.7\""));
+}
+
+TEST_F(SockctlTest, VersionNeedsNoDaemon) {
+  fake_.Stop();
+  const Finished version = Run({"version"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_THAT(version.output, HasSubstr("sockhostd  -  (no sockhostd at unix:"));
+}
+
+TEST_F(SockctlTest, UnreachableDaemonIsExplained) {
+  fake_.Stop();
+  const Finished listed = Run({"listener", "list"});
+  EXPECT_EQ(listed.exit_code, 64 + 14);
+  EXPECT_EQ(listed.errors,
+            "sockctl: cannot list listeners: no sockhostd at " + fake_.unix_address() +
+                ": No such file or directory\n"
+                "  hint: start sockhostd, or name its admin address with --host or SOCKCTL_HOST\n");
+}
+
+TEST_F(SockctlTest, UsageErrorsExitWithTwo) {
+  EXPECT_EQ(Run({}).exit_code, 2);
+  EXPECT_EQ(Run({"listner"}).exit_code, 2);
+  const Finished usage = Run({"listener", "create"});
+  EXPECT_EQ(usage.exit_code, 2);
+  EXPECT_EQ(usage.output, "");
+}
+
+TEST_F(SockctlTest, FullDiskIsReported) {
+  AddListener("web");
+  const std::string command = std::string(SOCKCTL_BINARY) + " listener list --host " +
+                              fake_.unix_address() + " > /dev/full 2> /dev/null";
+  EXPECT_EQ(WEXITSTATUS(system(command.c_str())), 1);
+}
+
+}  // namespace
+}  // namespace sockhost::client

@@ -1,0 +1,170 @@
+#include "sockhost/counters.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+
+namespace sockhost {
+namespace {
+
+using testing::Each;
+using testing::Ge;
+
+std::vector<Counter> AllCounters() {
+  std::vector<Counter> all;
+  for (size_t i = 0; i < kCounters; ++i) all.push_back(static_cast<Counter>(i));
+  return all;
+}
+
+// Names of the int64 fields of a .proto file.
+std::set<std::string> IntegerFields(const std::string& path) {
+  std::ifstream file(path);
+  std::set<std::string> names;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string type;
+    std::string name;
+    if (words >> type >> name && type == "int64") names.insert(name);
+  }
+  return names;
+}
+
+TEST(CountersTest, NamesAreTheFieldsOfTheContract) {
+  std::set<std::string> names;
+  for (const Counter counter : AllCounters()) names.emplace(CounterName(counter));
+  // Sent as a Timestamp.
+  EXPECT_EQ(names.erase("last_event_time"), 1u);
+  EXPECT_EQ(names, IntegerFields(SOCKHOST_SOURCE_DIR "/proto/sockhost/v1/counters.proto"));
+}
+
+TEST(CountersTest, FreshBlockIsZero) {
+  const CounterBlock block;
+  EXPECT_EQ(block.Read(), CounterValues());
+  for (const Counter counter : AllCounters()) EXPECT_EQ(block.Get(counter), 0);
+}
+
+TEST(CountersTest, EachCounterIsACellOfItsOwn) {
+  CounterBlock block;
+  for (const Counter counter : AllCounters()) block.Add(counter, static_cast<int>(counter) + 1);
+  const CounterValues values = block.Read();
+  for (const Counter counter : AllCounters()) {
+    EXPECT_EQ(values[counter], static_cast<int>(counter) + 1) << CounterName(counter);
+    EXPECT_EQ(block.Get(counter), static_cast<int>(counter) + 1) << CounterName(counter);
+  }
+}
+
+TEST(CountersTest, AddSums) {
+  CounterBlock block;
+  block.Add(Counter::handler_calls);
+  block.Add(Counter::handler_calls, 41);
+  block.Add(Counter::active_connections, 5);
+  block.Add(Counter::active_connections, -2);
+  EXPECT_EQ(block.Get(Counter::handler_calls), 42);
+  EXPECT_EQ(block.Get(Counter::active_connections), 3);
+}
+
+TEST(CountersTest, MaxKeepsTheLargest) {
+  CounterBlock block;
+  block.Max(Counter::max_handler_time_nanos, 7);
+  block.Max(Counter::max_handler_time_nanos, 3);
+  EXPECT_EQ(block.Get(Counter::max_handler_time_nanos), 7);
+  block.Max(Counter::max_active_connections, 2);
+  block.Max(Counter::max_active_connections, 9);
+  EXPECT_EQ(block.Get(Counter::max_active_connections), 9);
+}
+
+TEST(CountersTest, SetReplaces) {
+  CounterBlock block;
+  block.Set(Counter::last_event_time, 100);
+  block.Set(Counter::last_event_time, 50);
+  EXPECT_EQ(block.Get(Counter::last_event_time), 50);
+}
+
+TEST(CountersTest, ClearStartsAtZeroAgain) {
+  CounterBlock block;
+  for (const Counter counter : AllCounters()) block.Add(counter, 3);
+  block.AddReceivedFromAnyThread(10, 1);
+  block.AddTransmittedFromAnyThread(20, 2);
+  block.Clear();
+  EXPECT_EQ(block.Read(), CounterValues());
+  block.Add(Counter::masked);
+  EXPECT_EQ(block.Get(Counter::masked), 1);
+}
+
+TEST(CountersTest, TrafficOfOtherThreadsIsAdded) {
+  CounterBlock block;
+  block.Add(Counter::receive_bytes, 1);
+  block.Add(Counter::receive_messages, 2);
+  block.Add(Counter::transmit_bytes, 3);
+  block.Add(Counter::transmit_messages, 4);
+  block.AddReceivedFromAnyThread(100, 200);
+  block.AddTransmittedFromAnyThread(300, 400);
+  const CounterValues values = block.Read();
+  EXPECT_EQ(values[Counter::receive_bytes], 101);
+  EXPECT_EQ(values[Counter::receive_messages], 202);
+  EXPECT_EQ(values[Counter::transmit_bytes], 303);
+  EXPECT_EQ(values[Counter::transmit_messages], 404);
+}
+
+TEST(CountersTest, NothingIsLostBetweenThreads) {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 20'000;
+  CounterBlock block;
+  std::atomic<bool> go{false};
+  std::vector<std::thread> others;
+  for (int i = 0; i < kThreads; ++i) {
+    others.emplace_back([&] {
+      while (!go) std::this_thread::yield();
+      for (int round = 0; round < kRounds; ++round) {
+        block.AddReceivedFromAnyThread(3, 1);
+        block.AddTransmittedFromAnyThread(5, 1);
+      }
+    });
+  }
+  go = true;
+  // This thread is the service thread.
+  for (int round = 0; round < kRounds; ++round) {
+    block.Add(Counter::receive_bytes, 2);
+    block.Add(Counter::spurious_events);
+  }
+  for (std::thread& thread : others) thread.join();
+  const CounterValues values = block.Read();
+  EXPECT_EQ(values[Counter::receive_bytes], kRounds * (2 + kThreads * 3));
+  EXPECT_EQ(values[Counter::receive_messages], kRounds * kThreads);
+  EXPECT_EQ(values[Counter::transmit_bytes], kRounds * kThreads * 5);
+  EXPECT_EQ(values[Counter::transmit_messages], kRounds * kThreads);
+  EXPECT_EQ(values[Counter::spurious_events], kRounds);
+}
+
+TEST(CountersTest, SumsNeverShrinkForAReader) {
+  constexpr int kRounds = 20'000;
+  CounterBlock block;
+  std::atomic<bool> done{false};
+  std::vector<int64_t> steps;
+  std::thread reader([&] {
+    int64_t before = 0;
+    while (!done) {
+      const int64_t now = block.Read()[Counter::transmit_bytes];
+      steps.push_back(now - before);
+      before = now;
+    }
+  });
+  for (int round = 0; round < kRounds; ++round) {
+    block.Add(Counter::transmit_bytes, 7);
+    block.AddTransmittedFromAnyThread(1, 1);
+  }
+  done = true;
+  reader.join();
+  EXPECT_THAT(steps, Each(Ge(0)));
+  EXPECT_EQ(block.Read()[Counter::transmit_bytes], kRounds * 8);
+}
+
+}  // namespace
+}  // namespace sockhost

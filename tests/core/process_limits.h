@@ -1,0 +1,34 @@
+// Faults of the process that a test needs.
+#ifndef SOCKHOST_TESTS_CORE_PROCESS_LIMITS_H_
+#define SOCKHOST_TESTS_CORE_PROCESS_LIMITS_H_
+
+#include <sys/resource.h>
+
+namespace sockhost {
+
+// Sets the soft RLIMIT_NOFILE while it lives.
+class FdLimit {
+ public:
+  explicit FdLimit(rlim_t soft);
+  ~FdLimit();
+  FdLimit(const FdLimit&) = delete;
+  FdLimit& operator=(const FdLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+// No further fd can be opened while it lives.
+class NoMoreFds : public FdLimit {
+ public:
+  // `spare`: but so many.
+  explicit NoMoreFds(int spare = 0);
+};
+
+// Gives up the capability to bind to ports below 1024, for the calling thread
+// and for good.
+void DropBindCapability();
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_TESTS_CORE_PROCESS_LIMITS_H_
