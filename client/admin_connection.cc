@@ -13,7 +13,7 @@ namespace {
 constexpr absl::Duration kPingInterval = absl::Seconds(20);
 constexpr absl::Duration kPingTimeout = absl::Seconds(10);
 
-grpc::ChannelArguments Arguments() {
+grpc::ChannelArguments ChannelArguments() {
   grpc::ChannelArguments arguments;
   arguments.SetUserAgentPrefix(absl::StrCat("sockctl/", SOCKHOST_VERSION));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS,
@@ -31,6 +31,6 @@ AdminConnection::AdminConnection(AdminAddress address, absl::Duration timeout)
     : address_(std::move(address)),
       timeout_(timeout),
       channel_(grpc::CreateCustomChannel(address_.target, grpc::InsecureChannelCredentials(),
-                                         Arguments())) {}
+                                         ChannelArguments())) {}
 
 }  // namespace sockhost::client

@@ -23,8 +23,7 @@ constexpr absl::string_view kMiddle = R"(    esac
   done
   case "$path" in
 )";
-constexpr absl::string_view kTail = R"(  esac
-  [[ $current == -* ]] && words+=" $global"
+constexpr absl::string_view kTail = R"(  [[ $current == -* ]] && words+=" $global"
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 complete -F _sockctl sockctl
@@ -67,8 +66,7 @@ std::string BashCompletion(const CommandLine& command_line) {
   const CLI::App& root = command_line.Command("");
   absl::StrAppend(&words, "    *) words=\"", WordsOf(root), "\" ;;\n");
   return absl::StrCat(kHead, paths, kMiddle, words, "  esac\n  local global=\"",
-                      absl::StrJoin(LongFlags(root), " "), "\"\n",
-                      kTail.substr(kTail.find('\n') + 1));
+                      absl::StrJoin(LongFlags(root), " "), "\"\n", kTail);
 }
 
 void DeclareCompletion(CLI::App& app, Arguments& arguments) {

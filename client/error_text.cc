@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "client/display_text.h"
 #include "client/rpc_error.h"
@@ -15,42 +16,38 @@ struct Hint {
   absl::string_view text;
 };
 
-// One row per reason of sockhost/v1/admin.proto that a user can act on.
+// What the daemon cannot know: the verbs and flags of sockctl, other tools. The
+// reasons that are missing here say in their own message what to do.
 constexpr Hint kHints[] = {
-    {"LISTENER_ID_INVALID",
-     "an id has 1 to 63 lower-case letters, digits and '-', begins with a letter and does not end "
-     "with '-'"},
     {"NAME_INVALID", "give the id or the full name: web or listeners/web, 12 or sockets/12"},
-    {"ADDRESS_INVALID",
-     "write tcp://HOST:PORT or udp://HOST:PORT, e.g. tcp://127.0.0.1:0, udp://[::1]:7, tcp://*:80"},
-    {"SERVICE_INVALID", "'sockctl service list' shows the services there are"},
-    {"FIELD_INVALID", "'sockctl listener create --help' shows what each flag takes"},
     {"FILTER_INVALID", "write e.g. 'role = CONNECTION AND listener = web AND fd > 9'"},
     {"PAGE_TOKEN_INVALID", "the daemon was restarted while it was listing: try again"},
-    {"INTERVAL_INVALID", "--interval takes 100ms to 1h"},
     {"LISTENER_NOT_FOUND", "'sockctl listener list' shows the listeners there are"},
     {"SOCKET_NOT_FOUND",
      "it was closed, or the daemon was restarted; 'sockctl socket list' shows the sockets"},
-    {"SERVICE_NOT_FOUND", "'sockctl service list' shows the services there are"},
-    {"LISTENER_EXISTS",
-     "choose another name, or 'sockctl listener delete' the one that is there first"},
-    {"ADDRESS_IN_USE", "choose another port (0: the kernel chooses); 'ss -tulnp' shows its owner"},
+    {"ADDRESS_IN_USE", "'ss -tulnp' on the daemon's host shows who listens where"},
     {"BIND_NOT_PERMITTED", "use a port from 1024 up, or give sockhostd the missing capability"},
-    {"ADDRESS_NOT_AVAILABLE", "'ip address' on the daemon's host shows the addresses it has"},
     {"LISTENER_BUSY", "--force closes its connections too"},
-    {"ETAG_MISMATCH", "read it again with 'sockctl listener get' and decide anew"},
-    {"FD_LIMIT", "raise the setting named above, or close something first"},
-    {"SOCKET_LIMIT", "raise the setting named above, or close something first"},
-    {"LISTENER_LIMIT", "raise the setting named above, or delete a listener first"},
-    {"WATCH_LIMIT", "raise the setting named above, or end another watch first"},
+    {"ETAG_MISMATCH", "'sockctl listener get' shows it with its new etag"},
     {"SERVICE_THREAD_STALLED",
      "a handler does not return: the log of sockhostd names its service; try again later"},
     {"SHUTTING_DOWN", "the daemon is stopping: try again when it is back"},
-    {"INTERNAL", "the log of sockhostd says more; this should not happen: please report it"},
+    {"INTERNAL", "this should not happen: the log of sockhostd says more; please report it"},
 };
 
 void AppendLine(std::string* text, absl::string_view key, absl::string_view value) {
   absl::StrAppend(text, "  ", Printable(key), ": ", Printable(value), "\n");
+}
+
+// Whether `message` contains `value` as words of its own.
+bool Mentions(absl::string_view message, absl::string_view value) {
+  const auto is_word = [message](size_t at) {
+    return at < message.size() && absl::ascii_isalnum(static_cast<unsigned char>(message[at]));
+  };
+  for (size_t at = message.find(value); at != message.npos; at = message.find(value, at + 1)) {
+    if ((at == 0 || !is_word(at - 1)) && !is_word(at + value.size())) return true;
+  }
+  return false;
 }
 
 void AppendWrongFields(std::string* text, const google::rpc::Status& details) {
@@ -67,10 +64,11 @@ void AppendWrongFields(std::string* text, const google::rpc::Status& details) {
   }
 }
 
-void AppendErrorInfo(std::string* text, const google::rpc::ErrorInfo& info) {
+void AppendErrorInfo(std::string* text, const google::rpc::Status& details,
+                     const google::rpc::ErrorInfo& info) {
   // A map of messages has no order; a std::map has.
   for (const auto& [key, value] : std::map(info.metadata().begin(), info.metadata().end())) {
-    AppendLine(text, key, value);
+    if (!Mentions(details.message(), value)) AppendLine(text, key, value);
   }
   const absl::string_view hint = HintOf(info.reason());
   if (info.domain() == kDaemonDomain && !hint.empty()) AppendLine(text, "hint", hint);
@@ -92,8 +90,9 @@ std::string ErrorText(const absl::Status& status) {
     absl::StrAppend(&text, " (", Printable(info->reason()), ")");
   }
   text += '\n';
-  if (const auto details = DetailsOf(status)) AppendWrongFields(&text, *details);
-  if (info.has_value()) AppendErrorInfo(&text, *info);
+  const auto details = DetailsOf(status);
+  if (details.has_value()) AppendWrongFields(&text, *details);
+  if (info.has_value()) AppendErrorInfo(&text, *details, *info);
   return text;
 }
 

@@ -12,8 +12,8 @@ namespace sockhost::client {
 // What to do about a reason of the admin API; empty if there is no advice.
 absl::string_view HintOf(absl::string_view reason);
 
-// One line "sockctl: what failed: which value: why (REASON)", then, indented,
-// a line for each wrong field, for each value that the daemon named, and a hint.
+// One line "sockctl: what failed: which value: why (REASON)", then, indented, a
+// line for each wrong field, for each value that the first line leaves out, and a hint.
 // Text of the daemon is made printable. Ends with a line end.
 std::string ErrorText(const absl::Status& status);
 

@@ -93,6 +93,9 @@ void DeclareListenerCreate(CLI::App& app, Arguments& arguments) {
          "--max-connections", [&listener](const int32_t& n) { listener.set_max_connections(n); },
          "Connections open at the same time; 0: no limit of its own")
       ->type_name("N");
+  app.add_flag_callback(
+      "--ipv6-only", [&listener] { listener.set_ipv6_only(true); },
+      "An IPv6 address takes no IPv4 traffic");
 }
 
 absl::Status RunListenerCreate(const Arguments& arguments, AdminConnection& connection,

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <iostream>
 
 #include "client/admin_connection.h"
@@ -14,6 +15,8 @@ int main(int argc, char** argv) {
   using namespace sockhost::client;  // NOLINT: nothing but the client is used here
   // A reader that goes away is an error of Output::Write, not a death by signal.
   signal(SIGPIPE, SIG_IGN);
+  // Standard error belongs to our own messages; who debugs gRPC sets it again.
+  setenv("GRPC_VERBOSITY", "NONE", 0);
   CommandLine command_line;
   const CommandLine::Result parsed = command_line.Parse(argc, argv);
   if (parsed.verb == nullptr) {

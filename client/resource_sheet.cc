@@ -3,9 +3,9 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,20 +28,21 @@ struct Line {
   std::string value;  // empty for the head of a nested message
 };
 
-std::string WellKnownText(const Message& message, absl::Time now, bool* known) {
-  *known = true;
+// Messages that stand for one value; nothing for all others.
+std::optional<std::string> ValueText(const Message& message, absl::Time now) {
   if (const auto* time = dynamic_cast<const google::protobuf::Timestamp*>(&message)) {
-    return absl::StrCat(google::protobuf::util::TimeUtil::ToString(*time), " (",
-                        AgeText(now - TimeOf(*time)), " ago)");
+    return absl::StrCat(
+        absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", TimeOf(*time), absl::UTCTimeZone()), " (",
+        AgeText(now - TimeOf(*time)), " ago)");
   }
   if (const auto* time = dynamic_cast<const google::protobuf::Duration*>(&message)) {
-    return absl::FormatDuration(absl::Seconds(time->seconds()) + absl::Nanoseconds(time->nanos()));
+    const auto duration = absl::Seconds(time->seconds()) + absl::Nanoseconds(time->nanos());
+    return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
   }
   if (const auto* use = dynamic_cast<const v1::LimitUse*>(&message)) {
     return absl::StrCat(use->used(), " of ", use->limit());
   }
-  *known = false;
-  return "";
+  return std::nullopt;
 }
 
 std::string ScalarText(const Message& message, const FieldDescriptor& field) {
@@ -70,7 +71,7 @@ std::string RepeatedText(const Message& message, const FieldDescriptor& field) {
       const Message& entry = reflection.GetRepeatedMessage(message, &field, i);
       items.push_back(absl::StrCat(ScalarText(entry, *field.message_type()->map_key()), "=",
                                    ScalarText(entry, *field.message_type()->map_value())));
-    } else {
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
       items.push_back(reflection.GetRepeatedString(message, &field, i));
     }
   }
@@ -116,10 +117,12 @@ class Sheet {
   }
 
   void AddMessage(const Message& message, const std::string& label, const std::string& indent) {
-    bool known = false;
-    const std::string text = WellKnownText(message, now_, &known);
-    lines_.push_back({label, text});
-    if (!known) Add(message, indent + "  ");
+    const std::optional<std::string> value = ValueText(message, now_);
+    const size_t head = lines_.size();
+    lines_.push_back({label, value.value_or("")});
+    if (value.has_value()) return;
+    Add(message, indent + "  ");
+    if (lines_.size() == head + 1) lines_[head].value = "all zero";
   }
 
   const absl::Time now_;

@@ -1,5 +1,6 @@
 #include "admin_server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
@@ -52,6 +53,9 @@ void SetLimits(grpc::ServerBuilder& builder) {
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(AdminService& service,
                                                                 AdminAcceptor& acceptor) {
+  // Never paired: the last grpc_shutdown() joins a thread that may sleep in its
+  // poller for 10 s more. The end of the process needs no such care.
+  grpc_init();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetLimits(builder);

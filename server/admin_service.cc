@@ -1,5 +1,6 @@
 #include "admin_service.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc_status.h"
@@ -25,15 +27,23 @@ namespace {
 // microseconds; at 200 ms it counts as stalled.
 constexpr absl::Duration kDeleteTimeout = absl::Seconds(1);
 
+// A page ends before it is full when it has grown to this: stock clients refuse
+// messages of more than 4 MiB, and no item is larger than the difference.
+constexpr size_t kMaxPageBytes = size_t{2} << 20;
+
 grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl::Status& status) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpcStatus(status));
   return reactor;
 }
 
+// What a client sent, fit for a message: printable, and short enough for the
+// metadata of an answer.
+std::string Shown(absl::string_view text) { return absl::CHexEscape(text.substr(0, 128)); }
+
 absl::Status NotFound(Reason reason, absl::string_view kind, absl::string_view name) {
-  return Error(reason, absl::StrCat(kind, " \"", name, "\" does not exist"),
-               {{std::string(kind), std::string(name)}}, "name");
+  return Error(reason, absl::StrCat(kind, " \"", Shown(name), "\" does not exist"),
+               {{std::string(kind), Shown(name)}}, "name");
 }
 
 absl::StatusOr<ListenerConfig> Decode(const v1::CreateListenerRequest& request) {
@@ -65,16 +75,29 @@ absl::Status WithAddressField(const absl::Status& status) {
   return is_address ? WithField(status, "listener.address") : status;
 }
 
+// The limit of open files now: an operator can change that of a running process.
+int64_t FdLimit() {
+  rlimit limit{};
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<int64_t>(limit.rlim_cur) : 0;
+}
+
+int64_t UsedFds() {
+  const int64_t count = CountOpenFds();
+  // Counting needs an fd: there is none when all are used.
+  return count > 0 ? count : FdLimit();
+}
+
 // Appends a page of `items`, which are in the order of their keys, and tells the
-// key of the last one if more follow.
+// key of the last one if more follow. `append` returns the size of an item.
 template <typename Items, typename KeyOf, typename Append>
 std::string AppendPage(const Items& items, const Page& page, KeyOf key_of, Append append) {
   size_t count = 0;
+  size_t bytes = 0;
   std::string last;
   for (const auto& item : items) {
     if (!page.after.empty() && key_of(item) <= page.after) continue;
-    if (count++ == page.size) return last;
-    append(item);
+    if (count++ == page.size || bytes >= kMaxPageBytes) return last;
+    bytes += append(item);
     last = key_of(item);
   }
   return "";
@@ -112,9 +135,26 @@ absl::Status AdminService::Create(const v1::CreateListenerRequest& request,
   const absl::StatusOr<ListenerConfig> config = Decode(request);
   if (!config.ok()) return config.status();
   const absl::StatusOr<ListenerSnapshot> created = host_.CreateListener(*config);
-  if (!created.ok()) return WithAddressField(created.status());
+  if (!created.ok()) return ExplainLimit(WithAddressField(created.status()));
   Encode(*created, response);
   return absl::OkStatus();
+}
+
+// Adds what the core does not know: how many fds are used, and what bounds the
+// sockets of this daemon.
+absl::Status AdminService::ExplainLimit(const absl::Status& status) const {
+  std::optional<ErrorDetail> detail = DetailOf(status);
+  if (!detail) return status;
+  std::string message(status.message());
+  if (detail->reason == Reason::kFD_LIMIT) {
+    detail->metadata["limit"] = absl::StrCat(FdLimit());
+    detail->metadata["used"] = absl::StrCat(UsedFds());
+  } else if (detail->reason == Reason::kSOCKET_LIMIT && identity_.max_sockets_is_set) {
+    message = absl::StrCat("cannot open the listener: all ", detail->metadata["limit"],
+                           " sockets are used; close some, or raise --max-sockets");
+    detail->metadata["setting"] = "--max-sockets";
+  }
+  return Error(detail->reason, message, std::move(detail->metadata), detail->field);
 }
 
 grpc::ServerUnaryReactor* AdminService::GetListener(grpc::CallbackServerContext* context,
@@ -147,7 +187,11 @@ absl::Status AdminService::List(const v1::ListListenersRequest& request,
   const std::string last = AppendPage(
       host_.ListListeners(), *page,
       [](const ListenerSnapshot& listener) { return listener.config->name; },
-      [&](const ListenerSnapshot& listener) { Encode(listener, *response.add_listeners()); });
+      [&](const ListenerSnapshot& listener) {
+        v1::Listener& item = *response.add_listeners();
+        Encode(listener, item);
+        return item.ByteSizeLong();
+      });
   if (!last.empty()) response.set_next_page_token(NextPageToken("listeners", last));
   return absl::OkStatus();
 }
@@ -189,7 +233,7 @@ absl::Status AdminService::Delete(const v1::DeleteListenerRequest& request,
   if (!request.etag().empty() && request.etag() != record.etag) {
     return Error(Reason::kETAG_MISMATCH,
                  absl::StrCat("listener \"", request.name(), "\" has etag ", record.etag, ", not ",
-                              request.etag(), "; read it again"),
+                              Shown(request.etag()), "; read it again"),
                  {{"listener", request.name()}, {"etag", record.etag}}, "etag");
   }
   return host_.DeleteListener(*found, request.force(), std::move(done));
@@ -232,13 +276,17 @@ absl::Status AdminService::List(const v1::ListSocketsRequest& request,
                  "page_token");
   }
   SocketId last = 0;
-  for (const SocketSnapshot& socket : TakeSample(host_)->sockets) {
+  size_t bytes = 0;
+  const std::shared_ptr<const SocketSample> sample = TakeSample(host_);
+  for (const SocketSnapshot& socket : sample->sockets) {
     if (socket.id <= after || !filter->Matches(socket)) continue;
-    if (static_cast<size_t>(response.sockets_size()) == page->size) {
+    if (static_cast<size_t>(response.sockets_size()) == page->size || bytes >= kMaxPageBytes) {
       response.set_next_page_token(NextPageToken("sockets", absl::StrCat(last)));
       break;
     }
-    Encode(socket, *response.add_sockets());
+    v1::Socket& item = *response.add_sockets();
+    Encode(socket, item);
+    bytes += item.ByteSizeLong();
     last = socket.id;
   }
   return absl::OkStatus();
@@ -280,7 +328,11 @@ absl::Status AdminService::List(const v1::ListServicesRequest& request,
   });
   const std::string last = AppendPage(
       services, *page, [](const ServiceSnapshot& service) { return *service.name; },
-      [&](const ServiceSnapshot& service) { Encode(service, *response.add_services()); });
+      [&](const ServiceSnapshot& service) {
+        v1::Service& item = *response.add_services();
+        Encode(service, item);
+        return item.ByteSizeLong();
+      });
   if (!last.empty()) response.set_next_page_token(NextPageToken("services", last));
   return absl::OkStatus();
 }
@@ -299,7 +351,7 @@ grpc::ServerUnaryReactor* AdminService::GetHost(grpc::CallbackServerContext* con
   const int64_t uptime = std::max<int64_t>(absl::GetCurrentTimeNanos() - identity_.start_time_nanos, 0);
   response->mutable_uptime()->set_seconds(uptime / 1'000'000'000);
   response->mutable_uptime()->set_nanos(static_cast<int32_t>(uptime % 1'000'000'000));
-  use(*response->mutable_file_descriptors(), identity_.fd_limit, CountOpenFds());
+  use(*response->mutable_file_descriptors(), FdLimit(), UsedFds());
   use(*response->mutable_sockets(), static_cast<int64_t>(host_.max_sockets()),
       static_cast<int64_t>(host_.sockets()));
   use(*response->mutable_listeners(), static_cast<int64_t>(host_.max_listeners()),

@@ -20,7 +20,8 @@ struct HostIdentity {
   std::string version;
   std::string instance_id;
   int64_t start_time_nanos = 0;
-  int64_t fd_limit = 0;
+  // True if --max-sockets, not the limit of open files, is what bounds sockets.
+  bool max_sockets_is_set = false;
   std::vector<std::string> admin_addresses;
 };
 
@@ -65,6 +66,7 @@ class AdminService final : public v1::AdminService::CallbackService {
 
  private:
   absl::Status Create(const v1::CreateListenerRequest& request, v1::Listener& response);
+  absl::Status ExplainLimit(const absl::Status& status) const;
   absl::Status Get(const v1::GetListenerRequest& request, v1::Listener& response) const;
   absl::Status List(const v1::ListListenersRequest& request,
                     v1::ListListenersResponse& response) const;

@@ -73,6 +73,10 @@ std::variant<Config, EarlyExit> ParseConfig(int argc, const char* const* argv,
       ->envname("SOCKHOST_ADMIN")
       ->delimiter(',')
       ->capture_default_str();
+  app.add_option("--module", config.modules,
+                 "Shared object with services, loaded at start; can be repeated")
+      ->envname("SOCKHOST_MODULES")
+      ->delimiter(',');
   app.add_flag("--insecure-tcp", config.insecure_tcp,
                "Allow TCP admin addresses on loopback, without access control")
       ->envname("SOCKHOST_INSECURE_TCP");

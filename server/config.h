@@ -15,6 +15,8 @@ namespace sockhost {
 
 struct Config {
   std::vector<AdminAddress> admin;
+  // Files of modules, in the order in which they are loaded.
+  std::vector<std::string> modules;
   bool insecure_tcp = false;
   bool insecure_tcp_any_address = false;
   // 0: as many as the limit of open files allows.

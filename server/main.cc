@@ -23,6 +23,7 @@
 #include "logging.h"
 #include "socket_watch.h"
 #include "sockhost/fd_limit.h"
+#include "sockhost/module.h"
 #include "sockhost/service_host.h"
 #include "stop_signals.h"
 #include "task_thread.h"
@@ -80,15 +81,16 @@ void FollowHealth(const ServiceHost& host, AdminServer& server, TaskThread& task
   });
 }
 
-// Serves the admin API's connections until a signal comes, or `is_over`.
-void Serve(AdminAcceptor& acceptor, StopSignals& signals, int poll_ms,
+// Serves the admin API's connections until `stop_fd` is readable (-1: never), or
+// `is_over`.
+void Serve(AdminAcceptor& acceptor, int stop_fd, int poll_ms,
            const std::function<bool()>& is_over) {
   int pause_ms = -1;
   while (!is_over()) {
     const bool paused = pause_ms >= 0;
-    pollfd fds[] = {{signals.fd(), POLLIN, 0}, {acceptor.fd(), POLLIN, 0}};
+    pollfd fds[] = {{stop_fd, POLLIN, 0}, {acceptor.fd(), POLLIN, 0}};
     poll(fds, paused ? 1 : 2, paused ? pause_ms : poll_ms);
-    if (fds[0].revents != 0 && signals.Take()) return;
+    if (fds[0].revents != 0) return;
     pause_ms = acceptor.Serve();
   }
 }
@@ -98,7 +100,8 @@ void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor,
   signals.EndProcessAfter(config.drain_timeout + kStopLimit);
   host.StopAccepting();
   const absl::Time deadline = absl::Now() + config.drain_timeout;
-  Serve(acceptor, signals, kDrainPollMs,
+  // A second signal is not ours: it ends the process.
+  Serve(acceptor, /*stop_fd=*/-1, kDrainPollMs,
         [&] { return host.sockets() == 0 || absl::Now() >= deadline; });
 }
 
@@ -112,6 +115,10 @@ int Run(const Config& config) {
   absl::Status status = DefineBuiltInServices(host);
   if (!status.ok()) return Fail(status);
 
+  for (const std::string& file : config.modules) {
+    if (status = CheckModule(file); !status.ok()) return Fail(status);
+  }
+
   AdminAcceptor acceptor(budget.admin_connections);
   const absl::StatusOr<std::vector<std::string>> addresses = Listen(config, acceptor);
   if (!addresses.ok()) return Fail(addresses.status());
@@ -122,10 +129,18 @@ int Run(const Config& config) {
   options.max_listeners = config.max_listeners;
   status = host.Start(options);
   if (!status.ok()) return Fail(status);
+  for (const std::string& file : config.modules) {
+    if (status = LoadModule(file); !status.ok()) {
+      // Before the destructors of the modules that are loaded.
+      host.Stop();
+      return Fail(status);
+    }
+    LogLine(LogLevel::kInfo, absl::StrCat("module ", file, " is loaded"));
+  }
 
   TaskThread tasks;
-  HostIdentity identity{SOCKHOST_VERSION, MakeUuid(), absl::GetCurrentTimeNanos(), fd_limit,
-                        *addresses};
+  HostIdentity identity{SOCKHOST_VERSION, MakeUuid(), absl::GetCurrentTimeNanos(),
+                        options.max_sockets < budget.sockets, *addresses};
   WatchSet watches(host, tasks, config.max_watches, identity.instance_id);
   AdminService service(identity, host, watches, tasks);
   absl::StatusOr<std::unique_ptr<AdminServer>> server = AdminServer::Start(service, acceptor);
@@ -138,7 +153,8 @@ int Run(const Config& config) {
                        " open_files=", fd_limit, " max_sockets=", host.max_sockets(),
                        " max_listeners=", host.max_listeners(),
                        " max_watches=", watches.limit(), " pid=", getpid()));
-  Serve(acceptor, signals, -1, [] { return false; });
+  Serve(acceptor, signals.fd(), -1, [] { return false; });
+  signals.Take();
 
   LogLine(LogLevel::kInfo,
           absl::StrCat("stopping: drains ", host.sockets(), " sockets for at most ",

@@ -270,8 +270,9 @@ struct SocketFilter::Conjunction {
 absl::Status SocketFilter::Conjunction::Add(absl::string_view filter,
                                             const FilterComparison& comparison) {
   const auto keep = [](auto made, auto& tests) {
-    if (made.ok()) tests.push_back(*std::move(made));
-    return made.status();
+    if (!made.ok()) return made.status();
+    tests.push_back(*std::move(made));
+    return absl::OkStatus();
   };
   if (const FilterNumberField* field = FindFilterNumberField(comparison.field)) {
     return keep(MakeNumberTest(filter, *field, comparison), numbers);

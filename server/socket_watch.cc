@@ -137,13 +137,15 @@ absl::Status WatchSet::Add(const std::shared_ptr<SocketWatch>& watch, absl::Dura
   for (const auto& [unused, group] : groups_) used += group.size();
   if (used >= limit_) {
     return Error(Reason::kWATCH_LIMIT,
-                 absl::StrCat("all ", limit_, " watches are used; end some"),
-                 {{"limit", absl::StrCat(limit_)}, {"used", absl::StrCat(used)}});
+                 absl::StrCat("all ", limit_, " watches are used; end some, or raise --max-watches"),
+                 {{"limit", absl::StrCat(limit_)},
+                  {"used", absl::StrCat(used)},
+                  {"setting", "--max-watches"}});
   }
-  Group& group = groups_[interval];
-  group.push_back(watch);
-  const bool is_first = group.size() == 1 && interval > absl::ZeroDuration();
-  if (is_first) tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
+  const auto [group, is_new] = groups_.try_emplace(interval);
+  group->second.push_back(watch);
+  const bool needs_sampler = is_new && interval > absl::ZeroDuration();
+  if (needs_sampler) tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
   return absl::OkStatus();
 }
 

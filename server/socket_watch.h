@@ -99,7 +99,8 @@ class WatchSet {
 
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // By interval; a group without watches has no sampler.
+  // By interval. A group stays without watches until its sampler comes by and
+  // ends: a group never has two.
   std::map<absl::Duration, Group> groups_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -16,8 +16,13 @@ constexpr int kExitBySignal = 128 + SIGTERM;
 constexpr int kExitByLimit = 1;
 
 [[noreturn]] void EndProcess(std::string_view why, int code) {
-  // Not through the log: its thread may be what hangs. The result is of no use.
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, why.data(), why.size());
+  // Not through the log: its thread may be what hangs, or standard error a pipe
+  // that nobody reads.
+  pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
+  if (poll(&standard_error, 1, 0) > 0) {
+    // The result is of no use.
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, why.data(), why.size());
+  }
   _exit(code);
 }
 

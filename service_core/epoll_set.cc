@@ -70,7 +70,9 @@ std::span<epoll_event> EpollSet::Wait(std::span<epoll_event> buffer, int timeout
     return event.data.u64 == kWakeData;
   });
   if (woken == ready.end()) return ready;
-  wake_pending_ = false;
+  // Not a plain store: what was done before a Wake that found this true must be
+  // visible from here on.
+  wake_pending_.exchange(false);
   std::swap(*woken, ready.back());
   return ready.first(ready.size() - 1);
 }

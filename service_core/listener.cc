@@ -85,11 +85,12 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
     return HandleAcceptError(-result, slot, loop);
   }
   fd.release();
-  ForEachBlock(slot, [](CounterBlock& block) {
-    block.Add(Counter::accepted_connections);
-    block.Add(Counter::active_connections);
-    block.Max(Counter::max_active_connections, block.Get(Counter::active_connections));
-  });
+  ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::accepted_connections); });
+  // Not of the listening socket: it may be gone before its connections.
+  for (CounterBlock* block : {&counters, &service_->counters}) {
+    block->Add(Counter::active_connections);
+    block->Max(Counter::max_active_connections, block->Get(Counter::active_connections));
+  }
   return true;
 }
 

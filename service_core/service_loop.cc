@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <limits>
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "listener.h"
@@ -200,8 +202,12 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
   const Service& service = *slot.service;
   const uint32_t events = slot.events.load(std::memory_order_relaxed);
   const uint32_t reported = ready & (events | EPOLLERR | EPOLLHUP | POLLNVAL);
-  // Only EPOLLRDHUP, which the loop asks for itself: the peer has closed.
-  if (reported == 0) return CloseIfPeerIsGone(slot, ready);
+  if (reported == 0) {
+    // EPOLLRDHUP, which the loop asks for itself on connections: the peer has
+    // closed. Or the mask was changed since the kernel reported.
+    if (slot.role == Role::kConnection) CloseIfPeerIsGone(slot, ready);
+    return;
+  }
 
   net_socket_service_event event{};
   event.callback = service.handler;
@@ -216,7 +222,7 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
   const uint64_t call = call_number_.load(std::memory_order_relaxed);
   call_service_.store(&service, std::memory_order_relaxed);
   call_number_.store(call + 1, std::memory_order_release);
-  event.callback(&event);
+  const bool threw = !ReturnsFrom(event, service);
   call_number_.store(call + 2, std::memory_order_release);
   current_slot_ = nullptr;
   last_clock_ = MonotonicNanos();
@@ -224,9 +230,35 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
   // Also for a socket that the handler removed: until the reaping its slot, and
   // what the slot points to, stay.
   Account(slot, reported, started, last_clock_);
+  if (threw) {
+    ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::handler_exceptions); });
+  }
   if (slot.id.load(std::memory_order_relaxed) != id) return;
-  if (slot.role == Role::kConnection) CloseIfPeerIsGone(slot, ready);
+  if (slot.role == Role::kConnection) {
+    // Nobody knows how far the handler came: the peer must not wait for the rest.
+    if (threw) return table_.RemoveSlot(slot, Fate::kClose);
+    CloseIfPeerIsGone(slot, ready);
+  }
   if (slot.id.load(std::memory_order_relaxed) == id) GuardAgainstSpinning(slot);
+}
+
+bool ServiceLoop::ReturnsFrom(net_socket_service_event& event, const Service& service) {
+  const auto report = [&](absl::string_view what) {
+    // Escaped: the text can hold what came from the network.
+    exception_log_.Log(LogLevel::kError,
+                       absl::StrCat("service ", *service.name, " (", service.owner,
+                                    "): its handler threw an exception: ",
+                                    absl::Utf8SafeCEscape(what)));
+  };
+  try {
+    event.callback(&event);
+    return true;
+  } catch (const std::exception& exception) {
+    report(exception.what());
+  } catch (...) {
+    report("not a std::exception");
+  }
+  return false;
 }
 
 void ServiceLoop::Account(SocketSlot& slot, uint32_t ready, int64_t started, int64_t ended) {
@@ -258,7 +290,11 @@ void ServiceLoop::CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready) {
   // A service that does not read now still wants to send what it has. That is
   // pointless once the connection has failed, and POLLHUP would be reported for
   // ever.
-  const bool gone = reads ? slot.end_of_stream || IsDrained(slot.fd) : failed;
+  // The end can arrive with the last data: a handler that receives once per call
+  // has one more call to see it.
+  const bool gone =
+      reads ? slot.end_of_stream || (IsDrained(slot.fd) && std::exchange(slot.end_offered, true))
+            : failed;
   if (gone) table_.RemoveSlot(slot, Fate::kClose);
 }
 

@@ -78,6 +78,8 @@ class ServiceLoop {
   void Dispatch(RegistrationKey key, uint32_t ready);
   void DropStaleEvent(RegistrationKey key);
   void CallHandler(SocketSlot& slot, uint32_t ready);
+  // Calls the handler. False if an exception left it, which must not end the thread.
+  bool ReturnsFrom(net_socket_service_event& event, const Service& service);
   void Account(SocketSlot& slot, uint32_t ready, int64_t started, int64_t ended);
   void CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready);
   void RunPosted();
@@ -105,6 +107,7 @@ class ServiceLoop {
   SocketId current_id_ = 0;
   int64_t next_audit_ = 0;
   LimitedLog spin_log_;
+  LimitedLog exception_log_;
 
   // Written by the service thread, read by anyone.
   std::atomic<const Service*> call_service_{nullptr};

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "log.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -55,12 +56,21 @@ std::shared_ptr<Service> ServiceRegistry::Announce(const net_socket_service_desc
   service->connection_events = POLLIN;
   service->descriptor = descriptor;
 
-  MutexLock lock(mutex_);
-  std::string free_name(name);
-  for (int n = 2; FindLocked(free_name); ++n) free_name = absl::StrCat(name, "-", n);
-  service->name = std::make_shared<const std::string>(std::move(free_name));
-  *descriptor->idx = next_index_;
-  AddLocked(service);
+  std::shared_ptr<Service> namesake;
+  {
+    MutexLock lock(mutex_);
+    namesake = FindLocked(name);
+    std::string free_name(name);
+    for (int n = 2; FindLocked(free_name); ++n) free_name = absl::StrCat(name, "-", n);
+    service->name = std::make_shared<const std::string>(std::move(free_name));
+    *descriptor->idx = next_index_;
+    AddLocked(service);
+  }
+  if (namesake) {
+    Log(LogLevel::kWarning,
+        absl::StrCat("service ", name, " (", service->owner, ") is known as ", *service->name,
+                     ": the name is taken by another one (", namesake->owner, ")"));
+  }
   return service;
 }
 
@@ -96,8 +106,10 @@ absl::StatusOr<std::shared_ptr<Service>> ServiceRegistry::Define(
   Fill(storage.events.data(), definition.capacity, definition.handler, service->descriptor);
 
   MutexLock lock(mutex_);
-  if (FindLocked(name)) {
-    return absl::AlreadyExistsError(absl::StrCat("service \"", name, "\": name is taken"));
+  if (const std::shared_ptr<Service> namesake = FindLocked(name)) {
+    return absl::AlreadyExistsError(absl::StrCat("service \"", name, "\" (", service->owner,
+                                                 "): the name is taken by another one (",
+                                                 namesake->owner, ")"));
   }
   storage.index = next_index_;
   AddLocked(service);

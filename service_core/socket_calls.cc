@@ -51,20 +51,26 @@ void FillPeerAddress(int fd, sockaddr* addr, socklen_t* addrlen) {
   errno = saved;
 }
 
-uint16_t PortOf(const sockaddr* addr, socklen_t addrlen) {
-  if (addr->sa_family == AF_INET && addrlen >= sizeof(sockaddr_in)) {
-    return reinterpret_cast<const sockaddr_in*>(addr)->sin_port;
-  }
-  if (addr->sa_family == AF_INET6 && addrlen >= sizeof(sockaddr_in6)) {
-    return reinterpret_cast<const sockaddr_in6*>(addr)->sin6_port;
-  }
-  return 0;
+bool IsInternet(const sockaddr* addr) {
+  return addr && (addr->sa_family == AF_INET || addr->sa_family == AF_INET6);
+}
+
+// Both structures have it at the same place.
+bool IsAnyPort(const sockaddr* addr) {
+  return reinterpret_cast<const sockaddr_in*>(addr)->sin_port == 0;
 }
 
 bool IsStream(int fd) {
   int type = 0;
   socklen_t length = sizeof(type);
   return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
+// Connections of an earlier run in TIME_WAIT do not keep a server from its port then;
+// Linux wants it of the earlier server as well.
+void AllowRestart(int fd) {
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 }
 
 }  // namespace
@@ -82,13 +88,16 @@ int zsock_socketpair(int family, int type, int proto, int* sv) {
 }
 
 int zsock_bind(int sock, const struct sockaddr* addr, socklen_t addrlen) {
-  // Connections of an earlier run in TIME_WAIT must not keep a server from its
-  // port. Not with port 0: the kernel could choose a port that is bound already.
-  if (addr && PortOf(addr, addrlen) != 0 && IsStream(sock)) {
-    const int on = 1;
-    setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (!IsInternet(addr) || !IsStream(sock)) return bind(sock, addr, addrlen);
+  if (!IsAnyPort(addr)) {
+    AllowRestart(sock);
+    return bind(sock, addr, addrlen);
   }
-  return bind(sock, addr, addrlen);
+  // Afterwards: with the option set the kernel may choose a port that another server
+  // has bound.
+  const int result = bind(sock, addr, addrlen);
+  if (result == 0) AllowRestart(sock);
+  return result;
 }
 
 int zsock_connect(int sock, const struct sockaddr* addr, socklen_t addrlen) {

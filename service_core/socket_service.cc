@@ -38,11 +38,17 @@ int FindService(const net_socket_service_desc* descriptor, std::shared_ptr<Servi
 }
 
 // The slot of `fd` if the caller may change it: it belongs to a listener, and
-// this is the service thread.
+// this is the service thread, where no handler of another service runs.
 SocketSlot* OwnedSlot(int fd) {
   SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
-  return slot && slot->role != Role::kRegistered ? slot : nullptr;
+  if (!slot || slot->role == Role::kRegistered) return nullptr;
+  const ServiceLoop& loop = *ServiceLoop::Current();
+  const bool in_handler = loop.call_number() % 2 == 1;
+  return !in_handler || loop.call_service() == slot->service ? slot : nullptr;
 }
+
+// How long unloading waits for a handler in progress.
+constexpr int kWithdrawTimeoutMs = 2000;
 
 // Lets one thread wait for the service thread. Shared, because the waiter may
 // give up first.
@@ -106,10 +112,19 @@ void sockhost_service_announce(const struct net_socket_service_desc* descriptor,
 }
 
 void sockhost_service_withdraw(const struct net_socket_service_desc* descriptor) {
-  const std::shared_ptr<Service> service = ProcessParts().registry.Find(descriptor);
+  ServiceHost::Parts& host = ProcessParts();
+  const std::shared_ptr<Service> service = host.registry.Find(descriptor);
   if (!service) return;
-  ProcessParts().registry.Withdraw(*service);
-  ProcessParts().table.WithdrawService(service);
+  host.registry.Withdraw(*service);
+  auto completion = std::make_shared<Completion>();
+  host.table.WithdrawService(service, [completion] { completion->Set(); });
+  // The code of the handler is about to be unmapped (or the process ends): the one
+  // place that waits for a handler in progress, but not for ever.
+  const bool runs = host.loop.state() == ServiceLoop::State::kRunning;
+  if (!runs || host.loop.OnServiceThread() || completion->Wait(kWithdrawTimeoutMs)) return;
+  sockhost::Log(sockhost::LogLevel::kError,
+                absl::StrCat("service ", *service->name, " (", service->owner,
+                             ") is unloaded while its handler runs"));
 }
 
 int sockhost_service_define(const struct sockhost_service_definition* definition,
@@ -133,7 +148,7 @@ int sockhost_service_undefine(const struct net_socket_service_desc* descriptor) 
   if (!service->storage) return -EINVAL;
   if (host.listeners.IsUsed(*service)) return -EBUSY;
   host.registry.Withdraw(*service);
-  host.table.WithdrawService(service);
+  host.table.WithdrawService(service, {});
   return 0;
 }
 

@@ -26,39 +26,28 @@ bool IsOpen(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
 }  // namespace
 
-// One ReplaceSet: first everything that can fail, in a way that can be undone;
-// then everything that cannot. The table's mutex is held all the while.
+// One ReplaceSet: first everything that can fail, in a way that no handler sees
+// and that can be undone; then everything that cannot. The table's mutex is held
+// all the while.
 class SetTransaction {
  public:
-  SetTransaction(SocketTable& table, Service& service)
+  SetTransaction(SocketTable& table, Service& service, void* user_data)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table.mutex_)
-      : table_(table), service_(service), stamp_(table.next_stamp_++) {}
+      : table_(table), service_(service), user_data_(user_data), stamp_(table.next_stamp_++) {}
 
-  // Makes sure that `wanted` is in the table and polled.
-  int Take(const pollfd& wanted) {
+  // Makes sure that `wanted` is in the table. A new socket reports nothing before
+  // the commit if it starts as kMasked.
+  int Take(const pollfd& wanted, Polling polling) {
     table_.mutex_.AssertHeld();
     SocketSlot* slot = table_.FindByFdLocked(wanted.fd);
     if (slot && slot->stamp == stamp_) return Duplicate(wanted.fd, *slot);
-    const bool ours = slot && slot->role == Role::kRegistered && slot->service == &service_;
-    if (slot && !ours && IsStillPolled(*slot)) return Duplicate(wanted.fd, *slot);
-    if (ours) {
-      // Also tells whether the number still stands for the registered file.
-      const uint32_t before = slot->events.load(std::memory_order_relaxed);
-      const int result = table_.ApplyEventsLocked(*slot, PollToEpoll(wanted.events));
-      if (result == 0) {
-        slot->stamp = stamp_;
-        kept_.push_back({slot, before});
-        return 0;
-      }
-      if (result != -ENOENT) return result;
+    if (slot && table_.IsStillPolledLocked(*slot)) {
+      const bool ours = slot->role == Role::kRegistered && slot->service == &service_;
+      if (!ours) return Duplicate(wanted.fd, *slot);
+      slot->stamp = stamp_;
+      return 0;
     }
-    return TakeNew(wanted);
-  }
-
-  // False if the fd number no longer stands for the file that was registered.
-  bool IsStillPolled(SocketSlot& slot) {
-    table_.mutex_.AssertHeld();
-    return table_.ApplyEventsLocked(slot, slot.events.load(std::memory_order_relaxed)) == 0;
+    return TakeNew(wanted, polling);
   }
 
   // Logs who has `fd`.
@@ -73,11 +62,10 @@ class SetTransaction {
   void Undo() {
     table_.mutex_.AssertHeld();
     for (SocketSlot* slot : added_) table_.RemoveLocked(*slot, Fate::kLeaveOpen);
-    for (const Kept& kept : kept_) table_.ApplyEventsLocked(*kept.slot, kept.events_before);
   }
 
   // Makes `fds` the set: the old sockets that are not in it go.
-  void Commit(std::span<const pollfd> fds, void* user_data) {
+  void Commit(std::span<const pollfd> fds) {
     table_.mutex_.AssertHeld();
     const net_socket_service_desc& descriptor = *service_.descriptor;
     for (int i = 0; i < descriptor.pev_len; ++i) {
@@ -87,22 +75,19 @@ class SetTransaction {
     service_.registered = 0;
     service_.free_entries.clear();
     for (int i = descriptor.pev_len - 1; i >= 0; --i) {
-      Place(i, static_cast<size_t>(i) < fds.size() ? fds[static_cast<size_t>(i)] : pollfd{-1, 0, 0},
-            user_data);
+      Place(i,
+            static_cast<size_t>(i) < fds.size() ? fds[static_cast<size_t>(i)] : pollfd{-1, 0, 0});
     }
   }
 
  private:
-  struct Kept {
-    SocketSlot* slot;
-    uint32_t events_before;
-  };
-
-  int TakeNew(const pollfd& wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_.mutex_) {
+  int TakeNew(const pollfd& wanted, Polling polling) ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_.mutex_) {
     SocketSpec spec;
     spec.fd = wanted.fd;
     spec.events = PollToEpoll(wanted.events);
+    spec.polling = polling;
     spec.service = &service_;
+    spec.user_data = user_data_;
     SocketSlot* slot = nullptr;
     const int result = table_.AddLocked(spec, &slot);
     if (result != 0) return result;
@@ -111,25 +96,31 @@ class SetTransaction {
     return 0;
   }
 
-  void Place(int index, const pollfd& wanted, void* user_data)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_.mutex_) {
+  void Place(int index, const pollfd& wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(table_.mutex_) {
     net_socket_service_event& entry = service_.descriptor->pev[index];
-    entry.event = {wanted.fd, wanted.fd < 0 ? short{0} : wanted.events, 0};
-    entry.user_data = user_data;
+    entry.user_data = user_data_;
     if (wanted.fd < 0) {
+      entry.event = {-1, 0, 0};
       service_.free_entries.push_back(index);
       return;
     }
     SocketSlot* slot = table_.FindByFdLocked(wanted.fd);
+    slot->user_data.store(user_data_, std::memory_order_relaxed);
+    const bool is_new = slot->pev_index < 0;
     slot->pev_index = index;
-    slot->user_data.store(user_data, std::memory_order_relaxed);
+    if (is_new) slot->polling.store(Polling::kLevel, std::memory_order_relaxed);
+    const uint32_t events = PollToEpoll(wanted.events);
+    if (is_new || slot->events.load(std::memory_order_relaxed) != events) {
+      table_.ApplyEventsLocked(*slot, events);
+    }
+    entry.event = {wanted.fd, wanted.events, 0};
     ++service_.registered;
   }
 
   SocketTable& table_;
   Service& service_;
+  void* const user_data_;
   const uint32_t stamp_;
-  std::vector<Kept> kept_;
   std::vector<SocketSlot*> added_;
 };
 
@@ -138,46 +129,55 @@ int SocketTable::ReplaceSet(Service& service, std::span<const pollfd> fds, void*
   for (const pollfd& wanted : fds) {
     if (wanted.fd < -1 || (wanted.fd >= 0 && !AreKnownEvents(wanted.events))) return -EINVAL;
   }
+  int result = 0;
   {
     MutexLock lock(mutex_);
     if (service.withdrawn) return -ENOENT;
-    SetTransaction transaction(*this, service);
+    SetTransaction transaction(*this, service, user_data);
     for (const pollfd& wanted : fds) {
       if (wanted.fd < 0) continue;
-      const int result = IsOpen(wanted.fd) ? transaction.Take(wanted) : -EBADF;
-      if (result == 0) continue;
-      transaction.Undo();
-      return result;
+      result = IsOpen(wanted.fd) ? transaction.Take(wanted, Polling::kMasked) : -EBADF;
+      if (result != 0) break;
     }
-    transaction.Commit(fds, user_data);
+    if (result == 0) {
+      transaction.Commit(fds);
+    } else {
+      transaction.Undo();
+    }
   }
+  // Also after an error: what was undone is to be reaped.
   epoll_.Wake();
-  return 0;
+  return result;
 }
 
 int SocketTable::AddOne(Service& service, int fd, short events, void* user_data) {
   if (fd < 0 || !AreKnownEvents(events)) return -EINVAL;
   if (!IsOpen(fd)) return -EBADF;
-  MutexLock lock(mutex_);
-  if (service.withdrawn) return -ENOENT;
-  SetTransaction transaction(*this, service);
-  // Here a socket that is there already is a duplicate, not a change; unless its
-  // file was closed and the number is used anew.
-  if (SocketSlot* slot = FindRegisteredLocked(service, fd)) {
-    if (transaction.IsStillPolled(*slot)) return transaction.Duplicate(fd, *slot);
-    RemoveLocked(*slot, Fate::kLeaveOpen);
+  // A thread that watches no program's fd may wait without limit; from now on it
+  // has to look for those that were closed silently.
+  const bool wake = !HasRegistered();
+  {
+    MutexLock lock(mutex_);
+    if (service.withdrawn) return -ENOENT;
+    SetTransaction transaction(*this, service, user_data);
+    // Here a socket that is there already is a duplicate, not a change; unless its
+    // file was closed and the number is used anew.
+    if (SocketSlot* slot = FindRegisteredLocked(service, fd)) {
+      if (IsStillPolledLocked(*slot)) return transaction.Duplicate(fd, *slot);
+      RemoveLocked(*slot, Fate::kLeaveOpen);
+    }
+    if (service.free_entries.empty()) return -ENOMEM;
+    const int result = transaction.Take({fd, events, 0}, Polling::kLevel);
+    if (result != 0) return result;
+    SocketSlot& slot = *FindByFdLocked(fd);
+    slot.pev_index = service.free_entries.back();
+    service.free_entries.pop_back();
+    net_socket_service_event& entry = service.descriptor->pev[slot.pev_index];
+    entry.event = {fd, events, 0};
+    entry.user_data = user_data;
+    ++service.registered;
   }
-  if (service.free_entries.empty()) return -ENOMEM;
-  const int result = transaction.Take({fd, events, 0});
-  if (result != 0) return result;
-  SocketSlot& slot = *FindByFdLocked(fd);
-  slot.pev_index = service.free_entries.back();
-  service.free_entries.pop_back();
-  net_socket_service_event& entry = service.descriptor->pev[slot.pev_index];
-  entry.event = {fd, events, 0};
-  entry.user_data = user_data;
-  slot.user_data.store(user_data, std::memory_order_relaxed);
-  ++service.registered;
+  if (wake) epoll_.Wake();
   return 0;
 }
 
@@ -225,12 +225,17 @@ void SocketTable::RemoveSet(Service& service, Fate fate, absl::AnyInvocable<void
   epoll_.Wake();
 }
 
-void SocketTable::WithdrawService(std::shared_ptr<Service> service) {
+void SocketTable::WithdrawService(std::shared_ptr<Service> service,
+                                  absl::AnyInvocable<void()> done) {
   {
     MutexLock lock(mutex_);
-    service->withdrawn = true;
+    Service& withdrawn = *service;
+    withdrawn.withdrawn = true;
     // Until the reaping slots point to the service.
-    RemoveSetLocked(*service, Fate::kLeaveOpen, [service] {});
+    RemoveSetLocked(withdrawn, Fate::kLeaveOpen,
+                    [service = std::move(service), done = std::move(done)]() mutable {
+                      if (done) done();
+                    });
   }
   epoll_.Wake();
 }

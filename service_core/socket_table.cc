@@ -140,17 +140,18 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot->pev_index = -1;
   slot->stamp = 0;
   slot->end_of_stream = false;
+  slot->end_offered = false;
   slot->idle_calls = 0;
   slot->counted = 0;
   slot->pauses = 0;
   slot->events.store(spec.events, std::memory_order_relaxed);
   slot->user_data.store(spec.user_data, std::memory_order_relaxed);
-  slot->polling.store(Polling::kLevel, std::memory_order_relaxed);
+  slot->polling.store(spec.polling, std::memory_order_relaxed);
   const SocketId id = next_id_;
   slot->id.store(id, std::memory_order_release);
 
   const int error =
-      epoll_.Add(spec.fd, EpollEvents(Polling::kLevel, spec.role, spec.events), slot->key());
+      epoll_.Add(spec.fd, EpollEvents(spec.polling, spec.role, spec.events), slot->key());
   if (error != 0) {
     slot->id.store(0, std::memory_order_release);
     free_slots_.push_back(slot->index);
@@ -233,6 +234,9 @@ bool SocketTable::Remove(SocketId id, Fate fate) {
 
 void SocketTable::RemoveSlot(SocketSlot& slot, Fate fate) {
   LoopLock lock(*this);
+  // Another thread may have removed it since the caller looked it up: then the fd
+  // can be somebody else's.
+  if (slot.id.load(std::memory_order_relaxed) == 0) return;
   RemoveLocked(slot, fate);
 }
 
@@ -402,7 +406,7 @@ std::vector<SocketId> SocketTable::FindClosedBehind(uint32_t count) {
     const SocketSlot& slot = Slot(audited_);
     const SocketId id = slot.id.load(std::memory_order_relaxed);
     if (id == 0 || slot.role != Role::kRegistered) continue;
-    if (InodeOf(slot.fd) != slot.inode) found.push_back(id);
+    if (!IsStillPolledLocked(slot)) found.push_back(id);
   }
   return found;
 }
@@ -439,6 +443,17 @@ SocketSlot* SocketTable::SlotOfId(SocketId id) {
   return nullptr;
 }
 
+bool SocketTable::IsStillPolledLocked(const SocketSlot& slot) const {
+  const Polling polling = slot.polling.load(std::memory_order_relaxed);
+  // The kernel would report such an entry once more if it were modified.
+  if (slot.role == Role::kRegistered && polling != Polling::kLevel) {
+    return InodeOf(slot.fd) == slot.inode;
+  }
+  // An entry belongs to a number and a file. Inodes alone tell no two eventfds apart.
+  const uint32_t events = slot.events.load(std::memory_order_relaxed);
+  return epoll_.Modify(slot.fd, EpollEvents(polling, slot.role, events), slot.key()) == 0;
+}
+
 int SocketTable::ApplyEventsLocked(SocketSlot& slot, uint32_t events) {
   const Polling polling = slot.polling.load(std::memory_order_relaxed);
   const int error = epoll_.Modify(slot.fd, EpollEvents(polling, slot.role, events), slot.key());
@@ -452,26 +467,32 @@ int SocketTable::ApplyEventsLocked(SocketSlot& slot, uint32_t events) {
 
 void SocketTable::SetEvents(SocketSlot& slot, uint32_t events) {
   LoopLock lock(*this);
+  if (slot.id.load(std::memory_order_relaxed) == 0) return;  // as in RemoveSlot
   ApplyEventsLocked(slot, events);
 }
 
 void SocketTable::SetPolling(SocketSlot& slot, Polling polling) {
   LoopLock lock(*this);
+  if (slot.id.load(std::memory_order_relaxed) == 0) return;  // as in RemoveSlot
   slot.polling.store(polling, std::memory_order_relaxed);
   ApplyEventsLocked(slot, slot.events.load(std::memory_order_relaxed));
 }
 
 bool SocketTable::RebuildEpoll() {
   LoopLock lock(*this);
-  if (!epoll_.Replace().ok()) return false;
   const uint32_t end = slots_in_use_.load(std::memory_order_relaxed);
+  // While the old set can still tell whose a number is.
   for (uint32_t i = 0; i < end; ++i) {
     SocketSlot& slot = Slot(i);
     if (slot.id.load(std::memory_order_relaxed) == 0) continue;
-    if (slot.role == Role::kRegistered && InodeOf(slot.fd) != slot.inode) {
+    if (slot.role == Role::kRegistered && !IsStillPolledLocked(slot)) {
       RemoveLocked(slot, Fate::kLeaveOpen);
-      continue;
     }
+  }
+  if (!epoll_.Replace().ok()) return false;
+  for (uint32_t i = 0; i < end; ++i) {
+    SocketSlot& slot = Slot(i);
+    if (slot.id.load(std::memory_order_relaxed) == 0) continue;
     const uint32_t events = EpollEvents(slot.polling.load(std::memory_order_relaxed), slot.role,
                                         slot.events.load(std::memory_order_relaxed));
     if (epoll_.Add(slot.fd, events, slot.key()) != 0) {

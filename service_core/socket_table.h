@@ -71,14 +71,15 @@ struct SocketSlot {
   // Turn in which the last socket of this slot was removed.
   std::atomic<uint32_t> removed_turn{0};
 
-  // Of the service thread: what the spin guard remembers, and whether a receive
-  // call has seen the end.
+  // Of the service thread: what the spin guard remembers, whether a receive call
+  // has seen the end, and whether the handler was called since it could.
   uint32_t last_turn = 0;
   uint32_t idle_calls = 0;
   uint32_t counted = 0;
   uint32_t queue_mark = 0;
   uint8_t pauses = 0;
   bool end_of_stream = false;
+  bool end_offered = false;
 
   CounterBlock counters;
 
@@ -91,6 +92,7 @@ struct SocketSlot {
 struct SocketSpec {
   int fd = -1;
   uint32_t events = 0;
+  Polling polling = Polling::kLevel;
   Role role = Role::kRegistered;
   Protocol protocol = Protocol::kNone;
   Service* service = nullptr;
@@ -139,7 +141,8 @@ class SocketTable {
   void RemoveSet(Service& service, Fate fate, absl::AnyInvocable<void()> done);
 
   // Unregisters the sockets of `service` and refuses every later registration.
-  void WithdrawService(std::shared_ptr<Service> service);
+  // `done`, which may be empty, runs on the service thread afterwards.
+  void WithdrawService(std::shared_ptr<Service> service, absl::AnyInvocable<void()> done);
 
   // Removes one socket. False if there is no such socket (any more).
   bool Remove(SocketId id, Fate fate);
@@ -224,6 +227,8 @@ class SocketTable {
   int AddLocked(const SocketSpec& spec, SocketSlot** out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SocketSlot* TakeFreeSlotLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int ApplyEventsLocked(SocketSlot& slot, uint32_t events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False if the fd number no longer stands for the file that was added.
+  bool IsStillPolledLocked(const SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RemoveLocked(SocketSlot& slot, Fate fate) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RemoveSetLocked(Service& service, Fate fate, absl::AnyInvocable<void()> done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

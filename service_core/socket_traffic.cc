@@ -70,8 +70,12 @@ void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages) {
 
 bool NoteClose(int fd) {
   ServiceLoop* loop = ServiceLoop::Current();
-  SocketTable& table = loop ? loop->table() : ProcessParts().table;
-  return table.NoteClose(fd);
+  if (loop) return loop->table().NoteClose(fd);
+  // Another thread: the service thread may be waiting without limit.
+  SocketTable& table = ProcessParts().table;
+  const bool owned = table.NoteClose(fd);
+  table.epoll().Wake();
+  return owned;
 }
 
 }  // namespace sockhost

@@ -1,6 +1,7 @@
 #include "spin_guard.h"
 
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -8,6 +9,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <ctime>
 
 #include "listener.h"
 
@@ -37,10 +40,17 @@ uint32_t QueueMark(int fd) {
   uint32_t memory[SK_MEMINFO_VARS] = {};
   socklen_t length = sizeof(memory);
   getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length);
-  const int64_t receive_queue = memory[SK_MEMINFO_RMEM_ALLOC];
-  const int64_t drops = memory[SK_MEMINFO_DROPS];
+  // The stamp of the last datagram that was taken: the queue of a UDP socket grows
+  // while nobody reads, and shrinks in big steps only.
+  timespec stamp{};
+  int64_t taken = 0;
+  if (ioctl(fd, SIOCGSTAMPNS, &stamp) == 0) {
+    taken = stamp.tv_nsec;
+  } else if (errno != ENOENT) {  // ENOENT: nothing was taken so far
+    taken = memory[SK_MEMINFO_RMEM_ALLOC];
+  }
   const int64_t send_queue = memory[SK_MEMINFO_WMEM_ALLOC];
-  return static_cast<uint32_t>(((queued * 31 + receive_queue) * 31 + drops) * 31 + send_queue);
+  return static_cast<uint32_t>((queued * 31 + taken) * 31 + send_queue);
 }
 
 bool IsStillReady(const SocketSlot& slot) {
@@ -89,7 +99,11 @@ bool IsUnusableYet(const SocketSlot& slot, uint32_t ready) {
   if (ready & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLPRI)) return false;
   tcp_info info{};
   constexpr uint8_t kClosed = 7;  // TCP_CLOSE
-  return ReadTcpInfo(slot.fd, info) && info.tcpi_state == kClosed;
+  if (!ReadTcpInfo(slot.fd, info) || info.tcpi_state != kClosed) return false;
+  // A connection that is over is in the same state, but shut down.
+  pollfd past{slot.fd, POLLRDHUP, 0};
+  poll(&past, 1, 0);
+  return !(past.revents & POLLRDHUP);
 }
 
 }  // namespace sockhost

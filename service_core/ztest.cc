@@ -134,7 +134,7 @@ void sockhost_check_failed(enum sockhost_check_kind kind, const char* what, cons
   if (format && *format) {
     va_list arguments;
     va_start(arguments, format);
-    std::fputs(": ", stdout);
+    std::fputs("\n        ", stdout);
     std::vprintf(format, arguments);
     va_end(arguments);
   }

@@ -92,6 +92,11 @@ void StartDefinedThreads() {
   }
 }
 
+void ForgetDefinedThreads() {
+  while (TakeDefined()) {
+  }
+}
+
 }  // namespace sockhost::kernel
 
 extern "C" {

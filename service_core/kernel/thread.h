@@ -7,6 +7,9 @@ namespace sockhost::kernel {
 // Starts those that were announced since the last call. One thread at a time.
 void StartDefinedThreads();
 
+// Forgets them instead.
+void ForgetDefinedThreads();
+
 }  // namespace sockhost::kernel
 
 #endif  // SOCKHOST_SERVICE_CORE_KERNEL_THREAD_H_

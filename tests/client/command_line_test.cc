@@ -32,7 +32,7 @@ struct Parsed {
 TEST(CommandLineTest, CreateFillsRequest) {
   const Parsed parsed({"listener", "create", "web", "--service", "echo", "--address",
                        "tcp://127.0.0.1:0", "--label", "a=b", "--label", "c=d=e", "--display-name",
-                       "The web", "--backlog", "7", "--max-connections", "9"});
+                       "The web", "--backlog", "7", "--max-connections", "9", "--ipv6-only"});
   ASSERT_EQ(parsed.verb(), "listener create") << parsed.result.text;
   const v1::Listener& listener = parsed.arguments().create_listener.listener();
   EXPECT_THAT(parsed.arguments().names, ElementsAre("web"));
@@ -43,11 +43,12 @@ TEST(CommandLineTest, CreateFillsRequest) {
   EXPECT_EQ(listener.display_name(), "The web");
   EXPECT_EQ(listener.backlog(), 7);
   EXPECT_EQ(listener.max_connections(), 9);
+  EXPECT_TRUE(listener.ipv6_only());
 }
 
 TEST(CommandLineTest, LabelTakesOneWord) {
   const Parsed parsed({"listener", "create", "--label", "a=b", "web", "--service", "echo",
-                       "--address", "tcp://*:0"});
+                       "--address", "tcp://0.0.0.0:0"});
   EXPECT_THAT(parsed.arguments().names, ElementsAre("web")) << parsed.result.text;
 }
 

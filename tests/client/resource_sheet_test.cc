@@ -27,7 +27,7 @@ TEST(SheetOfTest, ShowsListener) {
             "labels           a=b, env=test\n"
             "state            PAUSED\n"
             "state_reason     no fds\\x0a\n"
-            "create_time      2023-11-14T22:13:20Z (3m12s ago)\n"
+            "create_time      2023-11-14T22:13:20.000Z (3m12s ago)\n"
             "counters\n"
             "  handler_calls  12345678901\n"
             "  handler_time   1.234567ms\n");
@@ -58,6 +58,12 @@ TEST(SheetOfTest, ShowsSocketAndService) {
   v1::Service service;
   service.set_kind(v1::Service::BUILT_IN);
   EXPECT_EQ(SheetOf(service, kNow), "kind  BUILT_IN\n");
+}
+
+TEST(SheetOfTest, CountersWithoutValuesAreAllZero) {
+  v1::Socket socket;
+  socket.mutable_counters();
+  EXPECT_EQ(SheetOf(socket, kNow), "counters  all zero\n");
 }
 
 TEST(SheetOfTest, EmptyResourceIsEmpty) { EXPECT_EQ(SheetOf(v1::Socket(), kNow), ""); }

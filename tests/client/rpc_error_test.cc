@@ -15,14 +15,14 @@ const AdminAddress kNobody = *ParseAdminAddress("unix:/nonexistent/a.sock");
 
 TEST(StatusOfCallTest, KeepsDetailsOfDaemon) {
   const grpc::Status error =
-      DaemonError(grpc::StatusCode::FAILED_PRECONDITION, "address in use: tcp://*:80",
-                  "ADDRESS_IN_USE", {{"address", "tcp://*:80"}});
+      DaemonError(grpc::StatusCode::FAILED_PRECONDITION, "address in use: tcp://0.0.0.0:80",
+                  "ADDRESS_IN_USE", {{"address", "tcp://0.0.0.0:80"}});
   const absl::Status status = StatusOfCall(error, kNobody, absl::Seconds(1));
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(status.message(), "address in use: tcp://*:80");
+  EXPECT_EQ(status.message(), "address in use: tcp://0.0.0.0:80");
   ASSERT_TRUE(ErrorInfoOf(status).has_value());
   EXPECT_EQ(ErrorInfoOf(status)->reason(), "ADDRESS_IN_USE");
-  EXPECT_EQ(ErrorInfoOf(status)->metadata().at("address"), "tcp://*:80");
+  EXPECT_EQ(ErrorInfoOf(status)->metadata().at("address"), "tcp://0.0.0.0:80");
 }
 
 TEST(StatusOfCallTest, NobodyThereNamesAddressAndErrno) {

@@ -39,21 +39,25 @@ Channel OpenOutput(SockctlProcess::Stdout kind) {
   return {.ours = fds[0], .childs = fds[1]};
 }
 
-[[noreturn]] void Exec(const std::vector<std::string>& arguments, const Environment& environment,
-                       int output_fd, int errors_fd) {
-  std::vector<std::string> words = {SOCKCTL_BINARY};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv, envp;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  std::vector<std::string> variables;
-  for (const auto& [name, value] : environment) variables.push_back(absl::StrCat(name, "=", value));
-  for (std::string& variable : variables) envp.push_back(variable.data());
-  envp.push_back(nullptr);
+// Words as execve(2) wants them; they point into `words`.
+std::vector<char*> Pointers(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// The test has threads: between fork and exec only what a signal handler may do.
+pid_t Spawn(std::vector<std::string> words, std::vector<std::string> variables, int output_fd,
+            int errors_fd) {
+  const std::vector<char*> argv = Pointers(words);
+  const std::vector<char*> envp = Pointers(variables);
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
   dup2(output_fd, STDOUT_FILENO);
   dup2(errors_fd, STDERR_FILENO);
   close_range(3, ~0U, 0);
-  execve(SOCKCTL_BINARY, argv.data(), envp.data());
+  execve(argv[0], argv.data(), envp.data());
   _exit(127);
 }
 
@@ -70,9 +74,12 @@ SockctlProcess::SockctlProcess(const std::vector<std::string>& arguments, Stdout
     : errors_fd_(memfd_create("errors", MFD_CLOEXEC)) {
   const Channel channel = OpenOutput(kind);
   output_fd_ = channel.ours;
-  pid_ = fork();
-  EXPECT_GE(pid_, 0);
-  if (pid_ == 0) Exec(arguments, environment, channel.childs, errors_fd_);
+  std::vector<std::string> words = {SOCKCTL_BINARY};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<std::string> variables;
+  for (const auto& [name, value] : environment) variables.push_back(absl::StrCat(name, "=", value));
+  pid_ = Spawn(std::move(words), std::move(variables), channel.childs, errors_fd_);
+  EXPECT_GT(pid_, 0);
   close(channel.childs);
 }
 

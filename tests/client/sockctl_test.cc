@@ -43,7 +43,7 @@ TEST_F(SockctlTest, ListenerCreateShowsTheNewListener) {
 
 TEST_F(SockctlTest, ListenerCreateTakesFullName) {
   const Finished created = Run({"listener", "create", "listeners/web", "--service", "echo",
-                                "--address", "tcp://*:0", "-o", "name"});
+                                "--address", "tcp://0.0.0.0:0", "-o", "name"});
   EXPECT_EQ(created.output, "listeners/web\n") << created.errors;
   EXPECT_EQ(fake_.requests.create_listener.listener_id(), "web");
 }
@@ -118,7 +118,6 @@ TEST_F(SockctlTest, MissingResourceExitsWithItsCode) {
   EXPECT_EQ(got.errors,
             "sockctl: cannot get listener \"nope\": no such resource: listeners/nope "
             "(LISTENER_NOT_FOUND)\n"
-            "  name: listeners/nope\n"
             "  hint: 'sockctl listener list' shows the listeners there are\n");
 }
 
@@ -128,7 +127,7 @@ TEST_F(SockctlTest, ErrorsAreTextAlsoWithJson) {
   EXPECT_THAT(got.errors, StartsWith("sockctl: cannot get listener"));
 }
 
-TEST_F(SockctlTest, CreateErrorNamesFieldReasonAndHint) {
+TEST_F(SockctlTest, CreateErrorNamesFieldAndReason) {
   fake_.answers.error =
       DaemonError(grpc::StatusCode::INVALID_ARGUMENT, "invalid address: tcp://x", "ADDRESS_INVALID",
                   {}, {{"listener.address", "the port is missing"}});
@@ -137,7 +136,7 @@ TEST_F(SockctlTest, CreateErrorNamesFieldReasonAndHint) {
   EXPECT_EQ(created.exit_code, 64 + 3);
   EXPECT_THAT(created.errors,
               StartsWith("sockctl: cannot create listener \"web\": invalid address: tcp://x "
-                         "(ADDRESS_INVALID)\n  listener.address: the port is missing\n  hint: "));
+                         "(ADDRESS_INVALID)\n  listener.address: the port is missing\n"));
 }
 
 TEST_F(SockctlTest, DeleteGoesOnAfterFailure) {

@@ -6,15 +6,13 @@ namespace sockhost {
 
 void HandlerCalls::Handle(net_socket_service_event* event) {
   auto* calls = static_cast<HandlerCalls*>(event->user_data);
-  {
-    const std::lock_guard<std::mutex> lock(calls->mutex_);
-    calls->calls_.push_back(*event);
-  }
   if (calls->action) {
     calls->action(*event);
   } else {
     TakeAll(event->event.fd);
   }
+  const std::lock_guard<std::mutex> lock(calls->mutex_);
+  calls->calls_.push_back(*event);
 }
 
 size_t HandlerCalls::count() const {

@@ -20,7 +20,8 @@ class HandlerCalls {
   // there is nothing left. Set it while no handler can run.
   std::function<void(const net_socket_service_event&)> action;
 
-  // Any thread.
+  // Any thread. A call counts when its action has ended: what it was called for
+  // is taken by then.
   size_t count() const;
   std::vector<net_socket_service_event> all() const;
   // The fds of all calls, in their order.

@@ -18,6 +18,24 @@ ServiceThreadHold::ServiceThreadHold(ServiceLoop& loop) {
 
 ServiceThreadHold::~ServiceThreadHold() { release_.set_value(); }
 
+BusyServiceThread::BusyServiceThread(ServiceLoop& loop) : loop_(loop) { Turn(); }
+
+BusyServiceThread::~BusyServiceThread() {
+  std::future<void> stopped = stopped_->get_future();
+  stop_ = true;
+  stopped.wait();
+}
+
+void BusyServiceThread::Turn() {
+  loop_.Post([this, stopped = stopped_] {
+    if (stop_) {
+      stopped->set_value();
+    } else {
+      Turn();
+    }
+  });
+}
+
 void RunOnServiceThread(ServiceLoop& loop, std::function<void()> task) {
   auto done = std::make_shared<std::promise<void>>();
   std::future<void> waits = done->get_future();

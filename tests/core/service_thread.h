@@ -2,8 +2,10 @@
 #ifndef SOCKHOST_TESTS_CORE_SERVICE_THREAD_H_
 #define SOCKHOST_TESTS_CORE_SERVICE_THREAD_H_
 
+#include <atomic>
 #include <functional>
 #include <future>
+#include <memory>
 
 #include "service_core/service_loop.h"
 
@@ -20,6 +22,36 @@ class ServiceThreadHold {
 
  private:
   std::promise<void> release_;
+};
+
+// Keeps the service thread turning without a wait while this lives, so that it
+// sees every intermediate state of what other threads do.
+class BusyServiceThread {
+ public:
+  explicit BusyServiceThread(ServiceLoop& loop);
+  ~BusyServiceThread();
+  BusyServiceThread(const BusyServiceThread&) = delete;
+  BusyServiceThread& operator=(const BusyServiceThread&) = delete;
+
+ private:
+  void Turn();
+
+  ServiceLoop& loop_;
+  std::atomic<bool> stop_{false};
+  const std::shared_ptr<std::promise<void>> stopped_ = std::make_shared<std::promise<void>>();
+};
+
+// Ends the service thread when a test ends. Stands behind everything that the
+// test's handlers use.
+class StopOnExit {
+ public:
+  explicit StopOnExit(ServiceLoop& loop) : loop_(loop) {}
+  ~StopOnExit() { loop_.Stop(); }
+  StopOnExit(const StopOnExit&) = delete;
+  StopOnExit& operator=(const StopOnExit&) = delete;
+
+ private:
+  ServiceLoop& loop_;
 };
 
 // Runs `task` on the service thread between two handler calls, and waits.

@@ -20,6 +20,8 @@ import demo_traffic
 START_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 15
 COUNTERS_TIMEOUT_S = 5
+# A process that crashes closes its sockets a moment before it can be waited for.
+OBITUARY_WAIT_S = 0.5
 WATCH_UPDATES = 4
 WATCH_TIMEOUT_S = 30
 
@@ -48,7 +50,7 @@ class Host:
         deadline = time.monotonic() + START_TIMEOUT_S
         while self._run("health", check=False).returncode != 0:
             if self.process.poll() is not None:
-                raise DemoFailed(f"sockhostd exited with {self.process.returncode}:\n{self.log()}")
+                raise DemoFailed("sockhostd did not start")
             if time.monotonic() > deadline:
                 raise DemoFailed(f"not healthy after {START_TIMEOUT_S} s:\n{self.log()}")
             time.sleep(0.05)
@@ -76,12 +78,21 @@ class Host:
         except subprocess.TimeoutExpired:
             raise DemoFailed(f"sockhostd still ran {STOP_TIMEOUT_S} s after SIGTERM") from None
         if code != 0:
-            raise DemoFailed(f"sockhostd exited with {code} after SIGTERM:\n{self.log()}")
+            raise DemoFailed("SIGTERM did not end sockhostd in order")
 
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    def obituary(self):
+        """Why a failure may be the daemon's: empty while it lives."""
+        try:
+            code = self.process.wait(OBITUARY_WAIT_S)
+        except subprocess.TimeoutExpired:
+            return ""
+        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        return f"\nsockhostd had ended with {how}; its log:\n{self.log()}"
 
     def log(self):
         return self._log.read_text(errors="replace")[-4000:]
@@ -128,6 +139,21 @@ def start_traffic(addresses):
     return traffic
 
 
+def check_sockets(host, addresses):
+    """Every socket that is listed is one of the daemon's open sockets; every listener has one."""
+    sockets = host.query("socket", "list")["sockets"]
+    for listed in sockets:
+        try:
+            link = os.readlink(f"/proc/{host.process.pid}/fd/{listed['fd']}")
+        except FileNotFoundError:
+            link = "nothing"
+        if not link.startswith("socket:"):
+            raise DemoFailed(f"{listed['name']}: fd {listed['fd']} is {link}, not a socket")
+    missing = set(addresses.values()) - {listed["localAddress"] for listed in sockets}
+    if missing:
+        raise DemoFailed(f"no socket is listed for {', '.join(sorted(missing))}")
+
+
 def check_counters(host, addresses, traffic):
     """Compares what the listeners counted with what was sent, byte for byte."""
     print("\nSent by the demo, and counted by sockhostd:")
@@ -167,7 +193,7 @@ Every answer was compared, every counter agrees, sockhostd stopped in order. By 
 
   export PATH=$PWD/{bin_dir}:$PATH
   export SOCKHOST_ADMIN=unix:/tmp/sockhost.sock SOCKCTL_HOST=unix:/tmp/sockhost.sock
-  sockhostd &
+  sockhostd & sleep 1
   sockctl listener create my-echo --service echo --address tcp://127.0.0.1:7007
   sockctl watch --interval 1s
   {os.path.relpath(demo_traffic.__file__)} --seconds 10 tcp://127.0.0.1:7007
@@ -185,10 +211,13 @@ def show(bin_dir, folder):
             stop_traffic.callback(traffic.stop)
             host.show("listener", "list")
             host.show("socket", "list")
+            check_sockets(host, addresses)
             watch = ["watch", "--interval", "1s", "--count", str(WATCH_UPDATES)]
             host.show(*watch, timeout_s=WATCH_TIMEOUT_S)
         check_counters(host, addresses, traffic)
         host.stop()
+    except (DemoFailed, demo_traffic.WrongAnswer) as error:
+        raise DemoFailed(f"{error}{host.obituary()}") from None
     finally:
         host.kill()
 
@@ -203,7 +232,8 @@ def main():
         with tempfile.TemporaryDirectory(prefix="sockhost-demo.") as folder:
             show(bin_dir, pathlib.Path(folder))
     except KeyboardInterrupt:
-        sys.exit("\ndemo: interrupted; sockhostd is stopped")
+        print("\ndemo: interrupted; sockhostd is stopped", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except (DemoFailed, demo_traffic.WrongAnswer, OSError) as error:
         sys.exit(f"\ndemo: FAILED: {error}")
     print_next_steps(bin_dir)

@@ -96,6 +96,23 @@ void CheckPrinting(absl::string_view text, const SocketFilter& filter,
   RequireSameMatches(filter, *again, sockets);
 }
 
+void RequireOpposite(const SocketFilter& a, const SocketFilter& b,
+                     const std::vector<SocketSnapshot>& sockets) {
+  for (const SocketSnapshot& socket : sockets) {
+    Require(a.Matches(socket) != b.Matches(socket), "NOT turns the answer round");
+  }
+}
+
+// NOT in front of a comparison takes another way than NOT in front of "(".
+void CheckNegatedComparison(absl::string_view text, const SocketFilter& filter,
+                            const std::vector<SocketSnapshot>& sockets) {
+  FilterConjunction syntax = ParseFilter(text).value();
+  if (syntax.comparisons.size() != 1 || !syntax.refused.empty()) return;
+  syntax.comparisons.front().negated = !syntax.comparisons.front().negated;
+  const absl::StatusOr<SocketFilter> negated = SocketFilter::Parse(Print(syntax));
+  if (negated.ok()) RequireOpposite(filter, *negated, sockets);
+}
+
 void CheckLogic(absl::string_view text, const SocketFilter& filter,
                 const std::vector<SocketSnapshot>& sockets) {
   const bool blank = text.find_first_not_of(" \t\r\n") == absl::string_view::npos;
@@ -107,9 +124,7 @@ void CheckLogic(absl::string_view text, const SocketFilter& filter,
             "a filter can be negated");
     return;
   }
-  for (const SocketSnapshot& socket : sockets) {
-    Require(filter.Matches(socket) != negated->Matches(socket), "NOT turns the answer round");
-  }
+  RequireOpposite(filter, *negated, sockets);
   const absl::StatusOr<SocketFilter> twice = SocketFilter::Parse(absl::StrCat(text, " AND ", text));
   if (twice.ok()) RequireSameMatches(filter, *twice, sockets);
 }
@@ -167,5 +182,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   sockhost::CheckPrinting(text, *filter, sockets);
   sockhost::CheckLogic(text, *filter, sockets);
+  sockhost::CheckNegatedComparison(text, *filter, sockets);
   return 0;
 }

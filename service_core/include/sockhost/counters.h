@@ -56,7 +56,8 @@ namespace sockhost {
   X(masked, kSum)                    \
   X(masked_nanos, kSum)              \
   X(stale_events, kSum)              \
-  X(slow_handler_calls, kSum)
+  X(slow_handler_calls, kSum)        \
+  X(handler_exceptions, kSum)
 
 #define SOCKHOST_COUNTERS(X) SOCKHOST_HOT_COUNTERS(X) SOCKHOST_RARE_COUNTERS(X)
 

@@ -17,6 +17,7 @@
 #define SOCKHOST_SOCKET_SERVICE_H_
 
 #include <poll.h>
+#include <sockhost/abi.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -106,6 +107,9 @@ typedef void (*net_socket_service_cb_t)(const struct net_socket_service_desc *sv
  * modules; `cb` may call every function of this header.
  */
 void net_socket_service_foreach(net_socket_service_cb_t cb, void *user_data);
+
+#define sockhost_service_announce SOCKHOST_ABI_NAME(service_announce)
+#define sockhost_service_withdraw SOCKHOST_ABI_NAME(service_withdraw)
 
 /* Not for direct use: announces a service that a macro defined. */
 void sockhost_service_announce(const struct net_socket_service_desc *service, const char *name,

@@ -22,6 +22,8 @@ extern "C" {
 
 /* ---- Services defined at run time ---------------------------------------- */
 
+#define sockhost_service_define SOCKHOST_ABI_NAME(service_define)
+
 /* What a service is. Copied by sockhost_service_define(). */
 struct sockhost_service_definition {
   /* ^[a-z]([a-z0-9_-]{0,61}[a-z0-9])?$, or a C identifier. Required. */

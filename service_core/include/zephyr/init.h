@@ -14,6 +14,7 @@
 #ifndef ZEPHYR_INIT_H_
 #define ZEPHYR_INIT_H_
 
+#include <sockhost/abi.h>
 #include <zephyr/types.h>
 
 #ifdef __cplusplus
@@ -37,6 +38,8 @@ struct sockhost_init_entry {
   bool has_run;
   struct sockhost_init_entry *next;
 };
+#define sockhost_init_announce SOCKHOST_ABI_NAME(init_announce)
+#define sockhost_init_withdraw SOCKHOST_ABI_NAME(init_withdraw)
 void sockhost_init_announce(struct sockhost_init_entry *entry);
 void sockhost_init_withdraw(struct sockhost_init_entry *entry);
 

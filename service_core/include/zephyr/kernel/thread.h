@@ -13,6 +13,7 @@
 #ifndef ZEPHYR_KERNEL_THREAD_H_
 #define ZEPHYR_KERNEL_THREAD_H_
 
+#include <sockhost/abi.h>
 #include <zephyr/kernel/wait_queue.h>
 #include <zephyr/sys_clock.h>
 
@@ -96,6 +97,7 @@ struct sockhost_static_thread {
   const char *name;
   struct sockhost_static_thread *next;
 };
+#define sockhost_thread_announce SOCKHOST_ABI_NAME(thread_announce)
 void sockhost_thread_announce(struct sockhost_static_thread *thread);
 void sockhost_thread_withdraw(struct sockhost_static_thread *thread);
 

@@ -36,6 +36,7 @@
 #define SOCKHOST_IF_ONE(value, then, otherwise) \
   SOCKHOST_IF_SHIFTED(SOCKHOST_ONE_##value, then, otherwise)
 #define SOCKHOST_UNWRAP(...) __VA_ARGS__
+#define SOCKHOST_APPLY(F, arguments) F arguments
 
 /* 1 if `config` is on, 0 if it is anything else or not defined. */
 #define IS_ENABLED(config) SOCKHOST_IS_ENABLED(config)
@@ -44,11 +45,11 @@
 /* The code in the first parentheses if `flag` is on, else that in the second. */
 #define COND_CODE_1(flag, code, otherwise) SOCKHOST_COND_CODE(flag, code, otherwise)
 #define SOCKHOST_COND_CODE(value, code, otherwise) \
-  SOCKHOST_UNWRAP SOCKHOST_IF_ONE(value, code, otherwise)
+  SOCKHOST_APPLY(SOCKHOST_UNWRAP, SOCKHOST_IF_ONE(value, code, otherwise))
 #define COND_CODE_0(flag, code, otherwise) SOCKHOST_COND_CODE_0(flag, code, otherwise)
 #define SOCKHOST_ZERO_0 0,
 #define SOCKHOST_COND_CODE_0(value, code, otherwise) \
-  SOCKHOST_UNWRAP SOCKHOST_IF_SHIFTED(SOCKHOST_ZERO_##value, code, otherwise)
+  SOCKHOST_APPLY(SOCKHOST_UNWRAP, SOCKHOST_IF_SHIFTED(SOCKHOST_ZERO_##value, code, otherwise))
 #define IF_ENABLED(flag, code) COND_CODE_1(flag, code, ())
 #define IF_DISABLED(flag, code) COND_CODE_1(flag, (), code)
 

@@ -1,0 +1,32 @@
+# sockhost_add_module(NAME source.c…)
+#
+# Builds NAME.so, a module for `sockhostd --module NAME.so`, from C or C++ sources
+# that use the socket service API. The API's symbols come from the program that
+# loads the module, so it links nothing of sockhost. A C++ source that includes
+# sockhost/registration.h needs C++20, and absl::statusor:
+#   target_link_libraries(NAME PRIVATE absl::statusor)
+function(sockhost_add_module name)
+  add_library(${name} MODULE ${ARGN})
+  set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX .so C_VISIBILITY_PRESET hidden
+    CXX_VISIBILITY_PRESET hidden)
+  target_include_directories(${name} PRIVATE
+    $<TARGET_PROPERTY:sockhost::core,INTERFACE_INCLUDE_DIRECTORIES>)
+endfunction()
+
+# sockhost_offer_module_api(TARGET)
+#
+# For a program that loads modules with sockhost/module.h: links the core and offers
+# modules every symbol of the API, whether the program itself calls it or not, and
+# no other symbol.
+function(sockhost_offer_module_api target)
+  set(list ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/module_api.list)
+  # Overrides know targets by their real names only.
+  get_target_property(core sockhost::core ALIASED_TARGET)
+  if(NOT core)
+    set(core sockhost::core)
+  endif()
+  target_link_libraries(${target} PRIVATE ${core})
+  set_property(TARGET ${target} APPEND PROPERTY LINK_LIBRARY_OVERRIDE WHOLE_ARCHIVE,${core})
+  target_link_options(${target} PRIVATE -Wl,--export-dynamic-symbol-list=${list})
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${list})
+endfunction()

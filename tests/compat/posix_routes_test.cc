@@ -1,0 +1,84 @@
+// Sources that call close, send, recv and so on are counted if they include a Zephyr
+// header, whatever else they include, and whatever they call their members.
+#include <sys/socket.h>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "service_core/unique_fd.h"
+#include "tests/compat/traffic_record.h"
+#include "tests/core/sockets.h"
+
+extern "C" {
+int use_zephyr_headers_first(int fd);
+int use_zephyr_headers_last(int fd);
+int use_system_headers_only(int fd);
+int use_plain_posix(int fd);
+int use_fortified_zephyr_headers_first(int fd);
+int use_fortified_zephyr_headers_last(int fd);
+int use_zephyr_headers_last_cxx(int fd);
+}
+
+namespace sockhost {
+namespace {
+
+using testing::IsEmpty;
+
+enum class Routed { kAll, kAllButRead, kNothing };
+
+struct Source {
+  std::string name;
+  int (*use)(int fd);
+  Routed routed;
+};
+
+void PrintTo(const Source& source, std::ostream* out) { *out << source.name; }
+
+class PosixRoutesTest : public testing::TestWithParam<Source> {};
+
+TEST_P(PosixRoutesTest, CallsAreReported) {
+  // A datagram socket that talks to itself.
+  UniqueFd socket = BoundUdp();
+  sockaddr_storage self;
+  const socklen_t length = LocalAddress(socket.get(), Protocol::kUdp).ToSockaddr(self);
+  ASSERT_EQ(connect(socket.get(), reinterpret_cast<sockaddr*>(&self), length), 0);
+  const int fd = socket.release();
+
+  EXPECT_EQ(GetParam().use(fd), 0);
+  EXPECT_FALSE(IsOpen(fd));
+
+  std::vector<ReceiveReport> received;
+  std::vector<TransmitReport> transmitted;
+  for (ssize_t size = 1; size <= 5; ++size) {
+    transmitted.push_back({fd, size, static_cast<size_t>(size), 1});
+    if (size != 4 || GetParam().routed == Routed::kAll) received.push_back({fd, size, 1, 0});
+  }
+  if (GetParam().routed == Routed::kNothing) {
+    EXPECT_THAT(Traffic().received, IsEmpty());
+    EXPECT_THAT(Traffic().transmitted, IsEmpty());
+    EXPECT_THAT(Traffic().closed, IsEmpty());
+  } else {
+    EXPECT_EQ(Traffic().received, received);
+    EXPECT_EQ(Traffic().transmitted, transmitted);
+    EXPECT_EQ(Traffic().closed, std::vector<int>{fd});
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Sources, PosixRoutesTest,
+    testing::Values(
+        Source{"ZephyrHeadersFirst", use_zephyr_headers_first, Routed::kAll},
+        Source{"ZephyrHeadersLast", use_zephyr_headers_last, Routed::kAll},
+        Source{"SystemHeadersOnly", use_system_headers_only, Routed::kNothing},
+        Source{"PlainPosix", use_plain_posix, Routed::kNothing},
+        Source{"FortifiedZephyrHeadersFirst", use_fortified_zephyr_headers_first, Routed::kAll},
+        Source{"FortifiedZephyrHeadersLast", use_fortified_zephyr_headers_last,
+               Routed::kAllButRead},
+        Source{"ZephyrHeadersLastCxx", use_zephyr_headers_last_cxx, Routed::kAll}),
+    [](const testing::TestParamInfo<Source>& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace sockhost

@@ -1,0 +1,9 @@
+/* Built with _FORTIFY_SOURCE: here read() is not routed. */
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <zephyr/net/socket.h>
+
+#define SOCKET_USER use_fortified_zephyr_headers_last
+#include "tests/compat/routes/socket_user.h"

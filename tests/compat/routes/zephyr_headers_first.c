@@ -1,0 +1,7 @@
+#include <zephyr/posix/sys/socket.h>
+#include <zephyr/posix/unistd.h>
+
+#include <string.h>
+
+#define SOCKET_USER use_zephyr_headers_first
+#include "tests/compat/routes/socket_user.h"

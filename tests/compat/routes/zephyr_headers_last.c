@@ -1,0 +1,8 @@
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <zephyr/net/socket.h>
+
+#define SOCKET_USER use_zephyr_headers_last
+#include "tests/compat/routes/socket_user.h"

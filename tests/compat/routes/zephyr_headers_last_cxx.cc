@@ -1,0 +1,13 @@
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace {
+// A use before the routes are set.
+[[maybe_unused]] inline int CloseBefore(int fd) { return ::close(fd); }
+}  // namespace
+
+#include <zephyr/net/socket.h>
+
+#define SOCKET_USER use_zephyr_headers_last_cxx
+#include "tests/compat/routes/socket_user.h"

@@ -1,0 +1,212 @@
+#include "service_core/stall_watchdog.h"
+
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "tests/core/eventually.h"
+#include "tests/core/log_lines.h"
+#include "tests/core/loop_fixture.h"
+#include "tests/core/sockets.h"
+
+namespace sockhost {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::Eq;
+using testing::Ge;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+constexpr int64_t kMillisecond = 1'000'000;
+
+// A service thread with a watchdog, and a handler that blocks until it is let go.
+class WatchedThread {
+ public:
+  WatchedThread() {
+    EXPECT_TRUE(table_.Open().ok());
+    sockhost_service_definition definition{};
+    definition.name = "sleeper";
+    definition.owner = "sleeper.c:42";
+    definition.handler = HandlerCalls::Handle;
+    definition.capacity = 1;
+    service_ = *registry_.Define(definition, ServiceKind::kModule);
+    calls_.action = [this](const net_socket_service_event& event) {
+      TakeAll(event.event.fd);
+      if (in_handler_) in_handler_();
+      release_.get_future().wait();
+    };
+    EXPECT_EQ(table_.AddOne(*service_, fd_.get(), POLLIN, &calls_), 0);
+    EXPECT_TRUE(loop_.Start().ok());
+    watchdog_ = std::make_unique<StallWatchdog>(loop_, registry_);
+  }
+
+  ~WatchedThread() {
+    if (blocked_) Release();
+    loop_.Stop();
+  }
+
+  // A handler call begins that lasts until Release.
+  void Block() {
+    release_ = std::promise<void>();
+    blocked_ = true;
+    eventfd_write(fd_.get(), 1);
+  }
+  void Release() {
+    blocked_ = false;
+    release_.set_value();
+    const size_t calls = ++released_;
+    EXPECT_TRUE(Becomes([&] { return calls_.count(); }, Eq(calls)));
+  }
+
+  StallWatchdog& watchdog() { return *watchdog_; }
+  ServiceLoop& loop() { return loop_; }
+  void DestroyWatchdog() { watchdog_.reset(); }
+  void ForgetService() { registry_.Withdraw(*service_); }
+  // Runs in each call before it blocks. Set before Block.
+  void SetInHandler(std::function<void()> task) { in_handler_ = std::move(task); }
+
+ private:
+  ServiceRegistry registry_;
+  SocketTable table_;
+  HandlerCalls calls_;
+  const UniqueFd fd_ = EventFd(false);
+  std::function<void()> in_handler_;
+  std::promise<void> release_;
+  bool blocked_ = false;
+  size_t released_ = 0;
+  std::shared_ptr<Service> service_;
+  ServiceLoop loop_{table_};
+  std::unique_ptr<StallWatchdog> watchdog_;
+};
+
+// Lets the time of a whole stall pass, by the watchdog of another thread.
+void LetAStallPass() {
+  const LogLines log;
+  WatchedThread clock;
+  clock.Block();
+  EXPECT_TRUE(Becomes([&] { return clock.watchdog().IsStalled(); }, Eq(true)));
+}
+
+TEST(StallWatchdogTest, BlockedHandlerIsCountedAndItsServiceAndOwnerAreLogged) {
+  const LogLines log;
+  WatchedThread thread;
+  thread.Block();
+  ASSERT_TRUE(Becomes([&] { return thread.watchdog().stalls(); }, Eq(1)));
+  EXPECT_TRUE(Becomes([&] { return log.lines(); },
+                      Contains(AllOf(HasSubstr("sleeper"), HasSubstr("sleeper.c:42")))));
+  thread.Release();
+  EXPECT_GE(thread.watchdog().max_stall_nanos(), StallWatchdog::kStallMs * kMillisecond);
+}
+
+TEST(StallWatchdogTest, LongStallMakesTheThreadUnhealthyUntilItReturns) {
+  const LogLines log;
+  WatchedThread thread;
+  EXPECT_FALSE(thread.watchdog().IsStalled());
+  EXPECT_EQ(thread.watchdog().StalledService(), "");
+  thread.Block();
+  ASSERT_TRUE(Becomes([&] { return thread.watchdog().IsStalled(); }, Eq(true)));
+  EXPECT_THAT(thread.watchdog().StalledService(), HasSubstr("sleeper"));
+  thread.Release();
+  EXPECT_TRUE(Becomes([&] { return thread.watchdog().IsStalled(); }, Eq(false)));
+  EXPECT_EQ(thread.watchdog().StalledService(), "");
+  EXPECT_GE(thread.watchdog().max_stall_nanos(), StallWatchdog::kUnhealthyMs * kMillisecond);
+}
+
+TEST(StallWatchdogTest, OneLongStallIsOneStall) {
+  const LogLines log;
+  WatchedThread thread;
+  thread.Block();
+  ASSERT_TRUE(Becomes([&] { return thread.watchdog().IsStalled(); }, Eq(true)));
+  EXPECT_EQ(thread.watchdog().stalls(), 1);
+  thread.Release();
+  EXPECT_EQ(thread.watchdog().stalls(), 1);
+}
+
+TEST(StallWatchdogTest, EachStallIsCountedButNotEachIsLogged) {
+  const LogLines log;
+  WatchedThread thread;
+  for (int stall = 1; stall <= 3; ++stall) {
+    thread.Block();
+    ASSERT_TRUE(Becomes([&] { return thread.watchdog().stalls(); }, Eq(stall)));
+    thread.Release();
+  }
+  // At most five a minute.
+  EXPECT_THAT(log.lines(), SizeIs(1));
+}
+
+TEST(StallWatchdogTest, LargestStallIsKept) {
+  const LogLines log;
+  WatchedThread thread;
+  thread.Block();
+  ASSERT_TRUE(Becomes([&] { return thread.watchdog().IsStalled(); }, Eq(true)));
+  thread.Release();
+  const int64_t largest = thread.watchdog().max_stall_nanos();
+  thread.Block();
+  ASSERT_TRUE(Becomes([&] { return thread.watchdog().stalls(); }, Eq(2)));
+  thread.Release();
+  EXPECT_GE(thread.watchdog().max_stall_nanos(), largest);
+}
+
+TEST(StallWatchdogTest, IdleThreadIsNotStalled) {
+  WatchedThread thread;
+  LetAStallPass();
+  EXPECT_EQ(thread.watchdog().stalls(), 0);
+  EXPECT_EQ(thread.watchdog().max_stall_nanos(), 0);
+}
+
+TEST(StallWatchdogTest, ServiceMayBeForgottenWhileItStalls) {
+  const LogLines log;
+  WatchedThread thread;
+  thread.SetInHandler([&thread] { thread.ForgetService(); });
+  thread.Block();
+  EXPECT_TRUE(Becomes([&] { return thread.watchdog().IsStalled(); }, Eq(true)));
+  EXPECT_NE(thread.watchdog().StalledService(), "");
+}
+
+TEST(StallWatchdogTest, WatchdogEndsWhileAHandlerBlocks) {
+  const LogLines log;
+  WatchedThread thread;
+  thread.Block();
+  ASSERT_TRUE(Becomes([&] { return thread.watchdog().stalls(); }, Ge(1)));
+  thread.DestroyWatchdog();
+}
+
+// A process that is stopped and continued in the middle of a handler: what passed
+// meanwhile is no stall.
+TEST(StallWatchdogTest, StoppedProcessHasNotStalled) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const LogLines log;
+    WatchedThread thread;
+    std::promise<void> in_handler;
+    thread.SetInHandler([&in_handler] {
+      in_handler.set_value();
+      raise(SIGSTOP);
+    });
+    thread.Block();
+    in_handler.get_future().wait();
+    thread.Release();
+    _exit(static_cast<int>(thread.watchdog().stalls()));
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, WUNTRACED), child);
+  ASSERT_TRUE(WIFSTOPPED(status)) << "status " << status;
+  LetAStallPass();
+  ASSERT_EQ(kill(child, SIGCONT), 0);
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << "status " << status;
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "stalls";
+}
+
+}  // namespace
+}  // namespace sockhost

@@ -1,0 +1,340 @@
+"""sockhostd from its first word to its last: flags, admin addresses, signals."""
+
+import contextlib
+import fcntl
+import itertools
+import os
+import pathlib
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import unittest
+
+import admin
+import daemon
+import peers
+from daemon_test_case import DaemonTestCase
+
+USAGE_ERROR = 2
+FAILURE = 1
+ENDED_BY_SECOND_SIGNAL = 128 + signal.SIGTERM
+
+
+class FlagsTest(unittest.TestCase):
+    def test_version(self):
+        shown = daemon.run("--version")
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        self.assertRegex(shown.stdout, r"^sockhostd [0-9]+\.[0-9]+\.[0-9]+\n$")
+
+    def test_help_names_the_variable_of_every_flag(self):
+        shown = daemon.run("--help")
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        flags = re.findall(r"^ +--([a-z-]+)(.*)$", shown.stdout, re.MULTILINE)
+        self.assertIn("admin", [name for name, _ in flags])
+        for name, rest in flags:
+            if name != "version":
+                self.assertRegex(rest, r"\(Env:SOCKHOST_[A-Z_]+\)", name)
+
+    def test_wrong_flags_are_explained(self):
+        for flags, named in (
+            (["--no-such-flag"], "--no-such-flag"),
+            (["argument"], "argument"),
+            (["--admin"], "--admin"),
+            (["--admin", "nonsense"], "nonsense"),
+            (["--admin", "udp://127.0.0.1:0"], "udp://127.0.0.1:0"),
+            (["--admin", "unix:relative.sock"], "unix:relative.sock"),
+            (["--admin", "unix:/" + "x" * 200], "unix:/xxxx"),
+            (["--admin", "tcp://localhost:1"], "tcp://localhost:1"),
+            (["--max-sockets", "-1"], "--max-sockets"),
+            (["--max-sockets", "many"], "many"),
+            (["--max-sockets", "1048577"], "1048577"),
+            (["--max-listeners", "0"], "--max-listeners"),
+            (["--max-watches", "0"], "--max-watches"),
+            (["--drain-timeout", "5"], "--drain-timeout"),
+            (["--drain-timeout", "-1s"], "-1s"),
+            (["--drain-timeout", "61m"], "61m"),
+            (["--log-level", "loud"], "loud"),
+            # TCP has no access control: it must be asked for.
+            (["--admin", "tcp://127.0.0.1:0"], "--insecure-tcp"),
+            (["--admin", "tcp://0.0.0.0:0"], "--insecure-tcp"),
+            (["--admin", "tcp://0.0.0.0:0", "--insecure-tcp"], "--insecure-tcp-any-address"),
+            (["--admin", "tcp://[::]:0", "--insecure-tcp"], "--insecure-tcp-any-address"),
+            (["--admin", "tcp://192.0.2.1:0", "--insecure-tcp"], "tcp://192.0.2.1:0"),
+        ):
+            with self.subTest(" ".join(flags)[:80]):
+                refused = daemon.run(*flags)
+                self.assertEqual(refused.returncode, USAGE_ERROR, refused.stderr)
+                self.assertIn(named, refused.stderr)
+                self.assertEqual(refused.stdout, "")
+
+    def test_wrong_variable_is_explained(self):
+        refused = daemon.run(SOCKHOST_LOG_LEVEL="loud")
+        self.assertEqual(refused.returncode, USAGE_ERROR)
+        self.assertIn("loud", refused.stderr)
+
+
+class VariablesTest(DaemonTestCase):
+    flags = None
+
+    def test_variable_counts_and_command_line_wins(self):
+        variables = {"SOCKHOST_MAX_LISTENERS": "7", "SOCKHOST_MAX_WATCHES": "8"}
+        host = self.start("--max-watches", "9", variables=variables).admin.host()
+        self.assertEqual((host.listeners.limit, host.watches.limit), (7, 9))
+
+
+class StartTest(DaemonTestCase):
+    def test_one_line_says_what_serves(self):
+        host = self.admin.host()
+        lines = [line for line in self.daemon.log().splitlines() if " serves: " in line]
+        self.assertEqual(len(lines), 1, self.daemon.log())
+        self.assertIn(f"sockhostd {host.version} ", lines[0])
+        shown = dict(word.split("=", 1) for word in lines[0].split() if "=" in word)
+        wanted = {
+            "admin": self.daemon.address,
+            "instance": host.instance_id,
+            "open_files": str(host.file_descriptors.limit),
+            "max_sockets": str(host.sockets.limit),
+            "max_listeners": str(host.listeners.limit),
+            "max_watches": str(host.watches.limit),
+            "pid": str(self.daemon.pid),
+        }
+        self.assertEqual(shown, wanted)
+
+    def test_second_daemon_on_the_same_socket_is_refused(self):
+        refused = daemon.run("--admin", self.daemon.address)
+        self.assertEqual(refused.returncode, FAILURE)
+        self.assertIn(self.daemon.address, refused.stderr)
+        self.assertEqual(self.admin.host().pid, self.daemon.pid)
+        # New connections still reach the first.
+        client = admin.AdminClient(self.daemon.address)
+        self.assertEqual(client.host().pid, self.daemon.pid)
+        client.close()
+
+    def test_socket_of_a_dead_daemon_is_replaced(self):
+        self.daemon.kill()
+        self.assertTrue(self.daemon.socket_path.exists())
+        self.assertNotEqual(self.start().admin.host().pid, self.daemon.pid)
+
+    def test_socket_file_goes_with_the_daemon(self):
+        self.daemon.stop()
+        self.assertFalse(self.daemon.socket_path.exists())
+
+
+class AdminSocketTest(DaemonTestCase):
+    flags = None
+
+    def test_mode_is_0660_whatever_the_umask(self):
+        for umask in (0, 0o077):
+            folder = pathlib.Path(self.folder) / oct(umask)
+            folder.mkdir()
+            path = self.start(folder=folder, umask=umask).socket_path
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o660)
+
+    def test_missing_folder_is_made(self):
+        path = pathlib.Path(self.folder) / "run/admin.sock"
+        self.start("--admin", f"unix:{path}")
+        self.assertTrue(path.is_socket())
+
+    def test_file_that_is_no_socket_is_left_alone(self):
+        path = pathlib.Path(self.folder) / "precious"
+        path.write_text("data")
+        refused = daemon.run("--admin", f"unix:{path}")
+        self.assertEqual(refused.returncode, FAILURE)
+        self.assertIn(str(path), refused.stderr)
+        self.assertEqual(path.read_text(), "data")
+
+    def test_folder_that_cannot_be_made(self):
+        address = f"unix:{self.folder}/no/such/admin.sock"
+        refused = daemon.run("--admin", address)
+        self.assertEqual(refused.returncode, FAILURE)
+        self.assertIn(address, refused.stderr)
+
+
+class AdminTcpTest(DaemonTestCase):
+    flags = ("--admin", "tcp://127.0.0.1:0", "--insecure-tcp")
+
+    def test_both_addresses_serve(self):
+        unix, tcp = self.admin.host().admin_addresses
+        self.assertEqual(unix, self.daemon.address)
+        client = admin.AdminClient(tcp)
+        self.addCleanup(client.close)
+        created = client.create("web", "tcp://127.0.0.1:0")
+        self.assertEqual(self.admin.get_listener("web"), created)
+        (message,) = client.watch(mode="ONCE")
+        self.assertTrue(message.sync)
+        self.assert_fails("LISTENER_EXISTS", client.create, "web", "tcp://127.0.0.1:0")
+
+    def test_port_is_not_shared_with_a_second_daemon(self):
+        tcp = self.admin.host().admin_addresses[1]
+        refused = daemon.run("--admin", tcp, "--insecure-tcp")
+        self.assertEqual(refused.returncode, FAILURE)
+        self.assertIn(tcp, refused.stderr)
+
+    def test_port_is_no_listener_of_ours(self):
+        tcp = self.admin.host().admin_addresses[1]
+        failure = self.assert_fails(
+            "ADDRESS_IN_USE", self.admin.create, "web", tcp, fields=["listener.address"]
+        )
+        self.assertNotIn("listener", failure.metadata)
+
+
+class AdminTcpAnyAddressTest(DaemonTestCase):
+    flags = ("--admin", "tcp://0.0.0.0:0", "--insecure-tcp-any-address")
+
+    def test_serves(self):
+        port = peers.port_of(self.admin.host().admin_addresses[1])
+        client = admin.AdminClient(f"tcp://127.0.0.1:{port}")
+        self.assertEqual(client.host().pid, self.daemon.pid)
+        client.close()
+
+
+class StopTest(DaemonTestCase):
+    flags = ()
+
+    def test_either_signal_ends_it_in_order(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number):
+                self.daemon.signal(number)
+                self.assertEqual(self.daemon.wait(), 0)
+                self.daemon = self.start()
+
+    def test_again_and_again(self):
+        # Each with calls just before, so that gRPC is still busy with them.
+        for _ in range(12):
+            self.daemon.admin.create("web", "tcp://127.0.0.1:0")
+            self.daemon.admin.delete("web")
+            self.daemon.stop()
+            self.daemon = self.start()
+
+    def test_health_changes_first(self):
+        stream = self.admin.watch_health()
+        self.assertEqual(next(stream), "SERVING")
+        peer = self.connect(self.admin.create("web", "tcp://127.0.0.1:0").effective_address)
+        self.assert_echo(peer)
+        self.daemon.signal()
+        self.assertEqual(next(stream), "NOT_SERVING")
+        self.assertEqual(self.admin.health(), "NOT_SERVING")
+        self.assertEqual(self.admin.health(admin.SERVICE), "NOT_SERVING")
+        peer.close()
+        self.assertEqual(self.daemon.wait(), 0)
+
+    def test_nobody_reads_the_log(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETFL, os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(writer, b"x" * 4096):
+                pass
+        fcntl.fcntl(writer, fcntl.F_SETFL, 0)
+        folder = pathlib.Path(self.folder) / "silent"
+        folder.mkdir()
+        silent = self.start(folder=folder, stderr=writer)
+        os.close(writer)
+        self.assert_echo(
+            self.connect(silent.admin.create("web", "udp://127.0.0.1:0").effective_address)
+        )
+        silent.signal()
+        self.assertEqual(silent.wait(), 0)
+
+
+class DrainTest(DaemonTestCase):
+    flags = ("--drain-timeout", "1h")
+
+    def setUp(self):
+        super().setUp()
+        self.address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        self.peer = self.connect(self.address)
+        self.assert_echo(self.peer)
+
+    def begin_drain(self):
+        self.daemon.signal()
+        self.eventually(self.admin.health, "NOT_SERVING")
+
+    def test_connections_go_on_and_the_last_one_ends_it(self):
+        self.begin_drain()
+        self.assert_echo(self.peer, b"still here")
+        with self.assertRaises(ConnectionRefusedError):
+            self.connect(self.address)
+        self.assertEqual(self.admin.host().sockets.used, 1)
+        self.assert_fails("SHUTTING_DOWN", self.admin.create, "new", "tcp://127.0.0.1:0")
+        self.assert_echo(self.peer, b"and here")
+        self.peer.close()
+        self.assertEqual(self.daemon.wait(), 0)
+
+    def test_watch_goes_on_until_the_end(self):
+        stream = self.admin.watch()
+        next(stream)
+        self.begin_drain()
+        for message in itertools.islice(stream, 3):
+            self.assertFalse(message.sync)
+        self.peer.close()
+        self.assert_fails("SHUTTING_DOWN", list, stream)
+        self.assertEqual(self.daemon.wait(), 0)
+
+    def test_second_signal_ends_it_at_once(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number):
+                if self.daemon.process.poll() is not None:
+                    self.setUp()
+                self.begin_drain()
+                self.daemon.signal(number)
+                self.assertEqual(self.daemon.wait(), ENDED_BY_SECOND_SIGNAL)
+
+
+class DrainTimeoutTest(DaemonTestCase):
+    flags = ("--drain-timeout", "500ms")
+
+    def test_connections_that_stay_are_closed(self):
+        address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        connections = [self.connect(address) for _ in range(50)]
+        for peer in connections:
+            self.assert_echo(peer)
+        self.daemon.signal()
+        self.assertEqual(self.daemon.wait(), 0)
+        for peer in connections:
+            self.assert_closed(peer)
+
+
+class StoppedReaderTest(DaemonTestCase):
+    SOCKETS = 2000
+
+    def test_reader_that_has_stopped_holds_nothing_up(self):
+        address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        connections = [self.connect(address) for _ in range(self.SOCKETS)]
+        self.eventually(lambda: self.admin.host().sockets.used, self.SOCKETS + 1)
+        readers = [self.start_reader() for _ in range(3)]
+        for reader in readers:
+            reader.send_signal(signal.SIGSTOP)
+        # More than all buffers on the way to the readers can hold.
+        stream = self.admin.watch()
+        for _ in itertools.islice((m for m in stream if not m.more), 30):
+            pass
+        stream.cancel()
+        for peer in connections:
+            peer.close()
+        self.daemon.signal()
+        self.assertEqual(self.daemon.wait(), 0)
+
+    def start_reader(self):
+        """A process of its own that reads a watch, and has begun to."""
+        program = (
+            "import sys, admin\n"
+            "for message in admin.AdminClient(sys.argv[1]).watch(): print(message.sequence)"
+        )
+        reader = subprocess.Popen(
+            [sys.executable, "-u", "-c", program, self.daemon.address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(reader.stdout.close)
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.kill)
+        self.assertEqual(reader.stdout.readline(), b"1\n")
+        return reader
+
+
+if __name__ == "__main__":
+    unittest.main()

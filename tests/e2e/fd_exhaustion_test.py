@@ -1,0 +1,99 @@
+"""Floods: the data plane takes every socket it may have, the admin API goes on."""
+
+import resource
+import unittest
+
+import admin
+import peers
+from daemon_test_case import DaemonTestCase
+
+PAUSED = admin.Listener.PAUSED
+ACTIVE = admin.Listener.ACTIVE
+
+
+class SoftLimitTest(DaemonTestCase):
+    flags = None
+
+    def test_is_raised_to_the_hard_limit(self):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        wanted = 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
+        started = self.start(fd_limit="64:")
+        self.assertEqual(started.fd_limit(), wanted)
+        host = started.admin.host()
+        self.assertEqual(host.file_descriptors.limit, wanted)
+        self.assertGreater(host.sockets.limit, wanted // 2 - 1)
+
+
+class FloodTestCase(DaemonTestCase):
+    def flood(self, count):
+        """Connections, all of which have sent something; the kernel takes what the daemon cannot."""
+        self.address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        crowd = [self.connect(self.address) for _ in range(count)]
+        for number, peer in enumerate(crowd):
+            peer.sendall(b"%04d" % number)
+        return crowd
+
+    def served(self):
+        return self.admin.get_listener("web").counters.active_connections
+
+    def assert_admin_goes_on(self):
+        for number in range(100):
+            listener = self.admin.get_listener("web")
+            self.assertIn(listener.state, (ACTIVE, PAUSED))
+            self.admin.host()
+            if number % 10 == 0:
+                client = admin.AdminClient(self.daemon.address)
+                self.assertEqual(client.host().pid, self.daemon.pid)
+                self.assertTrue(next(client.watch()).sync)
+                client.close()
+
+    def assert_everybody_is_served_in_the_end(self, crowd):
+        # Each leaves when it has its answer, and so lets others in.
+        for number, peer in enumerate(crowd):
+            self.assertEqual(peers.receive(peer, 4), b"%04d" % number)
+            peer.close()
+        self.eventually(self.served, 0)
+        self.eventually(lambda: self.admin.get_listener("web").state, ACTIVE)
+        listener = self.admin.get_listener("web")
+        self.assertEqual(listener.state_reason, "")
+        self.assertEqual(listener.counters.accepted_connections, len(crowd))
+        self.assertGreater(listener.counters.accept_pauses, 0)
+        self.assertEqual(listener.counters.rejected_connections, 0)
+
+
+class SocketLimitTest(FloodTestCase):
+    flags = ("--max-sockets", "20")
+
+    def test_flood(self):
+        crowd = self.flood(60)
+        self.eventually(self.served, 19)
+        self.eventually(lambda: self.admin.get_listener("web").counters.accept_pauses > 0, True)
+        self.eventually(lambda: self.admin.get_listener("web").state, PAUSED)
+        self.assertEqual(self.admin.host().sockets.used, 20)
+        self.assert_admin_goes_on()
+        self.assertEqual(self.served(), 19)
+        self.assert_everybody_is_served_in_the_end(crowd)
+
+    def test_reason_of_the_pause_names_the_limit(self):
+        self.flood(30)
+        self.eventually(lambda: "20" in self.admin.get_listener("web").state_reason, True)
+
+
+class FdLimitTest(FloodTestCase):
+    flags = None
+
+    def setUp(self):
+        super().setUp()
+        # So few that the listener meets the limit of open files itself.
+        self.daemon = self.start(fd_limit="64:64")
+        self.admin = self.daemon.admin
+
+    def test_flood(self):
+        crowd = self.flood(100)
+        self.eventually(lambda: self.admin.get_listener("web").counters.accept_pauses > 0, True)
+        self.assert_admin_goes_on()
+        self.assert_everybody_is_served_in_the_end(crowd)
+
+
+if __name__ == "__main__":
+    unittest.main()

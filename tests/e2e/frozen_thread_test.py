@@ -1,0 +1,84 @@
+"""The service thread does not come back: the admin API says so, and waits for nothing."""
+
+import contextlib
+import ctypes
+import os
+import pathlib
+import unittest
+
+import admin
+import daemon
+from daemon_test_case import DaemonTestCase
+
+PTRACE_DETACH = 17
+PTRACE_SEIZE = 0x4206
+PTRACE_INTERRUPT = 0x4207
+WAIT_FOR_THREADS = 0x40000000  # __WALL
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+
+
+def ptrace(request, thread_id):
+    if libc.ptrace(request, thread_id, None, None) != 0:
+        raise OSError(ctypes.get_errno(), "ptrace")
+
+
+@contextlib.contextmanager
+def frozen(thread_id):
+    """Stops one thread of a child process and lets the others run."""
+    try:
+        ptrace(PTRACE_SEIZE, thread_id)
+    except PermissionError as error:
+        raise unittest.SkipTest("ptrace is not permitted here") from error
+    ptrace(PTRACE_INTERRUPT, thread_id)
+    os.waitpid(thread_id, WAIT_FOR_THREADS)
+    try:
+        yield
+    finally:
+        ptrace(PTRACE_DETACH, thread_id)
+
+
+class FrozenThreadTest(DaemonTestCase):
+    def setUp(self):
+        super().setUp()
+        self.address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        self.peer = self.connect(self.address)
+        self.assert_echo(self.peer)
+
+    def service_thread(self):
+        for task in pathlib.Path(f"/proc/{self.daemon.pid}/task").iterdir():
+            if (task / "comm").read_text() == "service\n":
+                return int(task.name)
+        raise AssertionError("there is no service thread")
+
+    def test_deletion_is_not_waited_for_and_happens_later(self):
+        with frozen(self.service_thread()):
+            failure = self.assert_fails(
+                "SERVICE_THREAD_STALLED", self.admin.delete, "web", force=True
+            )
+            self.assertEqual(failure.metadata["listener"], "listeners/web")
+            self.assertEqual(self.admin.get_listener("web").state, admin.Listener.DRAINING)
+            # The name and the address are not free yet.
+            self.assert_fails("LISTENER_EXISTS", self.admin.create, "web", "tcp://127.0.0.1:0")
+        daemon.eventually(self.admin.listeners, lambda listed: not listed, "no listeners")
+        self.assert_closed(self.peer)
+        self.assertEqual(self.admin.create("web", self.address).effective_address, self.address)
+
+    def test_everything_else_answers(self):
+        with frozen(self.service_thread()):
+            self.assertEqual(len(self.admin.listeners()), 1)
+            self.assertEqual(len(self.admin.sockets()), 2)
+            self.assertEqual(self.admin.host().sockets.used, 2)
+            new = self.admin.create("new", "tcp://127.0.0.1:0").effective_address
+            stream = self.admin.watch()
+            self.assertEqual([next(stream).sync, next(stream).sync], [True, False])
+            stream.cancel()
+            early = self.connect(new)
+            early.sendall(b"early")
+        self.assertEqual(early.recv(5), b"early")
+        self.assert_echo(self.peer, b"as if nothing had happened")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,151 @@
+"""Limits: who reaches one is told which, how much is used, and what raises it."""
+
+import contextlib
+import pathlib
+import unittest
+
+import peers
+from daemon_test_case import DaemonTestCase
+
+
+class LimitTestCase(DaemonTestCase):
+    def refuse_listener(self, reason, **options):
+        with self.nothing_changes():
+            return self.assert_fails(
+                reason, self.admin.create, "more", "tcp://127.0.0.1:0", **options
+            )
+
+
+class ListenerLimitTest(LimitTestCase):
+    flags = ("--max-listeners", "2")
+
+    def test_one_more(self):
+        self.admin.create("a", "tcp://127.0.0.1:0")
+        self.admin.create("b", "udp://127.0.0.1:0")
+        failure = self.refuse_listener("LISTENER_LIMIT")
+        wanted = {"limit": "2", "used": "2", "setting": "--max-listeners"}
+        self.assertEqual(failure.metadata, wanted)
+        self.assertEqual(self.admin.host().listeners.limit, 2)
+        self.admin.delete("a")
+        self.admin.create("more", "tcp://127.0.0.1:0")
+
+
+class SocketLimitTest(LimitTestCase):
+    flags = ("--max-sockets", "3")
+
+    def test_one_more(self):
+        for listener_id in ("a", "b", "c"):
+            self.admin.create(listener_id, "tcp://127.0.0.1:0")
+        failure = self.refuse_listener("SOCKET_LIMIT")
+        wanted = {"limit": "3", "used": "3", "setting": "--max-sockets"}
+        self.assertEqual(failure.metadata, wanted)
+        self.assertEqual(self.admin.host().sockets.limit, 3)
+        self.admin.delete("a")
+        self.admin.create("more", "tcp://127.0.0.1:0")
+
+    def test_connections_count(self):
+        created = self.admin.create("a", "tcp://127.0.0.1:0")
+        for _ in range(2):
+            self.assert_echo(self.connect(created.effective_address))
+        self.settle_without_socket()
+        self.refuse_listener("SOCKET_LIMIT")
+
+    def settle_without_socket(self):
+        # There is no socket left to settle with: both answers must have been counted.
+        self.eventually(lambda: self.admin.get_listener("a").counters.handler_calls, 2)
+
+
+class SocketLimitOfFdsTest(LimitTestCase):
+    def setUp(self):
+        super().setUp()
+        self.daemon.stop()
+        self.daemon = self.start(fd_limit="64:64")
+        self.admin = self.daemon.admin
+
+    def test_limit_of_open_files_bounds_sockets(self):
+        limit = self.admin.host().sockets.limit
+        for i in range(limit):
+            self.admin.create(f"l-{i}", "udp://127.0.0.1:0")
+        failure = self.refuse_listener("SOCKET_LIMIT")
+        wanted = {"limit": str(limit), "used": str(limit), "setting": "RLIMIT_NOFILE"}
+        self.assertEqual(failure.metadata, wanted)
+
+
+class WatchLimitTest(LimitTestCase):
+    flags = ("--max-watches", "2")
+
+    def test_one_more(self):
+        streams = [self.admin.watch() for _ in range(2)]
+        for stream in streams:
+            next(stream)
+        with self.nothing_changes():
+            failure = self.assert_fails("WATCH_LIMIT", list, self.admin.watch())
+        wanted = {"limit": "2", "used": "2", "setting": "--max-watches"}
+        self.assertEqual(failure.metadata, wanted)
+        self.assertEqual(self.admin.host().watches.limit, 2)
+        self.assertFalse(next(streams[0]).sync)  # the others go on
+        streams[0].cancel()
+        self.eventually(lambda: self.admin.host().watches.used, 1)
+        self.assertTrue(next(self.admin.watch()).sync)
+        streams[1].cancel()
+
+
+class FdLimitTest(LimitTestCase):
+    @contextlib.contextmanager
+    def no_more_fds(self):
+        self.daemon.use_up_fds()
+        try:
+            yield
+        finally:
+            self.daemon.restore_fds()
+
+    def test_no_fd_for_a_listener(self):
+        with self.no_more_fds():
+            limit = str(self.daemon.fd_limit())
+            failure = self.refuse_listener("FD_LIMIT")
+            self.assertEqual(failure.metadata["setting"], "RLIMIT_NOFILE")
+            self.assertEqual(failure.metadata["limit"], limit)
+            self.assertEqual(failure.metadata["used"], limit)
+            used = self.admin.host().file_descriptors
+            self.assertEqual((used.limit, used.used), (int(limit), int(limit)))
+        self.admin.create("more", "tcp://127.0.0.1:0")
+
+    def test_listeners_and_connections_are_served_meanwhile(self):
+        created = self.admin.create("web", "tcp://127.0.0.1:0")
+        before = self.connect(created.effective_address)
+        self.assert_echo(before)
+        with self.no_more_fds():
+            waiting = self.connect(created.effective_address)  # the kernel takes it
+            waiting.sendall(b"later")
+            self.assert_echo(before)
+            self.eventually(lambda: self.admin.get_listener("web").counters.accept_pauses > 0, True)
+            self.assert_echo(before)
+        self.assertEqual(peers.receive(waiting, 5), b"later")
+        self.assertGreater(self.admin.get_listener("web").counters.accept_errors, 0)
+        self.eventually(lambda: self.admin.get_listener("web").state_reason, "")
+
+
+class BindNotPermittedTest(LimitTestCase):
+    flags = None
+
+    def test_low_port_without_the_capability(self):
+        first = int(pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+        if first <= 1:
+            self.skipTest("every port is free for everybody here: ip_unprivileged_port_start is 0")
+        self.daemon = self.start(without_capability="net_bind_service")
+        self.admin = self.daemon.admin
+        for address in ("tcp://127.0.0.1:1", "udp://127.0.0.1:1"):
+            with self.nothing_changes():
+                failure = self.assert_fails(
+                    "BIND_NOT_PERMITTED",
+                    self.admin.create,
+                    "low",
+                    address,
+                    fields=["listener.address"],
+                )
+            self.assertEqual(failure.metadata["address"], address)
+            self.assertEqual(failure.metadata["capability"], "CAP_NET_BIND_SERVICE")
+
+
+if __name__ == "__main__":
+    unittest.main()
