@@ -165,8 +165,8 @@ void AdminAcceptor::StopListening() {
 
 void AdminAcceptor::Attach(grpc::ServerBuilder& builder) {
   using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
-  door_ = builder.experimental().AddExternalConnectionAcceptor(
-      Type::FROM_FD, grpc::InsecureServerCredentials());
+  door_ = builder.experimental().AddExternalConnectionAcceptor(Type::FROM_FD,
+                                                               grpc::InsecureServerCredentials());
 }
 
 int AdminAcceptor::Serve() {
@@ -210,8 +210,7 @@ bool AdminAcceptor::AcceptAll(int listening_fd) {
 }
 
 void AdminAcceptor::HandOver(int listening_fd, int fd) {
-  const int dup_fd =
-      connections_.size() < max_connections_ ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+  const int dup_fd = connections_.size() < max_connections_ ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
   if (dup_fd < 0 || !Watch(dup_fd, EPOLLRDHUP | EPOLLET).ok()) {
     if (dup_fd >= 0) close(dup_fd);
     close(fd);

@@ -49,8 +49,8 @@ absl::Status NotFound(Reason reason, absl::string_view kind, absl::string_view n
 absl::StatusOr<ListenerConfig> Decode(const v1::CreateListenerRequest& request) {
   const v1::Listener& listener = request.listener();
   if (listener.service().empty()) {
-    return Error(Reason::kSERVICE_INVALID,
-                 "service is empty; name one of `sockctl service list`", {}, "listener.service");
+    return Error(Reason::kSERVICE_INVALID, "service is empty; name one of `sockctl service list`",
+                 {}, "listener.service");
   }
   if (absl::Status status = ValidateListenerTexts(listener); !status.ok()) return status;
   absl::StatusOr<SocketAddress> address = SocketAddress::Parse(listener.address());
@@ -203,9 +203,7 @@ grpc::ServerUnaryReactor* AdminService::DeleteListener(grpc::CallbackServerConte
   auto reply = std::make_shared<OneReply>(reactor);
   const absl::Status status =
       // Runs on the service thread, which must not do gRPC's work.
-      Delete(*request, [this, reply] {
-        tasks_.Run([reply] { reply->Finish(absl::OkStatus()); });
-      });
+      Delete(*request, [this, reply] { tasks_.Run([reply] { reply->Finish(absl::OkStatus()); }); });
   if (!status.ok()) {
     const bool is_fine = absl::IsNotFound(status) && request->allow_missing();
     reply->Finish(is_fine ? absl::OkStatus() : status);
@@ -264,8 +262,7 @@ grpc::ServerUnaryReactor* AdminService::ListSockets(grpc::CallbackServerContext*
 
 absl::Status AdminService::List(const v1::ListSocketsRequest& request,
                                 v1::ListSocketsResponse& response) const {
-  const absl::StatusOr<Page> page =
-      ParsePage("sockets", request.page_size(), request.page_token());
+  const absl::StatusOr<Page> page = ParsePage("sockets", request.page_size(), request.page_token());
   if (!page.ok()) return page.status();
   const absl::StatusOr<SocketFilter> filter = SocketFilter::Parse(request.filter());
   if (!filter.ok()) return filter.status();
@@ -323,9 +320,8 @@ absl::Status AdminService::List(const v1::ListServicesRequest& request,
       ParsePage("services", request.page_size(), request.page_token());
   if (!page.ok()) return page.status();
   std::vector<ServiceSnapshot> services = host_.ListServices();
-  std::sort(services.begin(), services.end(), [](const auto& a, const auto& b) {
-    return *a.name < *b.name;
-  });
+  std::sort(services.begin(), services.end(),
+            [](const auto& a, const auto& b) { return *a.name < *b.name; });
   const std::string last = AppendPage(
       services, *page, [](const ServiceSnapshot& service) { return *service.name; },
       [&](const ServiceSnapshot& service) {
@@ -348,7 +344,8 @@ grpc::ServerUnaryReactor* AdminService::GetHost(grpc::CallbackServerContext* con
   response->set_instance_id(identity_.instance_id);
   response->set_pid(getpid());
   EncodeTime(identity_.start_time_nanos, *response->mutable_start_time());
-  const int64_t uptime = std::max<int64_t>(absl::GetCurrentTimeNanos() - identity_.start_time_nanos, 0);
+  const int64_t uptime =
+      std::max<int64_t>(absl::GetCurrentTimeNanos() - identity_.start_time_nanos, 0);
   response->mutable_uptime()->set_seconds(uptime / 1'000'000'000);
   response->mutable_uptime()->set_nanos(static_cast<int32_t>(uptime % 1'000'000'000));
   use(*response->mutable_file_descriptors(), FdLimit(), UsedFds());

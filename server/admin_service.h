@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "socket_watch.h"
 #include "sockhost/service_host.h"
 #include "sockhost/v1/admin.grpc.pb.h"
-#include "socket_watch.h"
 #include "task_thread.h"
 
 namespace sockhost {
@@ -59,8 +59,7 @@ class AdminService final : public v1::AdminService::CallbackService {
                                          const v1::ListServicesRequest* request,
                                          v1::ListServicesResponse* response) override;
   grpc::ServerUnaryReactor* GetHost(grpc::CallbackServerContext* context,
-                                    const v1::GetHostRequest* request,
-                                    v1::Host* response) override;
+                                    const v1::GetHostRequest* request, v1::Host* response) override;
   grpc::ServerWriteReactor<v1::WatchSocketsResponse>* WatchSockets(
       grpc::CallbackServerContext* context, const v1::WatchSocketsRequest* request) override;
 
@@ -72,8 +71,7 @@ class AdminService final : public v1::AdminService::CallbackService {
                     v1::ListListenersResponse& response) const;
   absl::Status Delete(const v1::DeleteListenerRequest& request, absl::AnyInvocable<void()> done);
   absl::Status Get(const v1::GetSocketRequest& request, v1::Socket& response) const;
-  absl::Status List(const v1::ListSocketsRequest& request,
-                    v1::ListSocketsResponse& response) const;
+  absl::Status List(const v1::ListSocketsRequest& request, v1::ListSocketsResponse& response) const;
   absl::Status Get(const v1::GetServiceRequest& request, v1::Service& response) const;
   absl::Status List(const v1::ListServicesRequest& request,
                     v1::ListServicesResponse& response) const;

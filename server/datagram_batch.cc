@@ -32,9 +32,8 @@ void DatagramBatch::SendBack(int fd, size_t count) {
   for (size_t i = 0; i < count; ++i) parts_[i].iov_len = headers_[i].msg_len;
   size_t sent = 0;
   while (sent < count) {
-    const int taken =
-        sockhost_sendmmsg(fd, headers_.data() + sent, static_cast<unsigned>(count - sent),
-                          MSG_DONTWAIT);
+    const int taken = sockhost_sendmmsg(fd, headers_.data() + sent,
+                                        static_cast<unsigned>(count - sent), MSG_DONTWAIT);
     if (taken > 0) {
       sent += static_cast<size_t>(taken);
       continue;

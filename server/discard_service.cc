@@ -1,6 +1,5 @@
 // RFC 863: TCP and UDP. Runs on the service thread.
 #include <poll.h>
-
 #include <zephyr/net/socket.h>
 
 #include "built_in_services.h"

@@ -1,9 +1,9 @@
 // RFC 862: TCP and UDP. Runs on the service thread.
 #include <poll.h>
+#include <zephyr/net/socket.h>
 
 #include <cstddef>
 #include <vector>
-#include <zephyr/net/socket.h>
 
 #include "built_in_services.h"
 #include "datagram_batch.h"

@@ -42,9 +42,8 @@ constexpr absl::Duration kStopLimit = absl::Seconds(1);
 struct FdBudget {
   explicit FdBudget(int64_t limit)
       : admin_connections(static_cast<size_t>(std::clamp<int64_t>(limit / 16, 8, 256))),
-        sockets(static_cast<size_t>(
-            std::max<int64_t>(limit - kReservedFds - 2 * static_cast<int64_t>(admin_connections),
-                              limit / 2))) {}
+        sockets(static_cast<size_t>(std::max<int64_t>(
+            limit - kReservedFds - 2 * static_cast<int64_t>(admin_connections), limit / 2))) {}
   size_t admin_connections;
   size_t sockets;
 };
@@ -76,9 +75,8 @@ void FollowHealth(const ServiceHost& host, AdminServer& server, TaskThread& task
                     : absl::StrCat("service ", host.StalledService(),
                                    " holds the service thread: NOT_SERVING"));
   }
-  tasks.RunAfter(kHealthInterval, [&host, &server, &tasks, serving] {
-    FollowHealth(host, server, tasks, serving);
-  });
+  tasks.RunAfter(kHealthInterval,
+                 [&host, &server, &tasks, serving] { FollowHealth(host, server, tasks, serving); });
 }
 
 // Serves the admin API's connections until `stop_fd` is readable (-1: never), or
@@ -95,8 +93,7 @@ void Serve(AdminAcceptor& acceptor, int stop_fd, int poll_ms,
   }
 }
 
-void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor,
-           StopSignals& signals) {
+void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor, StopSignals& signals) {
   signals.EndProcessAfter(config.drain_timeout + kStopLimit);
   host.StopAccepting();
   const absl::Time deadline = absl::Now() + config.drain_timeout;
@@ -148,10 +145,10 @@ int Run(const Config& config) {
   FollowHealth(host, **server, tasks, /*was_serving=*/true);
 
   LogLine(LogLevel::kInfo,
-          absl::StrCat("sockhostd ", SOCKHOST_VERSION, " serves: admin=",
-                       absl::StrJoin(*addresses, ","), " instance=", identity.instance_id,
-                       " open_files=", fd_limit, " max_sockets=", host.max_sockets(),
-                       " max_listeners=", host.max_listeners(),
+          absl::StrCat("sockhostd ", SOCKHOST_VERSION,
+                       " serves: admin=", absl::StrJoin(*addresses, ","),
+                       " instance=", identity.instance_id, " open_files=", fd_limit,
+                       " max_sockets=", host.max_sockets(), " max_listeners=", host.max_listeners(),
                        " max_watches=", watches.limit(), " pid=", getpid()));
   Serve(acceptor, signals.fd(), -1, [] { return false; });
   signals.Take();

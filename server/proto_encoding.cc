@@ -109,10 +109,8 @@ void Encode(const SocketSnapshot& snapshot, v1::Socket& out) {
   constexpr struct {
     uint32_t bit;
     const char* name;
-  } kPollNames[] = {{POLLIN, "POLLIN"},
-                    {POLLPRI, "POLLPRI"},
-                    {POLLOUT, "POLLOUT"},
-                    {POLLRDHUP, "POLLRDHUP"}};
+  } kPollNames[] = {
+      {POLLIN, "POLLIN"}, {POLLPRI, "POLLPRI"}, {POLLOUT, "POLLOUT"}, {POLLRDHUP, "POLLRDHUP"}};
   out.set_name(SocketName(snapshot.id));
   out.set_fd(snapshot.fd);
   out.set_cookie(static_cast<int64_t>(snapshot.cookie));

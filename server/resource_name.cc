@@ -11,8 +11,7 @@ namespace {
 
 constexpr size_t kShownLength = 128;
 
-absl::Status Invalid(absl::string_view collection, absl::string_view name,
-                     absl::string_view what) {
+absl::Status Invalid(absl::string_view collection, absl::string_view name, absl::string_view what) {
   const std::string shown = absl::CHexEscape(name.substr(0, kShownLength));
   return Error(Reason::kNAME_INVALID,
                absl::StrCat("name \"", shown, "\": expected ", collection, "/", what),

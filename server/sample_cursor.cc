@@ -48,9 +48,8 @@ void SampleCursor::AddRemoved(const SocketSnapshot& socket, v1::WatchSocketsResp
 
 // Both samples are in the order of ids: one step takes the smaller id.
 bool SampleCursor::NextStep(v1::WatchSocketsResponse& message, size_t& size) {
-  const SocketSnapshot* before = shown_ && shown_index_ < shown_->sockets.size()
-                                     ? &shown_->sockets[shown_index_]
-                                     : nullptr;
+  const SocketSnapshot* before =
+      shown_ && shown_index_ < shown_->sockets.size() ? &shown_->sockets[shown_index_] : nullptr;
   const SocketSnapshot* now =
       current_index_ < current_->sockets.size() ? &current_->sockets[current_index_] : nullptr;
   if (!before && !now) return false;

@@ -15,8 +15,8 @@ constexpr absl::Duration kDefaultInterval = absl::Seconds(1);
 
 absl::StatusOr<absl::Duration> ParseInterval(const v1::WatchSocketsRequest& request) {
   const google::protobuf::Duration& wanted = request.sample_interval();
-  const absl::Duration interval = absl::Seconds(wanted.seconds()) +
-                                  absl::Nanoseconds(wanted.nanos());
+  const absl::Duration interval =
+      absl::Seconds(wanted.seconds()) + absl::Nanoseconds(wanted.nanos());
   if (interval == absl::ZeroDuration()) return kDefaultInterval;
   if (interval >= kShortestInterval && interval <= kLongestInterval) return interval;
   const std::string shown = absl::FormatDuration(interval);
@@ -120,8 +120,8 @@ grpc::ServerWriteReactor<v1::WatchSocketsResponse>* WatchSet::Start(
   if (!filter.ok()) return new RefusedWatch(filter.status());
   const bool once = request.mode() == v1::WatchSocketsRequest::ONCE;
   auto watch = std::make_shared<SocketWatch>(
-      *this,
-      SampleCursor::Options{*std::move(filter), request.suppress_redundant(), instance_id_}, once);
+      *this, SampleCursor::Options{*std::move(filter), request.suppress_redundant(), instance_id_},
+      once);
   if (absl::Status status = Add(watch, once ? absl::ZeroDuration() : *interval); !status.ok()) {
     return new RefusedWatch(status);
   }
@@ -136,11 +136,12 @@ absl::Status WatchSet::Add(const std::shared_ptr<SocketWatch>& watch, absl::Dura
   size_t used = 0;
   for (const auto& [unused, group] : groups_) used += group.size();
   if (used >= limit_) {
-    return Error(Reason::kWATCH_LIMIT,
-                 absl::StrCat("all ", limit_, " watches are used; end some, or raise --max-watches"),
-                 {{"limit", absl::StrCat(limit_)},
-                  {"used", absl::StrCat(used)},
-                  {"setting", "--max-watches"}});
+    return Error(
+        Reason::kWATCH_LIMIT,
+        absl::StrCat("all ", limit_, " watches are used; end some, or raise --max-watches"),
+        {{"limit", absl::StrCat(limit_)},
+         {"used", absl::StrCat(used)},
+         {"setting", "--max-watches"}});
   }
   const auto [group, is_new] = groups_.try_emplace(interval);
   group->second.push_back(watch);

@@ -1,5 +1,6 @@
 #include "stop_signals.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -7,6 +8,8 @@
 #include <unistd.h>
 
 #include <string_view>
+
+#include "absl/strings/str_cat.h"
 
 namespace sockhost {
 namespace {
@@ -48,11 +51,16 @@ bool StopSignals::Take() {
 
 void StopSignals::EndProcessAfter(absl::Duration limit) {
   const int timeout_ms = static_cast<int>(absl::ToInt64Milliseconds(limit));
-  // Never joined: the process ends with it or before it.
-  std::thread([fd = fd_, timeout_ms] {
+  // Never joined: the process ends with it or before it. It has an fd of its own,
+  // because the process may be past the destructor of this object.
+  std::thread([fd = fcntl(fd_, F_DUPFD_CLOEXEC, 0), timeout_ms] {
     pollfd signal{fd, POLLIN, 0};
     if (poll(&signal, 1, timeout_ms) > 0) {
-      EndProcess("sockhostd: second signal: stopped at once\n", kExitBySignal);
+      signalfd_siginfo sender{};
+      [[maybe_unused]] const ssize_t got = read(fd, &sender, sizeof(sender));
+      EndProcess(absl::StrCat("sockhostd: second signal, from process ", sender.ssi_pid,
+                              ": stopped at once\n"),
+                 kExitBySignal);
     }
     EndProcess("sockhostd: could not stop in time: ended\n", kExitByLimit);
   }).detach();

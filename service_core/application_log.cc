@@ -79,8 +79,7 @@ bool sockhost_log_is_due(int64_t* last) {
   const int64_t now = k_uptime_get() + 1;
   int64_t before = __atomic_load_n(last, __ATOMIC_RELAXED);
   if (before != 0 && now - before < kRatePeriodMs) return false;
-  return __atomic_compare_exchange_n(last, &before, now, false, __ATOMIC_RELAXED,
-                                     __ATOMIC_RELAXED);
+  return __atomic_compare_exchange_n(last, &before, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 void vprintk(const char* format, va_list arguments) {
@@ -112,8 +111,8 @@ void sockhost_panic(const char* what, const char* file, int line) {
   std::abort();
 }
 
-void sockhost_assert_failed(const char* condition, const char* file, int line,
-                            const char* format, ...) {
+void sockhost_assert_failed(const char* condition, const char* file, int line, const char* format,
+                            ...) {
   char message[kMessageSize];
   va_list arguments;
   va_start(arguments, format);

@@ -25,9 +25,9 @@ int Control(int epoll, int operation, int fd, uint32_t events, uint64_t data) {
 
 absl::Status OpenFailed(absl::string_view call, int error_number) {
   const bool limit = error_number == EMFILE || error_number == ENFILE;
-  return Error(limit ? Reason::kFD_LIMIT : Reason::kINTERNAL,
-               absl::StrCat("cannot start the service thread: ", call, ": ",
-                            DescribeErrno(error_number)));
+  return Error(
+      limit ? Reason::kFD_LIMIT : Reason::kINTERNAL,
+      absl::StrCat("cannot start the service thread: ", call, ": ", DescribeErrno(error_number)));
 }
 
 }  // namespace
@@ -60,8 +60,7 @@ int EpollSet::Modify(int fd, uint32_t events, RegistrationKey key) const {
 int EpollSet::Remove(int fd) const { return Control(epoll_, EPOLL_CTL_DEL, fd, 0, 0); }
 
 std::span<epoll_event> EpollSet::Wait(std::span<epoll_event> buffer, int timeout_ms) {
-  const int count =
-      epoll_wait(epoll_, buffer.data(), static_cast<int>(buffer.size()), timeout_ms);
+  const int count = epoll_wait(epoll_, buffer.data(), static_cast<int>(buffer.size()), timeout_ms);
   // EINTR is a spurious wake-up; another error cannot happen on a valid epoll
   // fd, and would show as a loop without events rather than as a lost thread.
   if (count <= 0) return {};

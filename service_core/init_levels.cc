@@ -43,8 +43,7 @@ std::optional<InitFailure> Run(const sockhost_init_entry& entry) {
   try {
     const int result = entry.function();
     if (result >= 0) return std::nullopt;
-    return Failure(entry, result,
-                   absl::StrCat("returned ", result, ": ", DescribeErrno(-result)));
+    return Failure(entry, result, absl::StrCat("returned ", result, ": ", DescribeErrno(-result)));
   } catch (const std::exception& exception) {
     return Failure(entry, -EFAULT, absl::StrCat("threw an exception: ", exception.what()));
   } catch (...) {

@@ -63,8 +63,8 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   }
   sockaddr_storage peer;
   socklen_t length = sizeof(peer);
-  UniqueFd fd(accept4(slot.fd, reinterpret_cast<sockaddr*>(&peer), &length,
-                      SOCK_NONBLOCK | SOCK_CLOEXEC));
+  UniqueFd fd(
+      accept4(slot.fd, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd.valid()) return HandleAcceptError(errno, slot, loop);
 
   const int limit = config_->max_connections;
@@ -116,9 +116,8 @@ bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop
 }
 
 void Listener::Pause(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
-  accept_log_.Log(LogLevel::kWarning,
-                  absl::StrCat("listener ", *name_, " (", address_.ToString(),
-                               ") pauses accepting for 100 ms: ", reason));
+  accept_log_.Log(LogLevel::kWarning, absl::StrCat("listener ", *name_, " (", address_.ToString(),
+                                                   ") pauses accepting for 100 ms: ", reason));
   {
     MutexLock lock(reason_mutex_);
     state_reason_ = std::move(reason);

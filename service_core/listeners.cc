@@ -53,26 +53,23 @@ absl::Status Validate(const ListenerConfig& config) {
 
 absl::Status NotFound(absl::string_view name) {
   const std::string shown = absl::CHexEscape(name.substr(0, 128));
-  return Error(Reason::kLISTENER_NOT_FOUND,
-               absl::StrCat("listener \"", shown, "\" does not exist"),
+  return Error(Reason::kLISTENER_NOT_FOUND, absl::StrCat("listener \"", shown, "\" does not exist"),
                {{"listener", absl::StrCat("listeners/", shown)}});
 }
 
-absl::Status TableError(const ListenerConfig& config, int error_number,
-                        const SocketTable& table) {
+absl::Status TableError(const ListenerConfig& config, int error_number, const SocketTable& table) {
   if (error_number == ENOSPC) {
-    return Error(Reason::kSOCKET_LIMIT,
-                 absl::StrCat("cannot open listener \"", config.name, "\": all ",
-                              table.max_sockets(),
-                              " sockets are used; raise RLIMIT_NOFILE, or the kernel's "
-                              "fs.epoll.max_user_watches"),
-                 {{"limit", absl::StrCat(table.max_sockets())},
-                  {"used", absl::StrCat(table.size())},
-                  {"setting", "RLIMIT_NOFILE"}});
+    return Error(
+        Reason::kSOCKET_LIMIT,
+        absl::StrCat("cannot open listener \"", config.name, "\": all ", table.max_sockets(),
+                     " sockets are used; raise RLIMIT_NOFILE, or the kernel's "
+                     "fs.epoll.max_user_watches"),
+        {{"limit", absl::StrCat(table.max_sockets())},
+         {"used", absl::StrCat(table.size())},
+         {"setting", "RLIMIT_NOFILE"}});
   }
-  return Error(Reason::kINTERNAL,
-               absl::StrCat("cannot poll listener \"", config.name,
-                            "\": ", DescribeErrno(error_number)));
+  return Error(Reason::kINTERNAL, absl::StrCat("cannot poll listener \"", config.name,
+                                               "\": ", DescribeErrno(error_number)));
 }
 
 }  // namespace
@@ -89,8 +86,9 @@ absl::Status Listeners::Reserve(const std::string& name) {
   MutexLock lock(mutex_);
   if (by_name_.contains(name)) {
     return Error(Reason::kLISTENER_EXISTS,
-                 absl::StrCat("listener \"", name, "\" exists; delete it first, or choose another "
-                                                   "id"),
+                 absl::StrCat("listener \"", name,
+                              "\" exists; delete it first, or choose another "
+                              "id"),
                  {{"listener", absl::StrCat("listeners/", name)}});
   }
   const size_t limit = max_listeners_;
@@ -171,8 +169,7 @@ absl::Status Listeners::ExplainOpenError(const absl::Status& status,
   if (owner.empty()) return status;
   ErrorMetadata metadata = detail->metadata;
   metadata["listener"] = absl::StrCat("listeners/", owner);
-  return Error(detail->reason,
-               absl::StrCat(status.message(), " (it is listener \"", owner, "\")"),
+  return Error(detail->reason, absl::StrCat(status.message(), " (it is listener \"", owner, "\")"),
                std::move(metadata), detail->field);
 }
 
@@ -182,17 +179,17 @@ absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* onl
   if (!listener || (only && &listener->config() != only)) return NotFound(name);
   // The name is taken until the last fd is closed: who sees it free can use the
   // address again.
-  const size_t connections = table_.RemoveListener(
-      *listener, force, [this, listener, done = std::move(done)]() mutable {
+  const size_t connections =
+      table_.RemoveListener(*listener, force, [this, listener, done = std::move(done)]() mutable {
         Release(*listener->name(), listener.get());
         if (done) done();
       });
   if (connections == 0 || force) return absl::OkStatus();
-  return Error(Reason::kLISTENER_BUSY,
-               absl::StrCat("listener \"", name, "\" has ", connections,
-                            " live connections; use force to close them"),
-               {{"listener", absl::StrCat("listeners/", name)},
-                {"connections", absl::StrCat(connections)}});
+  return Error(
+      Reason::kLISTENER_BUSY,
+      absl::StrCat("listener \"", name, "\" has ", connections,
+                   " live connections; use force to close them"),
+      {{"listener", absl::StrCat("listeners/", name)}, {"connections", absl::StrCat(connections)}});
 }
 
 std::shared_ptr<Listener> Listeners::Get(absl::string_view name) const {

@@ -7,7 +7,6 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
-
 #include "sockhost/log_sink.h"
 
 namespace sockhost {

@@ -90,7 +90,7 @@ std::string ExplainMissingFile(const std::string& file) {
   constexpr absl::string_view kWhatToDo = "; give the path of the module's .so file";
   struct stat status;
   if (stat(PathOf(file).c_str(), &status) != 0) return DescribeErrno(errno) + kWhatToDo.data();
-  if (!S_ISREG(status.st_mode)) return absl::StrCat("it is no file", kWhatToDo);
+  if (!S_ISREG(status.st_mode)) return absl::StrCat("it is not a regular file", kWhatToDo);
   return "";
 }
 

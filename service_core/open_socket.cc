@@ -71,8 +71,8 @@ absl::Status SetOptions(int fd, const SocketAddress& address, const OpenSocketOp
 }
 
 int SystemBacklogLimit() {
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(
-      std::fopen("/proc/sys/net/core/somaxconn", "re"), std::fclose);
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/sys/net/core/somaxconn", "re"),
+                                                   std::fclose);
   int limit = SOMAXCONN;
   if (file && std::fscanf(file.get(), "%d", &limit) == 1) return limit;
   return SOMAXCONN;
@@ -103,8 +103,8 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   if (getsockname(out.fd.get(), reinterpret_cast<sockaddr*>(&storage), &bound_length) != 0) {
     return OpenError(address, "getsockname", errno);
   }
-  out.address = SocketAddress::From(address.protocol(), reinterpret_cast<sockaddr*>(&storage),
-                                    bound_length);
+  out.address =
+      SocketAddress::From(address.protocol(), reinterpret_cast<sockaddr*>(&storage), bound_length);
   return out;
 }
 

@@ -31,7 +31,11 @@ absl::Status ServiceHost::Start(const HostOptions& options) {
   parts_->table.SetLimit(options.max_sockets > 0 ? std::min(options.max_sockets, possible)
                                                  : possible);
   parts_->listeners.SetLimit(options.max_listeners);
-  if (absl::Status status = parts_->loop.Start(); !status.ok()) return status;
+  if (absl::Status status = parts_->loop.Start(); !status.ok()) {
+    // Somebody may be waiting for the thread to close what is queued.
+    parts_->table.Reap();
+    return status;
+  }
   parts_->watchdog.emplace(parts_->loop, parts_->registry);
   return absl::OkStatus();
 }
@@ -43,14 +47,21 @@ void ServiceHost::StopAccepting() {
 
 void ServiceHost::Stop() {
   parts_->stopping = true;
-  if (parts_->loop.state() != ServiceLoop::State::kRunning) return;
-  for (const ListenerSnapshot& listener : parts_->listeners.List()) {
-    // NOT_FOUND if somebody else deletes it at the same time.
-    parts_->listeners.Delete(listener.config->name, nullptr, /*force=*/true, {}).IgnoreError();
-  }
+  const auto delete_listeners = [this] {
+    for (const ListenerSnapshot& listener : parts_->listeners.List()) {
+      // NOT_FOUND if somebody else deletes it at the same time.
+      parts_->listeners.Delete(listener.config->name, nullptr, /*force=*/true, {}).IgnoreError();
+    }
+  };
+  delete_listeners();
   // The loop's last turn closes what was removed.
   parts_->loop.Stop();
-  parts_->watchdog.reset();
+  // Not destroyed: other threads may be asking it.
+  if (parts_->watchdog) parts_->watchdog->Stop();
+  // There is no service thread any more: what other threads did since the first
+  // pass is finished here.
+  delete_listeners();
+  parts_->table.Reap();
 }
 
 absl::Status ServiceHost::DefineService(const sockhost_service_definition& definition,
@@ -76,6 +87,10 @@ absl::StatusOr<ListenerSnapshot> ServiceHost::CreateListener(const ListenerConfi
   if (parts_->stopping) {
     return Error(Reason::kSHUTTING_DOWN,
                  absl::StrCat("cannot open listener \"", config.name, "\": the host is stopping"));
+  }
+  if (parts_->loop.state() != ServiceLoop::State::kRunning) {
+    return Error(Reason::kINTERNAL,
+                 absl::StrCat("cannot open listener \"", config.name, "\": the host does not run"));
   }
   return parts_->listeners.Create(config);
 }

@@ -245,10 +245,10 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
 bool ServiceLoop::ReturnsFrom(net_socket_service_event& event, const Service& service) {
   const auto report = [&](absl::string_view what) {
     // Escaped: the text can hold what came from the network.
-    exception_log_.Log(LogLevel::kError,
-                       absl::StrCat("service ", *service.name, " (", service.owner,
-                                    "): its handler threw an exception: ",
-                                    absl::Utf8SafeCEscape(what)));
+    exception_log_.Log(
+        LogLevel::kError,
+        absl::StrCat("service ", *service.name, " (", service.owner,
+                     "): its handler threw an exception: ", absl::Utf8SafeCEscape(what)));
   };
   try {
     event.callback(&event);

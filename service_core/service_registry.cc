@@ -21,10 +21,11 @@ constexpr int kMaxCapacity = 1 << 20;
 // ^[a-z]([a-z0-9_-]{0,61}[a-z0-9])?$, or a C identifier.
 bool IsServiceName(absl::string_view name) {
   if (name.empty() || name.size() > kMaxNameLength) return false;
-  const auto is_low = [](unsigned char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); };
-  const bool is_identifier = std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return absl::ascii_isalnum(c) || c == '_';
-  });
+  const auto is_low = [](unsigned char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c);
+  };
+  const bool is_identifier = std::all_of(
+      name.begin(), name.end(), [](unsigned char c) { return absl::ascii_isalnum(c) || c == '_'; });
   if (is_identifier) return !absl::ascii_isdigit(static_cast<unsigned char>(name.front()));
   return absl::ascii_islower(static_cast<unsigned char>(name.front())) &&
          is_low(static_cast<unsigned char>(name.back())) &&
@@ -94,8 +95,8 @@ absl::StatusOr<std::shared_ptr<Service>> ServiceRegistry::Define(
   service->kind = kind;
   service->handler = definition.handler;
   service->free_user_data = definition.free_user_data;
-  service->connection_events = static_cast<uint16_t>(
-      definition.connection_events ? definition.connection_events : POLLIN);
+  service->connection_events =
+      static_cast<uint16_t>(definition.connection_events ? definition.connection_events : POLLIN);
 
   service->storage = std::make_unique<Service::Storage>();
   Service::Storage& storage = *service->storage;
@@ -142,9 +143,9 @@ std::shared_ptr<Service> ServiceRegistry::Find(absl::string_view name) const {
 std::shared_ptr<Service> ServiceRegistry::Find(const net_socket_service_desc* descriptor) const {
   MutexLock lock(mutex_);
   // Not through descriptor->idx: an unknown descriptor must not be read.
-  const auto found =
-      std::find_if(services_.begin(), services_.end(),
-                   [descriptor](const auto& s) { return s->descriptor == descriptor; });
+  const auto found = std::find_if(services_.begin(), services_.end(), [descriptor](const auto& s) {
+    return s->descriptor == descriptor;
+  });
   return found == services_.end() ? nullptr : *found;
 }
 

@@ -55,12 +55,12 @@ class ServiceRegistry {
   // Announces a service that a macro defined. A second one with a taken name
   // gets "-2", "-3", ... appended, because file-local services of different
   // files may share a name. Returns the service.
-  std::shared_ptr<Service> Announce(const net_socket_service_desc* descriptor, absl::string_view name,
-                    net_socket_service_handler_t handler);
+  std::shared_ptr<Service> Announce(const net_socket_service_desc* descriptor,
+                                    absl::string_view name, net_socket_service_handler_t handler);
 
   // Defines a service at run time. Errors: SERVICE_INVALID, ALREADY_EXISTS.
   absl::StatusOr<std::shared_ptr<Service>> Define(const sockhost_service_definition& definition,
-                                  ServiceKind kind);
+                                                  ServiceKind kind);
 
   // Forgets a service: it is found and listed no more.
   void Withdraw(const Service& service);

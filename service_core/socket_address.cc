@@ -87,8 +87,8 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
   if (host.empty()) return Invalid(text, "no host");
   if (host.front() != '[') {
     if (inet_pton(AF_INET, std::string(host).c_str(), out.bytes_) != 1) {
-      return Invalid(text, absl::StrCat("host \"", absl::CHexEscape(host),
-                                        "\" is no literal IPv4 address"));
+      return Invalid(
+          text, absl::StrCat("host \"", absl::CHexEscape(host), "\" is no literal IPv4 address"));
     }
     out.family_ = AF_INET;
     return out;
@@ -99,8 +99,8 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
   const size_t percent = host.find('%');
   const absl::string_view literal = host.substr(0, percent);
   if (inet_pton(AF_INET6, std::string(literal).c_str(), out.bytes_) != 1) {
-    return Invalid(text, absl::StrCat("host \"", absl::CHexEscape(literal),
-                                      "\" is no literal IPv6 address"));
+    return Invalid(
+        text, absl::StrCat("host \"", absl::CHexEscape(literal), "\" is no literal IPv6 address"));
   }
   out.family_ = AF_INET6;
   if (percent != absl::string_view::npos) {
@@ -176,8 +176,7 @@ std::string SocketAddress::ToString() const {
   std::string zone;
   if (scope_id_ != 0) {
     char name[IF_NAMESIZE];
-    zone = if_indextoname(scope_id_, name) ? absl::StrCat("%", name)
-                                           : absl::StrCat("%", scope_id_);
+    zone = if_indextoname(scope_id_, name) ? absl::StrCat("%", name) : absl::StrCat("%", scope_id_);
   }
   return absl::StrCat(scheme, "[", host, zone, "]:", port_);
 }

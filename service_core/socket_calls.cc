@@ -1,10 +1,9 @@
 // The zsock_ calls: system calls, what Zephyr does differently, and the report to
 // the counters.
 #define SOCKHOST_PLAIN_POSIX
-#include <zephyr/net/socket.h>
-
 #include <fcntl.h>
 #include <unistd.h>
+#include <zephyr/net/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -29,9 +28,8 @@ ssize_t Receive(int fd, msghdr& message, int flags) {
   // Looked at, but not received; and errors of earlier sends, not data.
   if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) return result;
   // With MSG_TRUNC the result is the size of the whole datagram.
-  const ssize_t received = (flags & MSG_TRUNC) != 0
-                               ? std::min(result, static_cast<ssize_t>(SizeOf(message)))
-                               : result;
+  const ssize_t received =
+      (flags & MSG_TRUNC) != 0 ? std::min(result, static_cast<ssize_t>(SizeOf(message))) : result;
   const bool is_cut = result >= 0 && (message.msg_flags & MSG_TRUNC) != 0;
   CountReceive(fd, received, 1, is_cut ? 1 : 0);
   return result;
@@ -240,8 +238,8 @@ void zsock_freeaddrinfo(struct zsock_addrinfo* ai) { freeaddrinfo(ai); }
 
 const char* zsock_gai_strerror(int errcode) { return gai_strerror(errcode); }
 
-int zsock_getnameinfo(const struct sockaddr* addr, socklen_t addrlen, char* host,
-                      socklen_t hostlen, char* serv, socklen_t servlen, int flags) {
+int zsock_getnameinfo(const struct sockaddr* addr, socklen_t addrlen, char* host, socklen_t hostlen,
+                      char* serv, socklen_t servlen, int flags) {
   return getnameinfo(addr, addrlen, host, hostlen, serv, servlen, flags);
 }
 

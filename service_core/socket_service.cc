@@ -47,6 +47,17 @@ SocketSlot* OwnedSlot(int fd) {
   return !in_handler || loop.call_service() == slot->service ? slot : nullptr;
 }
 
+// Removes the sockets of `service` and lets the service thread close them. If that
+// thread has ended since FindService, nobody else would.
+void CloseSet(Service& service, absl::AnyInvocable<void()> done) {
+  ServiceHost::Parts& host = ProcessParts();
+  host.table.RemoveSet(service, Fate::kClose, std::move(done));
+  const ServiceLoop::State state = host.loop.state();
+  if (state == ServiceLoop::State::kFailed || state == ServiceLoop::State::kStopped) {
+    host.table.Reap();
+  }
+}
+
 // How long unloading waits for a handler in progress.
 constexpr int kWithdrawTimeoutMs = 2000;
 
@@ -64,8 +75,7 @@ struct Completion {
   }
 
   bool Wait(int timeout_ms) {
-    const auto deadline =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     sockhost::MutexLock lock(mutex);
     while (!done) {
       if (timeout_ms < 0) {
@@ -130,8 +140,7 @@ void sockhost_service_withdraw(const struct net_socket_service_desc* descriptor)
 int sockhost_service_define(const struct sockhost_service_definition* definition,
                             const struct net_socket_service_desc** descriptor) {
   if (!definition || !descriptor) return -EINVAL;
-  const auto service =
-      ProcessParts().registry.Define(*definition, sockhost::ServiceKind::kModule);
+  const auto service = ProcessParts().registry.Define(*definition, sockhost::ServiceKind::kModule);
   if (service.ok()) {
     *descriptor = (*service)->descriptor;
     return 0;
@@ -185,17 +194,16 @@ int sockhost_service_close(const struct net_socket_service_desc* descriptor,
   if (const int error = FindService(descriptor, &service)) return error;
   absl::AnyInvocable<void()> after;
   if (done) after = [done, arg] { done(arg); };
-  ProcessParts().table.RemoveSet(*service, Fate::kClose, std::move(after));
+  CloseSet(*service, std::move(after));
   return 0;
 }
 
-int sockhost_service_close_wait(const struct net_socket_service_desc* descriptor,
-                                int timeout_ms) {
+int sockhost_service_close_wait(const struct net_socket_service_desc* descriptor, int timeout_ms) {
   if (ProcessParts().loop.OnServiceThread()) return -EDEADLK;
   std::shared_ptr<Service> service;
   if (const int error = FindService(descriptor, &service)) return error;
   auto completion = std::make_shared<Completion>();
-  ProcessParts().table.RemoveSet(*service, Fate::kClose, [completion] { completion->Set(); });
+  CloseSet(*service, [completion] { completion->Set(); });
   return completion->Wait(timeout_ms) ? 0 : -ETIMEDOUT;
 }
 

@@ -70,8 +70,7 @@ SocketAddress NameOf(int fd, Protocol protocol, NameFunction function) {
 // that it waits, and let it go first.
 class ABSL_SCOPED_LOCKABLE SocketTable::LoopLock {
  public:
-  explicit LoopLock(SocketTable& table) ABSL_EXCLUSIVE_LOCK_FUNCTION(table.mutex_)
-      : table_(table) {
+  explicit LoopLock(SocketTable& table) ABSL_EXCLUSIVE_LOCK_FUNCTION(table.mutex_) : table_(table) {
     if (table_.mutex_.TryLock()) return;
     table_.loop_waits_ = true;
     table_.mutex_.Lock();

@@ -82,14 +82,13 @@ int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn, uint32_t counted) 
     slot.pauses = 0;
     return 0;
   }
-  ForEachBlock(slot, [](CounterBlock& block) {
-    block.Add(Counter::spurious_events, kProbeInterval);
-  });
+  ForEachBlock(slot,
+               [](CounterBlock& block) { block.Add(Counter::spurious_events, kProbeInterval); });
   if (slot.idle_calls < 2 * kFreeIdleCalls) return 0;
   // From now on the budget is one probe interval until there is progress.
   slot.idle_calls = 2 * kFreeIdleCalls - kProbeInterval;
-  const int64_t pause = std::min(kFirstPauseNanos << std::min<uint32_t>(slot.pauses, 7),
-                                 kLongestPauseNanos);
+  const int64_t pause =
+      std::min(kFirstPauseNanos << std::min<uint32_t>(slot.pauses, 7), kLongestPauseNanos);
   ++slot.pauses;
   return pause;
 }

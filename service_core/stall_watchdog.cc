@@ -72,13 +72,17 @@ StallWatchdog::StallWatchdog(ServiceLoop& loop, const ServiceRegistry& registry)
   pthread_setname_np(thread_.native_handle(), "watchdog");
 }
 
-StallWatchdog::~StallWatchdog() {
+StallWatchdog::~StallWatchdog() { Stop(); }
+
+void StallWatchdog::Stop() {
+  if (!thread_.joinable()) return;
   {
     MutexLock lock(mutex_);
     stop_ = true;
   }
   wake_.notify_all();
   thread_.join();
+  stalled_ms_.store(0, std::memory_order_relaxed);
 }
 
 void StallWatchdog::Run() {

@@ -17,9 +17,9 @@
 namespace sockhost {
 
 // A thread that looks at the service thread every 5 ms, and five times less often
-// while that thread is idle. A handler call that it sees for 25 ms is a stall: counted, and logged with the service's name and the
-// service thread's backtrace (at most 5 a minute). One that lasts 200 ms makes
-// the host unhealthy until it returns.
+// while that thread is idle. A handler call that it sees for 25 ms is a stall: counted, and logged
+// with the service's name and the service thread's backtrace (at most 5 a minute). One that lasts
+// 200 ms makes the host unhealthy until it returns.
 //
 // Time is counted in looks, not on a clock: a process that was stopped and
 // continued (SIGSTOP, a suspended machine) has not stalled.
@@ -34,6 +34,9 @@ class StallWatchdog {
   ~StallWatchdog();
   StallWatchdog(const StallWatchdog&) = delete;
   StallWatchdog& operator=(const StallWatchdog&) = delete;
+
+  // Ends the thread; what was counted can still be read. A second call does nothing.
+  void Stop();
 
   // Any thread.
   bool IsStalled() const { return stalled_ms_.load(std::memory_order_relaxed) >= kUnhealthyMs; }

@@ -34,7 +34,6 @@ using AppMain = int (*)();
 
 AppMain FindAppMain() { return zephyr_app_main ? zephyr_app_main : ZephyrAppMainOfCxx; }
 
-pthread_t first_thread;
 std::atomic<bool> app_main_runs{false};
 std::atomic<bool> app_main_failed{false};
 
@@ -46,7 +45,7 @@ void RunAppMain(void*, void*, void*) {
   if (result == 0) return;
   Log(LogLevel::kError, absl::StrCat("main: returned ", result));
   app_main_failed = true;
-  pthread_kill(first_thread, SIGTERM);
+  kill(getpid(), SIGTERM);
 }
 
 void StartAppMain() {
@@ -56,7 +55,7 @@ void StartAppMain() {
                        K_NO_WAIT)) {
     app_main_runs = false;
     app_main_failed = true;
-    pthread_kill(first_thread, SIGTERM);
+    kill(getpid(), SIGTERM);
     return;
   }
   k_thread_name_set(&thread, "app_main");
@@ -82,9 +81,9 @@ int AwaitStop(const sigset_t& stop_signals) {
 }  // namespace
 
 int main() {
-  first_thread = pthread_self();
   const sigset_t stop_signals = BlockStopSignals();
 
+  sockhost::RaiseFdLimit();
   sockhost::ServiceHost& host = sockhost::ServiceHost::OfProcess();
   const absl::Status started = host.Start({});
   if (!started.ok()) {

@@ -87,8 +87,7 @@ void Count(Summary& summary, Outcome outcome, const sockhost_ztest_case& test, i
     ++summary.skipped;
     word = "SKIP";
   }
-  std::printf("%s %s.%s (%lld ms)\n", word, test.suite, test.name,
-              static_cast<long long>(took_ms));
+  std::printf("%s %s.%s (%lld ms)\n", word, test.suite, test.name, static_cast<long long>(took_ms));
   std::fflush(stdout);
 }
 

@@ -96,8 +96,7 @@ uint32_t k_event_wait(struct k_event* event, uint32_t events, bool reset, k_time
   return Await(*event, {events, /*all=*/false, /*clears=*/false}, reset, timeout);
 }
 
-uint32_t k_event_wait_all(struct k_event* event, uint32_t events, bool reset,
-                          k_timeout_t timeout) {
+uint32_t k_event_wait_all(struct k_event* event, uint32_t events, bool reset, k_timeout_t timeout) {
   return Await(*event, {events, /*all=*/true, /*clears=*/false}, reset, timeout);
 }
 

@@ -29,8 +29,7 @@ void* TakeBlock(k_mem_slab& slab) {
 
 extern "C" {
 
-int k_mem_slab_init(struct k_mem_slab* slab, void* buffer, size_t block_size,
-                    uint32_t num_blocks) {
+int k_mem_slab_init(struct k_mem_slab* slab, void* buffer, size_t block_size, uint32_t num_blocks) {
   if (block_size == 0 || block_size % sizeof(void*) != 0 || !IS_ALIGNED(buffer, sizeof(void*))) {
     return -EINVAL;
   }

@@ -27,13 +27,20 @@ constexpr size_t kLinuxNameSize = 16;
 
 thread_local k_tid_t current_thread = nullptr;
 
+// Cuts what does not fit.
+template <size_t kSize>
+void CopyName(const char* name, char (&copy)[kSize]) {
+  const size_t length = strnlen(name, kSize - 1);
+  std::memcpy(copy, name, length);
+  copy[length] = '\0';
+}
+
 // Names the Linux thread, if there is one: the guard is held, so that it cannot
 // end meanwhile.
 void ShowName(const k_thread& thread) {
   if (thread.state != kRunning || thread.name[0] == '\0') return;
   char name[kLinuxNameSize];
-  std::strncpy(name, thread.name, sizeof(name) - 1);
-  name[sizeof(name) - 1] = '\0';
+  CopyName(thread.name, name);
   pthread_setname_np(thread.pthread, name);
 }
 
@@ -118,9 +125,8 @@ void sockhost_thread_withdraw(struct sockhost_static_thread* thread) {
   }
 }
 
-k_tid_t k_thread_create(struct k_thread* thread, k_thread_stack_t*, size_t,
-                        k_thread_entry_t entry, void* p1, void* p2, void* p3, int, uint32_t,
-                        k_timeout_t delay) {
+k_tid_t k_thread_create(struct k_thread* thread, k_thread_stack_t*, size_t, k_thread_entry_t entry,
+                        void* p1, void* p2, void* p3, int, uint32_t, k_timeout_t delay) {
   *thread = {};
   thread->entry = entry;
   thread->arguments[0] = p1;
@@ -157,8 +163,7 @@ k_tid_t k_current_get(void) {
 int k_thread_name_set(k_tid_t thread, const char* name) {
   if (!thread) thread = k_current_get();
   Guard guard(thread->wait_q);
-  std::strncpy(thread->name, name, sizeof(thread->name) - 1);
-  thread->name[sizeof(thread->name) - 1] = '\0';
+  CopyName(name, thread->name);
   ShowName(*thread);
   return 0;
 }

@@ -45,8 +45,7 @@ uint32_t TakeStatus(k_timer& timer) {
 extern "C" {
 
 void sockhost_timer_expire(struct k_work* work) {
-  k_timer* const timer =
-      CONTAINER_OF(k_work_delayable_from_work(work), struct k_timer, work);
+  k_timer* const timer = CONTAINER_OF(k_work_delayable_from_work(work), struct k_timer, work);
   if (Expire(*timer) && timer->expiry_fn) timer->expiry_fn(timer);
 }
 

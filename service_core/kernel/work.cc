@@ -117,8 +117,7 @@ void AwaitEndOfRun(Guard& guard, const k_work& work) {
 }
 
 bool Flush(Guard& guard, const k_work& work) {
-  const uint32_t open =
-      (Has(work, K_WORK_QUEUED) ? 1 : 0) + (Has(work, K_WORK_RUNNING) ? 1 : 0);
+  const uint32_t open = (Has(work, K_WORK_QUEUED) ? 1 : 0) + (Has(work, K_WORK_RUNNING) ? 1 : 0);
   const uint32_t begin = work.settled;
   while (work.settled - begin < open) Wait(guard, settled, K_FOREVER);
   return open > 0;
@@ -136,8 +135,7 @@ void SubmitDue(k_work_q& queue) {
 }
 
 void AwaitWork(Guard& guard, k_work_q& queue) {
-  const k_timeout_t timeout =
-      queue.delayed ? K_TIMEOUT_ABS_TICKS(queue.delayed->due) : K_FOREVER;
+  const k_timeout_t timeout = queue.delayed ? K_TIMEOUT_ABS_TICKS(queue.delayed->due) : K_FOREVER;
   Wait(guard, queue.wait_q, timeout);
 }
 

@@ -77,11 +77,11 @@ TEST_F(ApplicationLogTest, HexdumpHasALineForEach16Bytes) {
   LOG_HEXDUMP_DBG(data.data(), data.size(), "above the level");
   EXPECT_THAT(
       lines,
-      ElementsAre(Pair(LogLevel::kWarning, "logged: data"),
-                  Pair(LogLevel::kWarning,
-                       "logged: 30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66 |0123456789abcdef"),
-                  Pair(LogLevel::kWarning,
-                       "logged: 01 ff                                           |..")));
+      ElementsAre(
+          Pair(LogLevel::kWarning, "logged: data"),
+          Pair(LogLevel::kWarning,
+               "logged: 30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66 |0123456789abcdef"),
+          Pair(LogLevel::kWarning, "logged: 01 ff                                           |..")));
 }
 
 TEST_F(ApplicationLogTest, RateLimitedMessageComesOnceASecond) {

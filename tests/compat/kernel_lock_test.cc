@@ -71,8 +71,7 @@ TEST(MutexTest, LockedMutexTimesOut) {
   K_MUTEX_DEFINE(mutex);
   ASSERT_EQ(k_mutex_lock(&mutex, K_FOREVER), 0);
   EXPECT_THAT(OnAnotherThread([&] {
-                return Milliseconds(
-                    [&] { EXPECT_EQ(k_mutex_lock(&mutex, SHORT_WAIT), -EAGAIN); });
+                return Milliseconds([&] { EXPECT_EQ(k_mutex_lock(&mutex, SHORT_WAIT), -EAGAIN); });
               }),
               Ge(kShortMs));
 }

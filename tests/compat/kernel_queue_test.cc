@@ -82,7 +82,9 @@ TEST(QueueTest, RemovesFromAnyPlace) {
 
 K_MSGQ_DEFINE(two_numbers, sizeof(int), 2, alignof(int));
 
-int Put(k_msgq* msgq, int number, k_timeout_t timeout) { return k_msgq_put(msgq, &number, timeout); }
+int Put(k_msgq* msgq, int number, k_timeout_t timeout) {
+  return k_msgq_put(msgq, &number, timeout);
+}
 
 int Get(k_msgq* msgq, k_timeout_t timeout) {
   int number = 0;

@@ -31,8 +31,9 @@ TEST(NetAddressTest, ParsesEveryForm) {
 }
 
 TEST(NetAddressTest, RefusesTheRest) {
-  for (const char* text : {"", "example.org", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:8o",
-                           "192.0.2.256", "[2001:db8::1", "[2001:db8::1]80", "[]", "2001:db8:::1"}) {
+  for (const char* text :
+       {"", "example.org", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:8o", "192.0.2.256",
+        "[2001:db8::1", "[2001:db8::1]80", "[]", "2001:db8:::1"}) {
     EXPECT_EQ(Parsed(text), "refused") << text;
   }
 }

@@ -69,15 +69,15 @@ TEST_P(PosixRoutesTest, CallsAreReported) {
 
 INSTANTIATE_TEST_SUITE_P(
     Sources, PosixRoutesTest,
-    testing::Values(
-        Source{"ZephyrHeadersFirst", use_zephyr_headers_first, Routed::kAll},
-        Source{"ZephyrHeadersLast", use_zephyr_headers_last, Routed::kAll},
-        Source{"SystemHeadersOnly", use_system_headers_only, Routed::kNothing},
-        Source{"PlainPosix", use_plain_posix, Routed::kNothing},
-        Source{"FortifiedZephyrHeadersFirst", use_fortified_zephyr_headers_first, Routed::kAll},
-        Source{"FortifiedZephyrHeadersLast", use_fortified_zephyr_headers_last,
-               Routed::kAllButRead},
-        Source{"ZephyrHeadersLastCxx", use_zephyr_headers_last_cxx, Routed::kAll}),
+    testing::Values(Source{"ZephyrHeadersFirst", use_zephyr_headers_first, Routed::kAll},
+                    Source{"ZephyrHeadersLast", use_zephyr_headers_last, Routed::kAll},
+                    Source{"SystemHeadersOnly", use_system_headers_only, Routed::kNothing},
+                    Source{"PlainPosix", use_plain_posix, Routed::kNothing},
+                    Source{"FortifiedZephyrHeadersFirst", use_fortified_zephyr_headers_first,
+                           Routed::kAll},
+                    Source{"FortifiedZephyrHeadersLast", use_fortified_zephyr_headers_last,
+                           Routed::kAllButRead},
+                    Source{"ZephyrHeadersLastCxx", use_zephyr_headers_last_cxx, Routed::kAll}),
     [](const testing::TestParamInfo<Source>& info) { return info.param.name; });
 
 }  // namespace

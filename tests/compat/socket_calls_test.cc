@@ -1,8 +1,7 @@
 #define SOCKHOST_PLAIN_POSIX
-#include <zephyr/net/socket.h>
-
 #include <fcntl.h>
 #include <unistd.h>
+#include <zephyr/net/socket.h>
 
 #include <cerrno>
 #include <string>
@@ -197,8 +196,7 @@ TEST(SocketCallsTest, EndOfStreamTellsThePeer) {
   char buffer[8];
   sockaddr_storage from = {};
   socklen_t length = sizeof(from);
-  EXPECT_EQ(zsock_recvfrom(pair.ours.get(), buffer, sizeof(buffer), 0, net_sad(&from), &length),
-            0);
+  EXPECT_EQ(zsock_recvfrom(pair.ours.get(), buffer, sizeof(buffer), 0, net_sad(&from), &length), 0);
   EXPECT_EQ(SocketAddress::From(Protocol::kTcp, net_sad(&from), length), peer);
 }
 

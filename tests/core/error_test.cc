@@ -23,8 +23,7 @@ struct Row {
 
 const std::vector<Row>& AllReasons() {
   static const auto* rows = new std::vector<Row>{
-#define SOCKHOST_X(reason, code, error_number) \
-  {Reason::k##reason, #reason, absl::StatusCode::code},
+#define SOCKHOST_X(reason, code, error_number) {Reason::k##reason, #reason, absl::StatusCode::code},
       SOCKHOST_ERROR_REASONS(SOCKHOST_X)
 #undef SOCKHOST_X
   };
@@ -85,8 +84,7 @@ TEST(ErrorTest, DetailMayBeEmpty) {
 TEST(ErrorTest, MetadataKeepsEmptyAndOddValues) {
   const ErrorMetadata metadata = {
       {"empty", ""}, {"address", "tcp://[::1]:80"}, {"text", "a=b\n\"c\" \xc3\xbc"}, {"z", "last"}};
-  const std::optional<ErrorDetail> detail =
-      DetailOf(Error(Reason::kADDRESS_IN_USE, "x", metadata));
+  const std::optional<ErrorDetail> detail = DetailOf(Error(Reason::kADDRESS_IN_USE, "x", metadata));
   ASSERT_TRUE(detail.has_value());
   EXPECT_EQ(detail->metadata, metadata);
 }
@@ -97,8 +95,7 @@ TEST(ErrorTest, OtherStatusHasNoDetail) {
 }
 
 TEST(ErrorTest, WithFieldChangesTheFieldOnly) {
-  const absl::Status status =
-      Error(Reason::kADDRESS_INVALID, "bad", {{"address", "x"}}, "before");
+  const absl::Status status = Error(Reason::kADDRESS_INVALID, "bad", {{"address", "x"}}, "before");
   const absl::Status changed = WithField(status, "listener.address");
   EXPECT_EQ(changed.code(), status.code());
   EXPECT_EQ(changed.message(), status.message());

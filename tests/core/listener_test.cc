@@ -387,8 +387,7 @@ TEST_F(ListenerTest, AcceptingPausesAtTheFdLimitAndResumesByItself) {
     const socklen_t length = listener.effective_address.ToSockaddr(storage);
     connect(client.get(), reinterpret_cast<sockaddr*>(&storage), length);
     ASSERT_TRUE(Becomes([&] { return ListenerCounters("web")[Counter::accept_pauses]; }, Ge(3)));
-    ASSERT_TRUE(Becomes([&] { return listeners_.Find("web")->state; },
-                        Eq(ListenerState::kPaused)));
+    ASSERT_TRUE(Becomes([&] { return listeners_.Find("web")->state; }, Eq(ListenerState::kPaused)));
     EXPECT_THAT(listeners_.Find("web")->state_reason, HasSubstr("EMFILE"));
     EXPECT_EQ(ListenerCounters("web")[Counter::accepted_connections], 0);
   }
@@ -398,8 +397,9 @@ TEST_F(ListenerTest, AcceptingPausesAtTheFdLimitAndResumesByItself) {
   EXPECT_TRUE(Becomes([&] { return listeners_.Find("web")->state; }, Eq(ListenerState::kActive)));
   EXPECT_EQ(listeners_.Find("web")->state_reason, "");
   EXPECT_EQ(values[Counter::accept_errors], values[Counter::accept_pauses]);
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
-                           std::chrono::steady_clock::now() - started).count();
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started)
+          .count();
   // Idle meanwhile: every pause lasts 100 ms, and is logged once a second.
   EXPECT_LE(values[Counter::accept_pauses], 10 * (seconds + 1));
   EXPECT_GE(log.lines().size(), 1u);
@@ -469,10 +469,10 @@ TEST_F(ListenerTest, DatagramSocketIsServed) {
                                  reinterpret_cast<sockaddr*>(&from), &length);
     CountReceive(event.event.fd, got, 1, 0);
     const auto size = static_cast<size_t>(got);
-    CountTransmit(event.event.fd,
-                  sendto(event.event.fd, buffer, size, 0, reinterpret_cast<sockaddr*>(&from),
-                         length),
-                  size, 1);
+    CountTransmit(
+        event.event.fd,
+        sendto(event.event.fd, buffer, size, 0, reinterpret_cast<sockaddr*>(&from), length), size,
+        1);
   });
   const StopOnExit stop(loop_);
   const ListenerSnapshot listener = Create(Config("dns", "udp://127.0.0.1:0"));

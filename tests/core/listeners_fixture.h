@@ -32,8 +32,7 @@ class ListenersFixture : public LoopFixture {
   }
 
   // Defines service "test", whose handler is `handler`.
-  Service& DefineTestService(std::function<void(const Event&)> handler,
-                             short connection_events = 0,
+  Service& DefineTestService(std::function<void(const Event&)> handler, short connection_events = 0,
                              void (*free_user_data)(void*) = nullptr) {
     Handler() = std::move(handler);
     sockhost_service_definition definition{};

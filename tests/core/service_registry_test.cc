@@ -128,8 +128,7 @@ TEST_F(ServiceRegistryTest, AnnouncedServicesOfOneNameAreNumbered) {
 
 TEST_F(ServiceRegistryTest, DefiningATakenNameFails) {
   Define(Definition("echo"));
-  const absl::Status status =
-      registry_.Define(Definition("echo"), ServiceKind::kModule).status();
+  const absl::Status status = registry_.Define(Definition("echo"), ServiceKind::kModule).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists) << status;
   EXPECT_THAT(Names(), ElementsAre("echo"));
 }
@@ -186,12 +185,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(NameCase{"a", true}, NameCase{"echo", true}, NameCase{"echo-2", true},
                     NameCase{"a_b-c", true}, NameCase{std::string(63, 'a'), true},
                     NameCase{"service_udp", true}, NameCase{"_private", true},
-                    NameCase{"MyService1", true}, NameCase{"trailing_", true},
-                    NameCase{"", false}, NameCase{std::string(64, 'a'), false},
-                    NameCase{"2nd", false}, NameCase{"-a", false}, NameCase{"a-", false},
-                    NameCase{"My-Service", false}, NameCase{"_a-b", false}, NameCase{"a b", false},
-                    NameCase{"a/b", false}, NameCase{"a.b", false}, NameCase{"a\n", false},
-                    NameCase{"\xc3\xa4", false}));
+                    NameCase{"MyService1", true}, NameCase{"trailing_", true}, NameCase{"", false},
+                    NameCase{std::string(64, 'a'), false}, NameCase{"2nd", false},
+                    NameCase{"-a", false}, NameCase{"a-", false}, NameCase{"My-Service", false},
+                    NameCase{"_a-b", false}, NameCase{"a b", false}, NameCase{"a/b", false},
+                    NameCase{"a.b", false}, NameCase{"a\n", false}, NameCase{"\xc3\xa4", false}));
 
 TEST_F(ServiceRegistryTest, UnusableDefinitionsAreRefused) {
   sockhost_service_definition no_name = Definition(nullptr);

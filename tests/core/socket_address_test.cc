@@ -218,9 +218,8 @@ TEST(SocketAddressTest, OtherFamilyIsEmptyButKeepsItsProtocol) {
 TEST(SocketAddressTest, TruncatedKernelFormIsEmpty) {
   sockaddr_in in{};
   in.sin_family = AF_INET;
-  EXPECT_TRUE(
-      SocketAddress::From(Protocol::kTcp, reinterpret_cast<sockaddr*>(&in), sizeof(in) - 1)
-          .empty());
+  EXPECT_TRUE(SocketAddress::From(Protocol::kTcp, reinterpret_cast<sockaddr*>(&in), sizeof(in) - 1)
+                  .empty());
   EXPECT_TRUE(SocketAddress::From(Protocol::kTcp, reinterpret_cast<sockaddr*>(&in), 0).empty());
 }
 

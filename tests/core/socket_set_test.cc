@@ -212,42 +212,42 @@ TEST_P(RefusedSetTest, OldSetStaysInForce) {
 INSTANTIATE_TEST_SUITE_P(
     Errors, RefusedSetTest,
     testing::Values(
-        RefusedSet{"more entries than the capacity", -ENOMEM,
-                   [](int kept, int fresh, int, int) {
-                     return std::vector<pollfd>{
-                         {kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
-                   }},
+        RefusedSet{
+            "more entries than the capacity", -ENOMEM,
+            [](int kept, int fresh, int, int) {
+              return std::vector<pollfd>{
+                  {kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
+            }},
         RefusedSet{"an fd that is not open", -EBADF,
                    [](int kept, int fresh, int, int) {
                      return std::vector<pollfd>{
                          {kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {ClosedFd(), POLLIN, 0}};
                    }},
-        RefusedSet{"an fd below -1", -EINVAL,
-                   [](int kept, int fresh, int, int) {
-                     return std::vector<pollfd>{
-                         {kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {-2, POLLIN, 0}};
-                   }},
+        RefusedSet{
+            "an fd below -1", -EINVAL,
+            [](int kept, int fresh, int, int) {
+              return std::vector<pollfd>{{kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {-2, POLLIN, 0}};
+            }},
         RefusedSet{"unknown events", -EINVAL,
                    [](int kept, int fresh, int, int) {
                      return std::vector<pollfd>{{kept, POLLOUT, 0}, {fresh, 0x1000, 0}};
                    }},
-        RefusedSet{"a regular file", -EPERM,
-                   [](int kept, int fresh, int file, int) {
-                     return std::vector<pollfd>{
-                         {kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {file, POLLIN, 0}};
-                   }},
+        RefusedSet{
+            "a regular file", -EPERM,
+            [](int kept, int fresh, int file, int) {
+              return std::vector<pollfd>{{kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {file, POLLIN, 0}};
+            }},
         RefusedSet{"a new fd twice", -EEXIST,
                    [](int kept, int fresh, int, int) {
                      return std::vector<pollfd>{
                          {kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {fresh, POLLIN, 0}};
                    }},
-        RefusedSet{"a kept fd twice", -EEXIST,
-                   [](int kept, int fresh, int, int) {
-                     return std::vector<pollfd>{
-                         {kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {kept, POLLIN, 0}};
-                   }},
-        RefusedSet{"an fd of another service", -EEXIST,
-                   [](int kept, int fresh, int, int foreign) {
+        RefusedSet{
+            "a kept fd twice", -EEXIST,
+            [](int kept, int fresh, int, int) {
+              return std::vector<pollfd>{{kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {kept, POLLIN, 0}};
+            }},
+        RefusedSet{"an fd of another service", -EEXIST, [](int kept, int fresh, int, int foreign) {
                      return std::vector<pollfd>{
                          {kept, POLLOUT, 0}, {fresh, POLLIN, 0}, {foreign, POLLIN, 0}};
                    }}));

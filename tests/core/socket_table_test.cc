@@ -275,7 +275,8 @@ TEST_F(SocketTableTest, FdIsClosedByTheReapingOnly) {
 TEST_F(SocketTableTest, UserDataIsFreedOnceByTheReaping) {
   static int freed = 0;
   freed = 0;
-  const auto service = NewService(8, [](void* user_data) { freed += *static_cast<int*>(user_data); });
+  const auto service =
+      NewService(8, [](void* user_data) { freed += *static_cast<int*>(user_data); });
   int value = 7;
   const UniqueFd with = EventFd(false);
   const UniqueFd without = EventFd(false);
@@ -643,8 +644,7 @@ TEST_F(SocketTableTest, OnlyConnectionsThatAreReadReportTheClosingPeerUnasked) {
   SocketPair owned = TcpPair();
   const SocketPair registered = TcpPair();
   const int owned_fd = owned.ours.release();
-  SocketSlot& connection =
-      SlotOf(Add(*service, owned_fd, Role::kConnection, listener.get()));
+  SocketSlot& connection = SlotOf(Add(*service, owned_fd, Role::kConnection, listener.get()));
   SocketSlot& other = SlotOf(Add(*service, registered.ours.get()));
   shutdown(owned.peer.get(), SHUT_WR);
   shutdown(registered.peer.get(), SHUT_WR);

@@ -49,8 +49,8 @@ SocketPair TcpPair() {
   SocketPair pair;
   pair.peer = ConnectTo(LocalAddress(listening.get(), Protocol::kTcp));
   EXPECT_TRUE(WaitReadable(listening.get()));
-  pair.ours = Checked(
-      accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC), "accept4");
+  pair.ours =
+      Checked(accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC), "accept4");
   fcntl(pair.peer.get(), F_SETFL, O_NONBLOCK);
   return pair;
 }

@@ -149,8 +149,7 @@ struct Consumer {
   friend void PrintTo(const Consumer& c, std::ostream* out) { *out << c.what; }
 };
 
-class UncountedProgressTest : public SpinGuardTest,
-                              public testing::WithParamInterface<Consumer> {};
+class UncountedProgressTest : public SpinGuardTest, public testing::WithParamInterface<Consumer> {};
 
 TEST_P(UncountedProgressTest, OneByteOrDatagramPerCallIsEnough) {
   constexpr int kCalls = 400;

@@ -23,8 +23,7 @@ class TableFixture : public testing::Test {
   TableFixture() { EXPECT_TRUE(table_.Open().ok()); }
 
   // A service of its own name, "s1", "s2", ..., with owner "owner1", ...
-  std::shared_ptr<Service> NewService(int capacity = 8,
-                                      void (*free_user_data)(void*) = nullptr) {
+  std::shared_ptr<Service> NewService(int capacity = 8, void (*free_user_data)(void*) = nullptr) {
     return NewServiceWith([](net_socket_service_event*) {}, capacity, free_user_data);
   }
 
@@ -45,7 +44,8 @@ class TableFixture : public testing::Test {
   std::shared_ptr<Listener> NewListener(std::shared_ptr<Service> service) {
     ListenerConfig config;
     config.name = "listener";
-    return std::make_shared<Listener>(config, std::move(service), OpenedSocket());
+    owned_.push_back(std::make_shared<Listener>(config, std::move(service), OpenedSocket()));
+    return owned_.back();
   }
 
   SocketId Add(Service& service, int fd, Role role = Role::kRegistered,
@@ -99,6 +99,8 @@ class TableFixture : public testing::Test {
   }
 
   ServiceRegistry registry_;
+  // Until the table has reaped their sockets, as Listeners does.
+  std::vector<std::shared_ptr<Listener>> owned_;
   SocketTable table_;
 
  private:

@@ -67,7 +67,13 @@ class AdminClient:
 
     def __init__(self, address):
         # unix:/path is a target of gRPC as it is; tcp://HOST:PORT is not.
-        options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
+        options = [
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.use_local_subchannel_pool", 1),
+            # A daemon that starts is asked again soon.
+            ("grpc.initial_reconnect_backoff_ms", 20),
+            ("grpc.max_reconnect_backoff_ms", 100),
+        ]
         self.channel = grpc.insecure_channel(address.removeprefix("tcp://"), options)
         self.stub = admin_pb2_grpc.AdminServiceStub(self.channel)
         self._health = health_pb2_grpc.HealthStub(self.channel)

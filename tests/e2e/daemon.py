@@ -5,7 +5,6 @@ import pathlib
 import re
 import resource
 import signal
-import socket
 import subprocess
 import time
 
@@ -85,9 +84,9 @@ class Daemon:
             )
         self.pid = self.process.pid
         try:
-            eventually(self._accepts, bool, "the admin socket")
+            eventually(self._is_listening, bool, "the admin socket")
             self.admin = admin.AdminClient(self.address)
-            # The socket is open before there is a server behind it.
+            # Another daemon may have left, or still have, a socket of that name.
             answering = self.admin.wait_until_answering().pid
             if answering != self.pid:
                 raise DaemonFailed(f"process {answering} answers, not {self.pid}:\n{self.log()}")
@@ -96,11 +95,10 @@ class Daemon:
             self.process.wait()
             raise
 
-    def _accepts(self):
+    def _is_listening(self):
         if self.process.poll() is not None:
             raise DaemonFailed(f"ended with exit code {self.process.returncode}:\n{self.log()}")
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.socket_path)) == 0
+        return self.socket_path.is_socket()
 
     def log(self):
         return self._log_path.read_text(errors="replace")

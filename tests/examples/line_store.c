@@ -9,11 +9,10 @@
  * it when the peer has gone. All handlers run on one thread, so nothing is locked.
  */
 #include <errno.h>
+#include <sockhost/socket_service_ext.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <sockhost/socket_service_ext.h>
 #include <zephyr/init.h>
 #include <zephyr/net/socket.h>
 

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <time.h>
-
 #include <zephyr/init.h>
 #include <zephyr/logging/log.h>
 #include <zephyr/net/socket.h>

@@ -32,31 +32,31 @@ namespace sockhost {
   X(transmit_messages, kSum)            \
   X(last_event_time, kTime)
 
-#define SOCKHOST_RARE_COUNTERS(X)    \
-  X(poll_out_events, kSum)           \
-  X(poll_pri_events, kSum)           \
-  X(poll_err_events, kSum)           \
-  X(poll_hup_events, kSum)           \
-  X(poll_rdhup_events, kSum)         \
-  X(poll_nval_events, kSum)          \
-  X(truncated_messages, kSum)        \
-  X(would_block, kSum)               \
-  X(short_writes, kSum)              \
-  X(receive_errors, kSum)            \
-  X(transmit_errors, kSum)           \
-  X(accepted_connections, kSum)      \
-  X(accept_errors, kSum)             \
-  X(accept_pauses, kSum)             \
+#define SOCKHOST_RARE_COUNTERS(X)     \
+  X(poll_out_events, kSum)            \
+  X(poll_pri_events, kSum)            \
+  X(poll_err_events, kSum)            \
+  X(poll_hup_events, kSum)            \
+  X(poll_rdhup_events, kSum)          \
+  X(poll_nval_events, kSum)           \
+  X(truncated_messages, kSum)         \
+  X(would_block, kSum)                \
+  X(short_writes, kSum)               \
+  X(receive_errors, kSum)             \
+  X(transmit_errors, kSum)            \
+  X(accepted_connections, kSum)       \
+  X(accept_errors, kSum)              \
+  X(accept_pauses, kSum)              \
   X(max_accepts_per_wakeup, kMaximum) \
-  X(active_connections, kGauge)      \
+  X(active_connections, kGauge)       \
   X(max_active_connections, kMaximum) \
-  X(rejected_connections, kSum)      \
-  X(dropped_messages, kSum)          \
-  X(spurious_events, kSum)           \
-  X(masked, kSum)                    \
-  X(masked_nanos, kSum)              \
-  X(stale_events, kSum)              \
-  X(slow_handler_calls, kSum)        \
+  X(rejected_connections, kSum)       \
+  X(dropped_messages, kSum)           \
+  X(spurious_events, kSum)            \
+  X(masked, kSum)                     \
+  X(masked_nanos, kSum)               \
+  X(stale_events, kSum)               \
+  X(slow_handler_calls, kSum)         \
   X(handler_exceptions, kSum)
 
 #define SOCKHOST_COUNTERS(X) SOCKHOST_HOT_COUNTERS(X) SOCKHOST_RARE_COUNTERS(X)

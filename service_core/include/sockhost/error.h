@@ -18,31 +18,31 @@ namespace sockhost {
 
 // X(reason, absl code, errno of the C border). The contract's table stands in
 // proto/sockhost/v1/admin.proto; a test compares the two.
-#define SOCKHOST_ERROR_REASONS(X)                                         \
-  X(LISTENER_ID_INVALID, kInvalidArgument, EINVAL)                        \
-  X(NAME_INVALID, kInvalidArgument, EINVAL)                               \
-  X(ADDRESS_INVALID, kInvalidArgument, EINVAL)                            \
-  X(SERVICE_INVALID, kInvalidArgument, EINVAL)                            \
-  X(FIELD_INVALID, kInvalidArgument, EINVAL)                              \
-  X(FILTER_INVALID, kInvalidArgument, EINVAL)                             \
-  X(PAGE_SIZE_INVALID, kInvalidArgument, EINVAL)                          \
-  X(PAGE_TOKEN_INVALID, kInvalidArgument, EINVAL)                         \
-  X(INTERVAL_INVALID, kInvalidArgument, EINVAL)                           \
-  X(LISTENER_NOT_FOUND, kNotFound, ENOENT)                                \
-  X(SOCKET_NOT_FOUND, kNotFound, ENOENT)                                  \
-  X(SERVICE_NOT_FOUND, kNotFound, ENOENT)                                 \
-  X(LISTENER_EXISTS, kAlreadyExists, EEXIST)                              \
-  X(ADDRESS_IN_USE, kFailedPrecondition, EADDRINUSE)                      \
-  X(BIND_NOT_PERMITTED, kFailedPrecondition, EACCES)                      \
-  X(ADDRESS_NOT_AVAILABLE, kFailedPrecondition, EADDRNOTAVAIL)            \
-  X(LISTENER_BUSY, kFailedPrecondition, EBUSY)                            \
-  X(ETAG_MISMATCH, kAborted, EAGAIN)                                      \
-  X(FD_LIMIT, kResourceExhausted, EMFILE)                                 \
-  X(SOCKET_LIMIT, kResourceExhausted, ENOSPC)                             \
-  X(LISTENER_LIMIT, kResourceExhausted, ENOSPC)                           \
-  X(WATCH_LIMIT, kResourceExhausted, ENOSPC)                              \
-  X(SERVICE_THREAD_STALLED, kUnavailable, ETIMEDOUT)                      \
-  X(SHUTTING_DOWN, kUnavailable, EIO)                                     \
+#define SOCKHOST_ERROR_REASONS(X)                              \
+  X(LISTENER_ID_INVALID, kInvalidArgument, EINVAL)             \
+  X(NAME_INVALID, kInvalidArgument, EINVAL)                    \
+  X(ADDRESS_INVALID, kInvalidArgument, EINVAL)                 \
+  X(SERVICE_INVALID, kInvalidArgument, EINVAL)                 \
+  X(FIELD_INVALID, kInvalidArgument, EINVAL)                   \
+  X(FILTER_INVALID, kInvalidArgument, EINVAL)                  \
+  X(PAGE_SIZE_INVALID, kInvalidArgument, EINVAL)               \
+  X(PAGE_TOKEN_INVALID, kInvalidArgument, EINVAL)              \
+  X(INTERVAL_INVALID, kInvalidArgument, EINVAL)                \
+  X(LISTENER_NOT_FOUND, kNotFound, ENOENT)                     \
+  X(SOCKET_NOT_FOUND, kNotFound, ENOENT)                       \
+  X(SERVICE_NOT_FOUND, kNotFound, ENOENT)                      \
+  X(LISTENER_EXISTS, kAlreadyExists, EEXIST)                   \
+  X(ADDRESS_IN_USE, kFailedPrecondition, EADDRINUSE)           \
+  X(BIND_NOT_PERMITTED, kFailedPrecondition, EACCES)           \
+  X(ADDRESS_NOT_AVAILABLE, kFailedPrecondition, EADDRNOTAVAIL) \
+  X(LISTENER_BUSY, kFailedPrecondition, EBUSY)                 \
+  X(ETAG_MISMATCH, kAborted, EAGAIN)                           \
+  X(FD_LIMIT, kResourceExhausted, EMFILE)                      \
+  X(SOCKET_LIMIT, kResourceExhausted, ENOSPC)                  \
+  X(LISTENER_LIMIT, kResourceExhausted, ENOSPC)                \
+  X(WATCH_LIMIT, kResourceExhausted, ENOSPC)                   \
+  X(SERVICE_THREAD_STALLED, kUnavailable, ETIMEDOUT)           \
+  X(SHUTTING_DOWN, kUnavailable, EIO)                          \
   X(INTERNAL, kInternal, EIO)
 
 enum class Reason {

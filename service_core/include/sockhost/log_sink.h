@@ -2,7 +2,6 @@
 #ifndef SOCKHOST_LOG_SINK_H_
 #define SOCKHOST_LOG_SINK_H_
 
-
 #include "absl/strings/string_view.h"
 
 namespace sockhost {

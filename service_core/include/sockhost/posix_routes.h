@@ -25,6 +25,8 @@
 
 #ifndef SOCKHOST_PLAIN_POSIX
 
+#include <zephyr/types.h>
+/* The C library, now that the line above has chosen what it declares. */
 #include <features.h>
 
 /* Which inline definitions are there already? */
@@ -77,7 +79,8 @@ extern "C" {
 #endif
 
 int close(int) __asm__("zsock_close");
-int bind(int, __CONST_SOCKADDR_ARG, socklen_t) SOCKHOST_NOTHROW __asm__("zsock_bind");
+int bind(int, __CONST_SOCKADDR_ARG, socklen_t)
+SOCKHOST_NOTHROW __asm__("zsock_bind");
 int accept(int, __SOCKADDR_ARG, socklen_t *__restrict) __asm__("zsock_accept");
 ssize_t send(int, const void *, size_t, int) __asm__("zsock_send");
 ssize_t sendto(int, const void *, size_t, int, __CONST_SOCKADDR_ARG,
@@ -85,8 +88,8 @@ ssize_t sendto(int, const void *, size_t, int, __CONST_SOCKADDR_ARG,
 ssize_t sendmsg(int, const struct msghdr *, int) __asm__("zsock_sendmsg");
 ssize_t recvmsg(int, struct msghdr *, int) __asm__("zsock_recvmsg");
 ssize_t write(int, const void *, size_t) __asm__("sockhost_write");
-const char *inet_ntop(int, const void *__restrict, char *__restrict,
-                      socklen_t) SOCKHOST_NOTHROW __asm__("sockhost_inet_ntop");
+const char *inet_ntop(int, const void *__restrict, char *__restrict, socklen_t)
+SOCKHOST_NOTHROW __asm__("sockhost_inet_ntop");
 #ifndef SOCKHOST_RECV_IS_INLINE
 ssize_t recv(int, void *, size_t, int) __asm__("zsock_recv");
 ssize_t recvfrom(int, void *__restrict, size_t, int, __SOCKADDR_ARG,

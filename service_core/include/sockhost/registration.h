@@ -16,6 +16,7 @@
 // there, between two handler calls, when its socket is no longer polled. So an object
 // needs no lock of its own and may close its fd in its destructor. Everything else
 // here is for any thread, never waits for a handler, and may be called inside one.
+// Objects that are registered when the service thread has stopped are never destroyed.
 //
 // An event costs one indirect call more than a handler in C: nothing is allocated,
 // locked or looked up.
@@ -250,7 +251,7 @@ class SocketService : public DefinedService {
   }
 
  private:
-  using DefinedService::DefinedService;
+  explicit SocketService(std::string name) : DefinedService(std::move(name)) {}
 
   static void Handle(net_socket_service_event* event) {
     auto& socket = *static_cast<registration_internal::PolledSocketOf<Object>*>(event->user_data);
@@ -284,7 +285,7 @@ class ConnectionService : public DefinedService {
   }
 
  private:
-  using DefinedService::DefinedService;
+  explicit ConnectionService(std::string name) : DefinedService(std::move(name)) {}
 
   static Object* NewObject(int fd) {
     if constexpr (std::constructible_from<Object, int>) {

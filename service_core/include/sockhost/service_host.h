@@ -82,8 +82,7 @@ class ServiceHost {
   // make the call fail. `done` runs when everything is closed and the name is
   // free; it runs on the service thread and must not block. Errors, with `done`
   // never called: LISTENER_NOT_FOUND, LISTENER_BUSY.
-  absl::Status DeleteListener(absl::string_view name, bool force,
-                              absl::AnyInvocable<void()> done);
+  absl::Status DeleteListener(absl::string_view name, bool force, absl::AnyInvocable<void()> done);
   // As above, and fails if the name belongs to another listener by now.
   absl::Status DeleteListener(const ListenerSnapshot& listener, bool force,
                               absl::AnyInvocable<void()> done);

@@ -80,8 +80,8 @@ struct net_socket_service_desc {
  *   -ENOSPC  the kernel's limit of epoll watches, or the host's socket limit
  *   -EIO     the service thread could not start or has stopped
  */
-int net_socket_service_register(const struct net_socket_service_desc *service,
-                                struct pollfd *fds, int len, void *user_data);
+int net_socket_service_register(const struct net_socket_service_desc *service, struct pollfd *fds,
+                                int len, void *user_data);
 
 /*
  * Removes every socket of `service` from polling; the caller may close them
@@ -98,8 +98,7 @@ int net_socket_service_unregister(const struct net_socket_service_desc *service)
 int net_socket_service_close(const struct net_socket_service_desc *service);
 
 /* Called for one service; `svc` is valid during the call. */
-typedef void (*net_socket_service_cb_t)(const struct net_socket_service_desc *svc,
-                                        void *user_data);
+typedef void (*net_socket_service_cb_t)(const struct net_socket_service_desc *svc, void *user_data);
 
 /*
  * Calls `cb` for each service known to this process, in the order in which they
@@ -132,18 +131,18 @@ void sockhost_service_withdraw(const struct net_socket_service_desc *service);
  * The event array is filled on announcement, because its range initialiser is
  * no C++.
  */
-#define SOCKHOST_SERVICE_DEFINE_(scope, name_, cb_, count_)                                   \
-  static int sockhost_idx_##name_ = -1;                                                       \
-  static struct net_socket_service_event sockhost_pev_##name_[count_];                        \
-  scope struct net_socket_service_desc name_ = {                                              \
-      __FILE__ ":" SOCKHOST_STRINGIFY(__LINE__), sockhost_pev_##name_, (count_),              \
-      &sockhost_idx_##name_};                                                                 \
-  __attribute__((constructor, used)) static void sockhost_announce_##name_(void) {            \
-    sockhost_service_announce(&name_, #name_, cb_);                                           \
-  }                                                                                           \
-  __attribute__((destructor, used)) static void sockhost_withdraw_##name_(void) {             \
-    sockhost_service_withdraw(&name_);                                                        \
-  }                                                                                           \
+#define SOCKHOST_SERVICE_DEFINE_(scope, name_, cb_, count_)                                \
+  static int sockhost_idx_##name_ = -1;                                                    \
+  static struct net_socket_service_event sockhost_pev_##name_[count_];                     \
+  scope struct net_socket_service_desc name_ = {__FILE__ ":" SOCKHOST_STRINGIFY(__LINE__), \
+                                                sockhost_pev_##name_, (count_),            \
+                                                &sockhost_idx_##name_};                    \
+  __attribute__((constructor, used)) static void sockhost_announce_##name_(void) {         \
+    sockhost_service_announce(&name_, #name_, cb_);                                        \
+  }                                                                                        \
+  __attribute__((destructor, used)) static void sockhost_withdraw_##name_(void) {          \
+    sockhost_service_withdraw(&name_);                                                     \
+  }                                                                                        \
   struct sockhost_require_semicolon_##name_
 
 /*
@@ -153,8 +152,8 @@ void sockhost_service_withdraw(const struct net_socket_service_desc *service);
  * service waits until it returns.
  */
 #ifdef __cplusplus
-#define NET_SOCKET_SERVICE_SYNC_DEFINE(name, cb, count)      \
-  extern const struct net_socket_service_desc name;          \
+#define NET_SOCKET_SERVICE_SYNC_DEFINE(name, cb, count) \
+  extern const struct net_socket_service_desc name;     \
   SOCKHOST_SERVICE_DEFINE_(const, name, cb, count)
 #else
 #define NET_SOCKET_SERVICE_SYNC_DEFINE(name, cb, count) \

@@ -13,8 +13,8 @@
 #ifndef SOCKHOST_SOCKET_SERVICE_EXT_H_
 #define SOCKHOST_SOCKET_SERVICE_EXT_H_
 
-#include <stddef.h>
 #include <sockhost/socket_service.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -80,8 +80,8 @@ int sockhost_service_remove(const struct net_socket_service_desc *service, int f
  * thread when every fd is closed and no handler call of them is in progress.
  * `done` may be NULL. On error `done` is never called.
  */
-int sockhost_service_close(const struct net_socket_service_desc *service,
-                           void (*done)(void *arg), void *arg);
+int sockhost_service_close(const struct net_socket_service_desc *service, void (*done)(void *arg),
+                           void *arg);
 
 /*
  * As above, and waits up to `timeout_ms` milliseconds (-1: without limit).

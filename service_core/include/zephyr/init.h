@@ -46,16 +46,16 @@ void sockhost_init_withdraw(struct sockhost_init_entry *entry);
 /* Runs `function` at `level` with `priority`. SYS_INIT_NAMED is for a function that
  * is to run more than once. */
 #define SYS_INIT(function, level, priority) SYS_INIT_NAMED(function, function, level, priority)
-#define SYS_INIT_NAMED(name, function, level, priority)                                   \
-  BUILD_ASSERT((priority) >= 0 && (priority) <= 999, "priority is 0 to 999");             \
-  static struct sockhost_init_entry sockhost_init_##name = {                              \
-      function, #function, SOCKHOST_INIT_##level, (priority), false, NULL};               \
-  __attribute__((constructor, used)) static void sockhost_announce_init_##name(void) {    \
-    sockhost_init_announce(&sockhost_init_##name);                                        \
-  }                                                                                       \
-  __attribute__((destructor, used)) static void sockhost_withdraw_init_##name(void) {     \
-    sockhost_init_withdraw(&sockhost_init_##name);                                        \
-  }                                                                                       \
+#define SYS_INIT_NAMED(name, function, level, priority)                                \
+  BUILD_ASSERT((priority) >= 0 && (priority) <= 999, "priority is 0 to 999");          \
+  static struct sockhost_init_entry sockhost_init_##name = {                           \
+      function, #function, SOCKHOST_INIT_##level, (priority), false, NULL};            \
+  __attribute__((constructor, used)) static void sockhost_announce_init_##name(void) { \
+    sockhost_init_announce(&sockhost_init_##name);                                     \
+  }                                                                                    \
+  __attribute__((destructor, used)) static void sockhost_withdraw_init_##name(void) {  \
+    sockhost_init_withdraw(&sockhost_init_##name);                                     \
+  }                                                                                    \
   struct sockhost_init_##name##_ends_here
 
 /*

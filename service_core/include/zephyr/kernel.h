@@ -15,7 +15,7 @@
 #define ZEPHYR_KERNEL_H_
 
 #include <zephyr/types.h>
-
+/* The C library, now that the line above has chosen what it declares. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

@@ -48,7 +48,8 @@ typedef struct {
 #define K_HOURS(t) SOCKHOST_TIMEOUT(SOCKHOST_TICKS(t, 3600000000))
 
 /* Until the uptime reaches `t`. */
-#define K_TIMEOUT_ABS_TICKS(t) SOCKHOST_TIMEOUT(K_TICKS_FOREVER - 1 - (k_ticks_t)((t) > 0 ? (t) : 0))
+#define K_TIMEOUT_ABS_TICKS(t) \
+  SOCKHOST_TIMEOUT(K_TICKS_FOREVER - 1 - (k_ticks_t)((t) > 0 ? (t) : 0))
 #define K_TIMEOUT_ABS_US(t) K_TIMEOUT_ABS_TICKS(SOCKHOST_TICKS(t, 1))
 #define K_TIMEOUT_ABS_MS(t) K_TIMEOUT_ABS_TICKS(SOCKHOST_TICKS(t, 1000))
 #define K_TIMEOUT_ABS_SEC(t) K_TIMEOUT_ABS_TICKS(SOCKHOST_TICKS(t, 1000000))

@@ -88,10 +88,11 @@
 /* ---- Checks at compile time ----------------------------------------------- */
 
 /* BUILD_ASSERT(condition) or BUILD_ASSERT(condition, "why"), at any scope. */
+#define BUILD_ASSERT(...) SOCKHOST_BUILD_ASSERT(__VA_ARGS__, "", 0)
 #ifdef __cplusplus
-#define BUILD_ASSERT(EXPR, ...) static_assert((EXPR), "" __VA_ARGS__)
+#define SOCKHOST_BUILD_ASSERT(condition, why, ...) static_assert((condition), "" why)
 #else
-#define BUILD_ASSERT(EXPR, ...) __extension__ _Static_assert((EXPR), "" __VA_ARGS__)
+#define SOCKHOST_BUILD_ASSERT(condition, why, ...) __extension__ _Static_assert((condition), "" why)
 #endif
 
 #endif /* ZEPHYR_TOOLCHAIN_H_ */

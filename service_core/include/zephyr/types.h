@@ -7,7 +7,7 @@
 #define ZEPHYR_TYPES_H_
 
 #include <zephyr/toolchain.h>
-
+/* The C library, now that the line above has chosen what it declares. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

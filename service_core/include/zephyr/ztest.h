@@ -7,7 +7,6 @@
 #define ZEPHYR_ZTEST_H_
 
 #include <zephyr/kernel.h>
-
 #include <zephyr/ztest_assert.h>
 #include <zephyr/ztest_test.h>
 

@@ -15,8 +15,6 @@
 
 #include <zephyr/ztest_test.h>
 
-#include <string.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -32,15 +30,13 @@ void sockhost_check_failed(enum sockhost_check_kind kind, const char *what, cons
 #endif
 
 /* The arguments end with a NULL, which is the message if the caller gave none. */
-#define SOCKHOST_CHECK(kind, what, ok, ...)                                            \
-  do {                                                                                 \
-    if (!(ok)) sockhost_check_failed(kind, what, __FILE__, __LINE__, __VA_ARGS__);     \
+#define SOCKHOST_CHECK(kind, what, ok, ...)                                        \
+  do {                                                                             \
+    if (!(ok)) sockhost_check_failed(kind, what, __FILE__, __LINE__, __VA_ARGS__); \
   } while (0)
 
-#define SOCKHOST_CHECK_TRUE(kind, what, cond, ...) \
-  SOCKHOST_CHECK(kind, what, (cond), __VA_ARGS__)
-#define SOCKHOST_CHECK_FALSE(kind, what, cond, ...) \
-  SOCKHOST_CHECK(kind, what, !(cond), __VA_ARGS__)
+#define SOCKHOST_CHECK_TRUE(kind, what, cond, ...) SOCKHOST_CHECK(kind, what, (cond), __VA_ARGS__)
+#define SOCKHOST_CHECK_FALSE(kind, what, cond, ...) SOCKHOST_CHECK(kind, what, !(cond), __VA_ARGS__)
 #define SOCKHOST_CHECK_OK(kind, what, cond, ...) \
   SOCKHOST_CHECK(kind, what, (cond) == 0, __VA_ARGS__)
 #define SOCKHOST_CHECK_NOT_OK(kind, what, cond, ...) \
@@ -66,20 +62,16 @@ void sockhost_check_failed(enum sockhost_check_kind kind, const char *what, cons
 
 #define SOCKHOST_ZASSERT(check, name, text, ...) \
   SOCKHOST_CHECK_##check(SOCKHOST_CHECK_ASSERT, name "(" text ")", __VA_ARGS__)
-#define zassert_true(...) \
-  SOCKHOST_ZASSERT(TRUE, "zassert_true", #__VA_ARGS__, __VA_ARGS__, NULL)
-#define zassert_false(...) \
-  SOCKHOST_ZASSERT(FALSE, "zassert_false", #__VA_ARGS__, __VA_ARGS__, NULL)
-#define zassert_ok(...) \
-  SOCKHOST_ZASSERT(OK, "zassert_ok", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zassert_true(...) SOCKHOST_ZASSERT(TRUE, "zassert_true", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zassert_false(...) SOCKHOST_ZASSERT(FALSE, "zassert_false", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zassert_ok(...) SOCKHOST_ZASSERT(OK, "zassert_ok", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassert_not_ok(...) \
   SOCKHOST_ZASSERT(NOT_OK, "zassert_not_ok", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassert_is_null(...) \
   SOCKHOST_ZASSERT(NULL, "zassert_is_null", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassert_not_null(...) \
   SOCKHOST_ZASSERT(NOT_NULL, "zassert_not_null", #__VA_ARGS__, __VA_ARGS__, NULL)
-#define zassert_equal(...) \
-  SOCKHOST_ZASSERT(EQUAL, "zassert_equal", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zassert_equal(...) SOCKHOST_ZASSERT(EQUAL, "zassert_equal", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassert_not_equal(...) \
   SOCKHOST_ZASSERT(NOT_EQUAL, "zassert_not_equal", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassert_equal_ptr(...) \
@@ -97,20 +89,16 @@ void sockhost_check_failed(enum sockhost_check_kind kind, const char *what, cons
 
 #define SOCKHOST_ZASSUME(check, name, text, ...) \
   SOCKHOST_CHECK_##check(SOCKHOST_CHECK_ASSUME, name "(" text ")", __VA_ARGS__)
-#define zassume_true(...) \
-  SOCKHOST_ZASSUME(TRUE, "zassume_true", #__VA_ARGS__, __VA_ARGS__, NULL)
-#define zassume_false(...) \
-  SOCKHOST_ZASSUME(FALSE, "zassume_false", #__VA_ARGS__, __VA_ARGS__, NULL)
-#define zassume_ok(...) \
-  SOCKHOST_ZASSUME(OK, "zassume_ok", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zassume_true(...) SOCKHOST_ZASSUME(TRUE, "zassume_true", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zassume_false(...) SOCKHOST_ZASSUME(FALSE, "zassume_false", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zassume_ok(...) SOCKHOST_ZASSUME(OK, "zassume_ok", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassume_not_ok(...) \
   SOCKHOST_ZASSUME(NOT_OK, "zassume_not_ok", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassume_is_null(...) \
   SOCKHOST_ZASSUME(NULL, "zassume_is_null", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassume_not_null(...) \
   SOCKHOST_ZASSUME(NOT_NULL, "zassume_not_null", #__VA_ARGS__, __VA_ARGS__, NULL)
-#define zassume_equal(...) \
-  SOCKHOST_ZASSUME(EQUAL, "zassume_equal", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zassume_equal(...) SOCKHOST_ZASSUME(EQUAL, "zassume_equal", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassume_not_equal(...) \
   SOCKHOST_ZASSUME(NOT_EQUAL, "zassume_not_equal", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zassume_equal_ptr(...) \
@@ -128,20 +116,16 @@ void sockhost_check_failed(enum sockhost_check_kind kind, const char *what, cons
 
 #define SOCKHOST_ZEXPECT(check, name, text, ...) \
   SOCKHOST_CHECK_##check(SOCKHOST_CHECK_EXPECT, name "(" text ")", __VA_ARGS__)
-#define zexpect_true(...) \
-  SOCKHOST_ZEXPECT(TRUE, "zexpect_true", #__VA_ARGS__, __VA_ARGS__, NULL)
-#define zexpect_false(...) \
-  SOCKHOST_ZEXPECT(FALSE, "zexpect_false", #__VA_ARGS__, __VA_ARGS__, NULL)
-#define zexpect_ok(...) \
-  SOCKHOST_ZEXPECT(OK, "zexpect_ok", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zexpect_true(...) SOCKHOST_ZEXPECT(TRUE, "zexpect_true", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zexpect_false(...) SOCKHOST_ZEXPECT(FALSE, "zexpect_false", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zexpect_ok(...) SOCKHOST_ZEXPECT(OK, "zexpect_ok", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zexpect_not_ok(...) \
   SOCKHOST_ZEXPECT(NOT_OK, "zexpect_not_ok", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zexpect_is_null(...) \
   SOCKHOST_ZEXPECT(NULL, "zexpect_is_null", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zexpect_not_null(...) \
   SOCKHOST_ZEXPECT(NOT_NULL, "zexpect_not_null", #__VA_ARGS__, __VA_ARGS__, NULL)
-#define zexpect_equal(...) \
-  SOCKHOST_ZEXPECT(EQUAL, "zexpect_equal", #__VA_ARGS__, __VA_ARGS__, NULL)
+#define zexpect_equal(...) SOCKHOST_ZEXPECT(EQUAL, "zexpect_equal", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zexpect_not_equal(...) \
   SOCKHOST_ZEXPECT(NOT_EQUAL, "zexpect_not_equal", #__VA_ARGS__, __VA_ARGS__, NULL)
 #define zexpect_equal_ptr(...) \

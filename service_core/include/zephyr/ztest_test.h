@@ -45,39 +45,37 @@ void sockhost_ztest_announce_case(struct sockhost_ztest_case *test);
 
 /* A suite. Every function may be NULL; the fixture is what setup returns. A suite
  * whose predicate is false does not run. */
-#define ZTEST_SUITE(name, predicate, setup, before, after, teardown)                      \
-  static struct sockhost_ztest_suite sockhost_suite_##name = {                            \
-      #name, predicate, setup, before, after, teardown, NULL};                            \
-  __attribute__((constructor, used)) static void sockhost_announce_suite_##name(void) {   \
-    sockhost_ztest_announce_suite(&sockhost_suite_##name);                                \
-  }                                                                                       \
+#define ZTEST_SUITE(name, predicate, setup, before, after, teardown)                           \
+  static struct sockhost_ztest_suite sockhost_suite_##name = {#name, predicate, setup, before, \
+                                                              after, teardown,  NULL};         \
+  __attribute__((constructor, used)) static void sockhost_announce_suite_##name(void) {        \
+    sockhost_ztest_announce_suite(&sockhost_suite_##name);                                     \
+  }                                                                                            \
   struct sockhost_suite_##name##_ends_here
 
-#define SOCKHOST_ZTEST(suite, name, run)                                                  \
-  static struct sockhost_ztest_case sockhost_case_##suite##_##name = {#suite, #name, run, \
-                                                                      NULL};              \
-  __attribute__((constructor, used)) static void                                          \
-      sockhost_announce_case_##suite##_##name(void) {                                     \
-    sockhost_ztest_announce_case(&sockhost_case_##suite##_##name);                        \
+#define SOCKHOST_ZTEST(suite, name, run)                                                         \
+  static struct sockhost_ztest_case sockhost_case_##suite##_##name = {#suite, #name, run, NULL}; \
+  __attribute__((constructor, used)) static void sockhost_announce_case_##suite##_##name(void) { \
+    sockhost_ztest_announce_case(&sockhost_case_##suite##_##name);                               \
   }
 
 /* ZTEST(suite, name) { ... }: a test. */
-#define ZTEST(suite, name)                                          \
-  static void suite##_##name(void);                                 \
-  static void sockhost_run_##suite##_##name(void *fixture) {        \
-    (void)fixture;                                                  \
-    suite##_##name();                                               \
-  }                                                                 \
-  SOCKHOST_ZTEST(suite, name, sockhost_run_##suite##_##name)        \
+#define ZTEST(suite, name)                                   \
+  static void suite##_##name(void);                          \
+  static void sockhost_run_##suite##_##name(void *fixture) { \
+    (void)fixture;                                           \
+    suite##_##name();                                        \
+  }                                                          \
+  SOCKHOST_ZTEST(suite, name, sockhost_run_##suite##_##name) \
   static void suite##_##name(void)
 
 /* ZTEST_F(suite, name) { ... }: a test that uses struct <suite>_fixture *fixture. */
-#define ZTEST_F(suite, name)                                                    \
-  static void suite##_##name(struct suite##_fixture *fixture);                  \
-  static void sockhost_run_##suite##_##name(void *fixture) {                    \
-    suite##_##name((struct suite##_fixture *)fixture);                          \
-  }                                                                             \
-  SOCKHOST_ZTEST(suite, name, sockhost_run_##suite##_##name)                    \
+#define ZTEST_F(suite, name)                                   \
+  static void suite##_##name(struct suite##_fixture *fixture); \
+  static void sockhost_run_##suite##_##name(void *fixture) {   \
+    suite##_##name((struct suite##_fixture *)fixture);         \
+  }                                                            \
+  SOCKHOST_ZTEST(suite, name, sockhost_run_##suite##_##name)   \
   static void suite##_##name(struct suite##_fixture *fixture)
 
 /* There is no user mode here. */

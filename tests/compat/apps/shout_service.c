@@ -111,8 +111,8 @@ static void client_handler(struct net_socket_service_event *pev) {
   struct sockaddr_in6 peer;
   socklen_t length = sizeof(peer);
   char text[INET6_ADDRSTRLEN];
-  ssize_t received = recvfrom(pev->event.fd, buffer, sizeof(buffer), 0,
-                              (struct sockaddr *)&peer, &length);
+  ssize_t received =
+      recvfrom(pev->event.fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&peer, &length);
 
   if (received <= 0) {
     drop_client(pev->event.fd);
@@ -134,8 +134,8 @@ static void datagram_handler(struct net_socket_service_event *pev) {
   static char buffer[1024];
   struct sockaddr_storage peer;
   socklen_t length = sizeof(peer);
-  ssize_t received = recvfrom(pev->event.fd, buffer, sizeof(buffer), 0,
-                              (struct sockaddr *)&peer, &length);
+  ssize_t received =
+      recvfrom(pev->event.fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&peer, &length);
 
   if (received < 0) {
     LOG_ERR("recvfrom: %d", -errno);

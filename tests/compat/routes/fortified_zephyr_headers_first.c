@@ -1,3 +1,5 @@
+/* clang-format off */
+/* The order of the headers is what this file is about. */
 /* Built with _FORTIFY_SOURCE. */
 #include <zephyr/posix/unistd.h>
 

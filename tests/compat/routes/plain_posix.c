@@ -1,3 +1,5 @@
+/* clang-format off */
+/* The order of the headers is what this file is about. */
 /* A source may ask for no routes. */
 #define SOCKHOST_PLAIN_POSIX
 #include <zephyr/net/socket.h>

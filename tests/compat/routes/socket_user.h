@@ -19,7 +19,8 @@ struct socket_user_ops {
 #ifdef __cplusplus
 extern "C"
 #endif
-int SOCKET_USER(int fd);
+    int
+    SOCKET_USER(int fd);
 
 int SOCKET_USER(int fd) {
   struct socket_user_ops ops = {close, send, recv, 0};

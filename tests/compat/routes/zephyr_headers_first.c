@@ -1,3 +1,5 @@
+/* clang-format off */
+/* The order of the headers is what this file is about. */
 #include <zephyr/posix/sys/socket.h>
 #include <zephyr/posix/unistd.h>
 

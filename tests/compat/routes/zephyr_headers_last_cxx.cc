@@ -1,3 +1,5 @@
+// clang-format off
+// The order of the headers is what this file is about.
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

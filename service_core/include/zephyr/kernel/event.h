@@ -41,10 +41,8 @@ uint32_t k_event_test(struct k_event *event, uint32_t mask);
  * step.
  */
 uint32_t k_event_wait(struct k_event *event, uint32_t events, bool reset, k_timeout_t timeout);
-uint32_t k_event_wait_all(struct k_event *event, uint32_t events, bool reset,
-                          k_timeout_t timeout);
-uint32_t k_event_wait_safe(struct k_event *event, uint32_t events, bool reset,
-                           k_timeout_t timeout);
+uint32_t k_event_wait_all(struct k_event *event, uint32_t events, bool reset, k_timeout_t timeout);
+uint32_t k_event_wait_safe(struct k_event *event, uint32_t events, bool reset, k_timeout_t timeout);
 uint32_t k_event_wait_all_safe(struct k_event *event, uint32_t events, bool reset,
                                k_timeout_t timeout);
 

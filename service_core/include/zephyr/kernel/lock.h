@@ -28,7 +28,8 @@ struct k_mutex {
   uint32_t lock_count;
 };
 
-#define SOCKHOST_MUTEX_INITIALIZER {SOCKHOST_WAIT_QUEUE_INITIALIZER, 0, 0}
+#define SOCKHOST_MUTEX_INITIALIZER \
+  { SOCKHOST_WAIT_QUEUE_INITIALIZER, 0, 0 }
 #define K_MUTEX_DEFINE(name) struct k_mutex name = SOCKHOST_MUTEX_INITIALIZER
 
 /* 0. */
@@ -51,7 +52,7 @@ struct k_sem {
 #define K_SEM_MAX_LIMIT UINT32_MAX
 
 #define SOCKHOST_SEM_INITIALIZER(initial_count, count_limit) \
-  {SOCKHOST_WAIT_QUEUE_INITIALIZER, (initial_count), (count_limit)}
+  { SOCKHOST_WAIT_QUEUE_INITIALIZER, (initial_count), (count_limit) }
 #define K_SEM_DEFINE(name, initial_count, count_limit) \
   struct k_sem name = SOCKHOST_SEM_INITIALIZER(initial_count, count_limit)
 

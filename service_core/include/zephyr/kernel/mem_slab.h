@@ -28,11 +28,16 @@ struct k_mem_slab {
 
 /* Blocks are rounded up to hold a pointer. */
 #define SOCKHOST_SLAB_BLOCK(size) ROUND_UP(size, sizeof(void *))
-#define SOCKHOST_MEM_SLAB_DEFINE(scope, name, size, count, align)                          \
-  static char __aligned(MAX((align), sizeof(void *)))                                      \
-      sockhost_slab_##name[SOCKHOST_SLAB_BLOCK(size) * (count)];                           \
-  scope struct k_mem_slab name = {SOCKHOST_WAIT_QUEUE_INITIALIZER, sockhost_slab_##name,   \
-                                  SOCKHOST_SLAB_BLOCK(size), (count), 0, 0, NULL}
+#define SOCKHOST_MEM_SLAB_DEFINE(scope, name, size, count, align)  \
+  static char __aligned(MAX((align), sizeof(void *)))              \
+      sockhost_slab_##name[SOCKHOST_SLAB_BLOCK(size) * (count)];   \
+  scope struct k_mem_slab name = {SOCKHOST_WAIT_QUEUE_INITIALIZER, \
+                                  sockhost_slab_##name,            \
+                                  SOCKHOST_SLAB_BLOCK(size),       \
+                                  (count),                         \
+                                  0,                               \
+                                  0,                               \
+                                  NULL}
 
 #define K_MEM_SLAB_DEFINE(name, size, count, align) \
   SOCKHOST_MEM_SLAB_DEFINE(, name, size, count, align)
@@ -41,8 +46,7 @@ struct k_mem_slab {
 
 /* `block_size` is a multiple of the size of a pointer, and `buffer` aligned to it.
  * 0; -EINVAL. */
-int k_mem_slab_init(struct k_mem_slab *slab, void *buffer, size_t block_size,
-                    uint32_t num_blocks);
+int k_mem_slab_init(struct k_mem_slab *slab, void *buffer, size_t block_size, uint32_t num_blocks);
 
 /* 0; -ENOMEM: all are used, and no waiting was asked for; -EAGAIN: timed out. On
  * error *memory is NULL. */

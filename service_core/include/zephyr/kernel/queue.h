@@ -33,7 +33,8 @@ struct k_lifo {
   struct k_queue _queue;
 };
 
-#define SOCKHOST_QUEUE_INITIALIZER {SOCKHOST_WAIT_QUEUE_INITIALIZER, NULL, NULL}
+#define SOCKHOST_QUEUE_INITIALIZER \
+  { SOCKHOST_WAIT_QUEUE_INITIALIZER, NULL, NULL }
 #define K_FIFO_DEFINE(name) struct k_fifo name = {SOCKHOST_QUEUE_INITIALIZER}
 #define K_LIFO_DEFINE(name) struct k_lifo name = {SOCKHOST_QUEUE_INITIALIZER}
 
@@ -79,11 +80,16 @@ struct k_msgq {
   bool owns_buffer;
 };
 
-#define K_MSGQ_DEFINE(name, size, count, align)                                         \
-  static char __aligned(align) sockhost_msgq_buffer_##name[(size) * (count)];           \
-  struct k_msgq name = {SOCKHOST_WAIT_QUEUE_INITIALIZER,                                \
-                        SOCKHOST_WAIT_QUEUE_INITIALIZER,                                \
-                        (size), (count), 0, 0, sockhost_msgq_buffer_##name, false}
+#define K_MSGQ_DEFINE(name, size, count, align)                               \
+  static char __aligned(align) sockhost_msgq_buffer_##name[(size) * (count)]; \
+  struct k_msgq name = {SOCKHOST_WAIT_QUEUE_INITIALIZER,                      \
+                        SOCKHOST_WAIT_QUEUE_INITIALIZER,                      \
+                        (size),                                               \
+                        (count),                                              \
+                        0,                                                    \
+                        0,                                                    \
+                        sockhost_msgq_buffer_##name,                          \
+                        false}
 
 void k_msgq_init(struct k_msgq *msgq, char *buffer, size_t msg_size, uint32_t max_msgs);
 /* With memory of the heap. 0; -ENOMEM. */

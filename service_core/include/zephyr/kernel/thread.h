@@ -105,18 +105,18 @@ void sockhost_thread_withdraw(struct sockhost_static_thread *thread);
  * A thread that starts `delay_ms` milliseconds after the functions of SYS_INIT have
  * run (in a module: those of the module); SYS_FOREVER_MS waits for k_thread_start().
  */
-#define K_THREAD_DEFINE(name, stack_size, entry, p1, p2, p3, prio, options, delay_ms)       \
-  BUILD_ASSERT((stack_size) >= 0, "a stack has no negative size");                          \
-  static struct k_thread sockhost_thread_##name;                                            \
-  static struct sockhost_static_thread sockhost_static_thread_##name = {                    \
-      &sockhost_thread_##name, entry, {(p1), (p2), (p3)}, (delay_ms), #name, NULL};         \
-  __attribute__((constructor, used)) static void sockhost_announce_thread_##name(void) {    \
-    (void)(prio), (void)(options);                                                          \
-    sockhost_thread_announce(&sockhost_static_thread_##name);                               \
-  }                                                                                         \
-  __attribute__((destructor, used)) static void sockhost_withdraw_thread_##name(void) {     \
-    sockhost_thread_withdraw(&sockhost_static_thread_##name);                               \
-  }                                                                                         \
+#define K_THREAD_DEFINE(name, stack_size, entry, p1, p2, p3, prio, options, delay_ms)    \
+  BUILD_ASSERT((stack_size) >= 0, "a stack has no negative size");                       \
+  static struct k_thread sockhost_thread_##name;                                         \
+  static struct sockhost_static_thread sockhost_static_thread_##name = {                 \
+      &sockhost_thread_##name, entry, {(p1), (p2), (p3)}, (delay_ms), #name, NULL};      \
+  __attribute__((constructor, used)) static void sockhost_announce_thread_##name(void) { \
+    (void)(prio), (void)(options);                                                       \
+    sockhost_thread_announce(&sockhost_static_thread_##name);                            \
+  }                                                                                      \
+  __attribute__((destructor, used)) static void sockhost_withdraw_thread_##name(void) {  \
+    sockhost_thread_withdraw(&sockhost_static_thread_##name);                            \
+  }                                                                                      \
   SOCKHOST_DECLARE_THREAD(name) const k_tid_t name = &sockhost_thread_##name
 
 /* A constant of C++ is private to its file unless declared before. */

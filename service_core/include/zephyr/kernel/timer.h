@@ -37,9 +37,15 @@ struct k_timer {
 /* Not for direct use: the handler of every timer's work item. */
 void sockhost_timer_expire(struct k_work *work);
 
-#define K_TIMER_DEFINE(name, expiry_fn, stop_fn)                                       \
-  struct k_timer name = {SOCKHOST_WORK_DELAYABLE_INITIALIZER(sockhost_timer_expire),   \
-                         SOCKHOST_WAIT_QUEUE_INITIALIZER, (expiry_fn), (stop_fn), NULL, 0, 0, false}
+#define K_TIMER_DEFINE(name, expiry_fn, stop_fn)                                     \
+  struct k_timer name = {SOCKHOST_WORK_DELAYABLE_INITIALIZER(sockhost_timer_expire), \
+                         SOCKHOST_WAIT_QUEUE_INITIALIZER,                            \
+                         (expiry_fn),                                                \
+                         (stop_fn),                                                  \
+                         NULL,                                                       \
+                         0,                                                          \
+                         0,                                                          \
+                         false}
 
 /* Either function may be NULL. */
 void k_timer_init(struct k_timer *timer, k_timer_expiry_t expiry_fn, k_timer_stop_t stop_fn);
@@ -66,9 +72,7 @@ static inline uint32_t k_timer_remaining_get(struct k_timer *timer) {
 static inline void k_timer_user_data_set(struct k_timer *timer, void *user_data) {
   timer->user_data = user_data;
 }
-static inline void *k_timer_user_data_get(const struct k_timer *timer) {
-  return timer->user_data;
-}
+static inline void *k_timer_user_data_get(const struct k_timer *timer) { return timer->user_data; }
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,7 @@
 #define ZEPHYR_KERNEL_WAIT_QUEUE_H_
 
 #include <zephyr/types.h>
-
+/* The C library, now that the line above has chosen what it declares. */
 #include <pthread.h>
 
 struct sockhost_waiter;
@@ -22,6 +22,7 @@ struct sockhost_wait_queue {
   struct sockhost_waiter *last;
 };
 
-#define SOCKHOST_WAIT_QUEUE_INITIALIZER {PTHREAD_MUTEX_INITIALIZER, NULL, NULL}
+#define SOCKHOST_WAIT_QUEUE_INITIALIZER \
+  { PTHREAD_MUTEX_INITIALIZER, NULL, NULL }
 
 #endif /* ZEPHYR_KERNEL_WAIT_QUEUE_H_ */

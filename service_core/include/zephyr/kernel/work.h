@@ -72,9 +72,10 @@ struct k_work_q {
 
 extern struct k_work_q k_sys_work_q;
 
-#define SOCKHOST_WORK_INITIALIZER(handler) {NULL, (handler), NULL, 0, 0}
+#define SOCKHOST_WORK_INITIALIZER(handler) \
+  { NULL, (handler), NULL, 0, 0 }
 #define SOCKHOST_WORK_DELAYABLE_INITIALIZER(handler) \
-  {SOCKHOST_WORK_INITIALIZER(handler), NULL, NULL, 0}
+  { SOCKHOST_WORK_INITIALIZER(handler), NULL, NULL, 0 }
 #define K_WORK_DEFINE(name, handler) struct k_work name = SOCKHOST_WORK_INITIALIZER(handler)
 #define K_WORK_DELAYABLE_DEFINE(name, handler) \
   struct k_work_delayable name = SOCKHOST_WORK_DELAYABLE_INITIALIZER(handler)

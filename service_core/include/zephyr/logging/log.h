@@ -16,12 +16,10 @@
 #ifndef ZEPHYR_LOGGING_LOG_H_
 #define ZEPHYR_LOGGING_LOG_H_
 
-#include <zephyr/types.h>
-
-#include <string.h>
 #include <zephyr/sys/__assert.h>
 #include <zephyr/sys/printk.h>
 #include <zephyr/sys/util.h>
+#include <zephyr/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,8 +40,8 @@ bool sockhost_log_is_due(int64_t *last);
 
 /* ---- Modules -------------------------------------------------------------------- */
 
-#define SOCKHOST_LOG_MODULE(name, level)                                      \
-  enum { sockhost_log_level = MIN(level, CONFIG_LOG_MAX_LEVEL) };             \
+#define SOCKHOST_LOG_MODULE(name, level)                          \
+  enum { sockhost_log_level = MIN(level, CONFIG_LOG_MAX_LEVEL) }; \
   static const char *const sockhost_log_module __attribute__((__unused__)) = #name
 
 /* The level is the second argument, or the default if there is only one. */
@@ -53,11 +51,11 @@ bool sockhost_log_is_due(int64_t *last);
 
 /* ---- Messages ------------------------------------------------------------------- */
 
-#define SOCKHOST_LOG(level, ...)                                              \
-  do {                                                                        \
-    if ((level) <= (int)sockhost_log_level) {                                 \
-      sockhost_log(level, sockhost_log_module, __VA_ARGS__);                  \
-    }                                                                         \
+#define SOCKHOST_LOG(level, ...)                             \
+  do {                                                       \
+    if ((level) <= (int)sockhost_log_level) {                \
+      sockhost_log(level, sockhost_log_module, __VA_ARGS__); \
+    }                                                        \
   } while (0)
 
 #define LOG_ERR(...) SOCKHOST_LOG(LOG_LEVEL_ERR, __VA_ARGS__)
@@ -67,11 +65,11 @@ bool sockhost_log_is_due(int64_t *last);
 #define LOG_PRINTK(...) printk(__VA_ARGS__)
 #define LOG_RAW(...) printk(__VA_ARGS__)
 
-#define SOCKHOST_LOG_HEXDUMP(level, data, length, text)                       \
-  do {                                                                        \
-    if ((level) <= (int)sockhost_log_level) {                                 \
-      sockhost_log_hexdump(level, sockhost_log_module, data, length, text);   \
-    }                                                                         \
+#define SOCKHOST_LOG_HEXDUMP(level, data, length, text)                     \
+  do {                                                                      \
+    if ((level) <= (int)sockhost_log_level) {                               \
+      sockhost_log_hexdump(level, sockhost_log_module, data, length, text); \
+    }                                                                       \
   } while (0)
 
 #define LOG_HEXDUMP_ERR(data, length, text) SOCKHOST_LOG_HEXDUMP(LOG_LEVEL_ERR, data, length, text)
@@ -79,14 +77,13 @@ bool sockhost_log_is_due(int64_t *last);
 #define LOG_HEXDUMP_INF(data, length, text) SOCKHOST_LOG_HEXDUMP(LOG_LEVEL_INF, data, length, text)
 #define LOG_HEXDUMP_DBG(data, length, text) SOCKHOST_LOG_HEXDUMP(LOG_LEVEL_DBG, data, length, text)
 
-
 /* At most once a second from each place in the source. */
-#define SOCKHOST_LOG_RATELIMIT(level, ...)                                    \
-  do {                                                                        \
-    static int64_t sockhost_last;                                             \
+#define SOCKHOST_LOG_RATELIMIT(level, ...)                                           \
+  do {                                                                               \
+    static int64_t sockhost_last;                                                    \
     if ((level) <= (int)sockhost_log_level && sockhost_log_is_due(&sockhost_last)) { \
-      sockhost_log(level, sockhost_log_module, __VA_ARGS__);                  \
-    }                                                                         \
+      sockhost_log(level, sockhost_log_module, __VA_ARGS__);                         \
+    }                                                                                \
   } while (0)
 
 #define LOG_ERR_RATELIMIT(...) SOCKHOST_LOG_RATELIMIT(LOG_LEVEL_ERR, __VA_ARGS__)

@@ -14,10 +14,9 @@
 #ifndef ZEPHYR_NET_NET_IP_H_
 #define ZEPHYR_NET_NET_IP_H_
 
-#include <zephyr/types.h>
-
 #include <zephyr/net/net_names.h>
-
+#include <zephyr/types.h>
+/* The C library, now that the line above has chosen what it declares. */
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
@@ -39,8 +38,10 @@ extern "C" {
 #define NET_IPV4_MTU 576
 #define NET_IPV6_MTU 1280
 
-#define INADDR_ANY_INIT {INADDR_ANY}
-#define INADDR_LOOPBACK_INIT {htobe32(INADDR_LOOPBACK)}
+#define INADDR_ANY_INIT \
+  { INADDR_ANY }
+#define INADDR_LOOPBACK_INIT \
+  { htobe32(INADDR_LOOPBACK) }
 
 #ifndef htonll
 #define htonll(x) htobe64(x)

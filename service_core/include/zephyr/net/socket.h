@@ -26,12 +26,11 @@
 #define ZEPHYR_NET_SOCKET_H_
 
 #include <zephyr/types.h>
-
 #ifndef SOCKHOST_PLAIN_POSIX
 #include <sockhost/posix_routes.h>
 #include <zephyr/kernel.h>
 #endif
-
+/* After the routes, not before. */
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -79,8 +78,8 @@ ssize_t zsock_recv(int sock, void *buf, size_t max_len, int flags);
 /* At the end of a stream `src_addr` is the peer's address, or has the family
  * AF_UNSPEC if that is not known any more. (During a stream Linux leaves it
  * alone, as Zephyr does.) */
-ssize_t zsock_recvfrom(int sock, void *buf, size_t max_len, int flags,
-                       struct sockaddr *src_addr, socklen_t *addrlen);
+ssize_t zsock_recvfrom(int sock, void *buf, size_t max_len, int flags, struct sockaddr *src_addr,
+                       socklen_t *addrlen);
 ssize_t zsock_recvmsg(int sock, struct msghdr *msg, int flags);
 
 /* read(2) and write(2); `fd` need not be a socket. */
@@ -99,8 +98,8 @@ int zsock_ioctl(int sock, unsigned long request, ...);
 /* ---- Waiting ------------------------------------------------------------------ */
 
 int zsock_poll(struct zsock_pollfd *fds, int nfds, int timeout_ms);
-int zsock_select(int nfds, zsock_fd_set *readfds, zsock_fd_set *writefds,
-                 zsock_fd_set *exceptfds, struct zsock_timeval *timeout);
+int zsock_select(int nfds, zsock_fd_set *readfds, zsock_fd_set *writefds, zsock_fd_set *exceptfds,
+                 struct zsock_timeval *timeout);
 
 #define ZSOCK_FD_SETSIZE FD_SETSIZE
 #define ZSOCK_FD_ZERO(set) FD_ZERO(set)
@@ -122,8 +121,8 @@ int zsock_getaddrinfo(const char *host, const char *service, const struct zsock_
                       struct zsock_addrinfo **res);
 void zsock_freeaddrinfo(struct zsock_addrinfo *ai);
 const char *zsock_gai_strerror(int errcode);
-int zsock_getnameinfo(const struct sockaddr *addr, socklen_t addrlen, char *host,
-                      socklen_t hostlen, char *serv, socklen_t servlen, int flags);
+int zsock_getnameinfo(const struct sockaddr *addr, socklen_t addrlen, char *host, socklen_t hostlen,
+                      char *serv, socklen_t servlen, int flags);
 int zsock_gethostname(char *buf, size_t len);
 
 #ifdef __cplusplus

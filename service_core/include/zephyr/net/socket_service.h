@@ -8,8 +8,7 @@
 #ifndef ZEPHYR_NET_SOCKET_SERVICE_H_
 #define ZEPHYR_NET_SOCKET_SERVICE_H_
 
-#include <zephyr/net/socket.h>
-
 #include <sockhost/socket_service.h>
+#include <zephyr/net/socket.h>
 
 #endif /* ZEPHYR_NET_SOCKET_SERVICE_H_ */

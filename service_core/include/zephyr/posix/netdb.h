@@ -8,7 +8,7 @@
 #define ZEPHYR_POSIX_NETDB_H_
 
 #include <zephyr/net/socket.h>
-
+/* After the routes, not before. */
 #include <netdb.h>
 
 #endif /* ZEPHYR_POSIX_NETDB_H_ */

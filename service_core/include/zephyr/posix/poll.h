@@ -8,7 +8,7 @@
 #define ZEPHYR_POSIX_POLL_H_
 
 #include <zephyr/net/socket.h>
-
+/* After the routes, not before. */
 #include <poll.h>
 
 #endif /* ZEPHYR_POSIX_POLL_H_ */

@@ -7,10 +7,8 @@
 #ifndef ZEPHYR_POSIX_UNISTD_H_
 #define ZEPHYR_POSIX_UNISTD_H_
 
-#include <zephyr/types.h>
-
 #include <sockhost/posix_routes.h>
-
+/* After the routes, not before. */
 #include <unistd.h>
 
 #endif /* ZEPHYR_POSIX_UNISTD_H_ */

@@ -21,11 +21,11 @@ FUNC_NORETURN void sockhost_assert_failed(const char *condition, const char *fil
 
 #if defined(CONFIG_ASSERT) && CONFIG_ASSERT
 #define __ASSERT_ON 1
-#define __ASSERT(condition, ...)                                                     \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
-      sockhost_assert_failed(#condition, __FILE__, __LINE__, " " __VA_ARGS__);       \
-    }                                                                                \
+#define __ASSERT(condition, ...)                                               \
+  do {                                                                         \
+    if (!(condition)) {                                                        \
+      sockhost_assert_failed(#condition, __FILE__, __LINE__, " " __VA_ARGS__); \
+    }                                                                          \
   } while (0)
 #else
 /* The condition may name what exists in builds with assertions only. */

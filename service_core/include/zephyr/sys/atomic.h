@@ -9,9 +9,8 @@
 #ifndef ZEPHYR_SYS_ATOMIC_H_
 #define ZEPHYR_SYS_ATOMIC_H_
 
-#include <zephyr/types.h>
-
 #include <zephyr/sys/util.h>
+#include <zephyr/types.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -9,7 +9,7 @@
 #define ZEPHYR_SYS_BYTEORDER_H_
 
 #include <zephyr/types.h>
-
+/* The C library, now that the line above has chosen what it declares. */
 #include <endian.h>
 #include <string.h>
 
@@ -31,15 +31,15 @@ extern "C" {
 #endif
 
 /* sys_get_be16(p), sys_put_be16(value, p) and the like; `p` need not be aligned. */
-#define SOCKHOST_BYTE_ORDER(bits, order)                                               \
-  static inline uint##bits##_t sys_get_##order##bits(const uint8_t *source) {          \
-    uint##bits##_t value;                                                              \
-    memcpy(&value, source, sizeof(value));                                             \
-    return order##bits##toh(value);                                                    \
-  }                                                                                    \
-  static inline void sys_put_##order##bits(uint##bits##_t value, uint8_t *target) {    \
-    const uint##bits##_t stored = hto##order##bits(value);                             \
-    memcpy(target, &stored, sizeof(stored));                                           \
+#define SOCKHOST_BYTE_ORDER(bits, order)                                            \
+  static inline uint##bits##_t sys_get_##order##bits(const uint8_t *source) {       \
+    uint##bits##_t value;                                                           \
+    memcpy(&value, source, sizeof(value));                                          \
+    return order##bits##toh(value);                                                 \
+  }                                                                                 \
+  static inline void sys_put_##order##bits(uint##bits##_t value, uint8_t *target) { \
+    const uint##bits##_t stored = hto##order##bits(value);                          \
+    memcpy(target, &stored, sizeof(stored));                                        \
   }
 
 SOCKHOST_BYTE_ORDER(16, be)

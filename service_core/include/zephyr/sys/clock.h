@@ -9,7 +9,7 @@
 #define ZEPHYR_SYS_CLOCK_FUNCTIONS_H_
 
 #include <zephyr/sys_clock.h>
-
+/* The C library, now that the line above has chosen what it declares. */
 #include <errno.h>
 #include <time.h>
 

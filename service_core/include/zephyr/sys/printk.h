@@ -9,7 +9,7 @@
 #define ZEPHYR_SYS_PRINTK_H_
 
 #include <zephyr/types.h>
-
+/* The C library, now that the line above has chosen what it declares. */
 #include <inttypes.h>
 #include <stdarg.h>
 
@@ -23,8 +23,7 @@ void vprintk(const char *format, va_list arguments) __printf_like(1, 0);
 
 /* As snprintf(3) and vsnprintf(3). */
 int snprintk(char *buffer, size_t size, const char *format, ...) __printf_like(3, 4);
-int vsnprintk(char *buffer, size_t size, const char *format, va_list arguments)
-    __printf_like(3, 0);
+int vsnprintk(char *buffer, size_t size, const char *format, va_list arguments) __printf_like(3, 0);
 
 #ifdef __cplusplus
 }

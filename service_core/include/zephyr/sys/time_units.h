@@ -27,18 +27,18 @@ extern "C" {
 #endif
 
 /* Defines the six functions from unit `a` to unit `b`, where n a = d b. */
-#define SOCKHOST_CONVERSION(a, b, n, d)                                                          \
-  static inline uint64_t k_##a##_to_##b##_floor64(uint64_t t) { return t * (d) / (n); }          \
-  static inline uint64_t k_##a##_to_##b##_ceil64(uint64_t t) { return (t * (d) + (n)-1) / (n); } \
+#define SOCKHOST_CONVERSION(a, b, n, d)                                                            \
+  static inline uint64_t k_##a##_to_##b##_floor64(uint64_t t) { return t * (d) / (n); }            \
+  static inline uint64_t k_##a##_to_##b##_ceil64(uint64_t t) { return (t * (d) + (n)-1) / (n); }   \
   static inline uint64_t k_##a##_to_##b##_near64(uint64_t t) { return (t * (d) + (n) / 2) / (n); } \
-  static inline uint32_t k_##a##_to_##b##_floor32(uint64_t t) {                                  \
-    return (uint32_t)k_##a##_to_##b##_floor64(t);                                                \
-  }                                                                                              \
-  static inline uint32_t k_##a##_to_##b##_ceil32(uint64_t t) {                                   \
-    return (uint32_t)k_##a##_to_##b##_ceil64(t);                                                 \
-  }                                                                                              \
-  static inline uint32_t k_##a##_to_##b##_near32(uint64_t t) {                                   \
-    return (uint32_t)k_##a##_to_##b##_near64(t);                                                 \
+  static inline uint32_t k_##a##_to_##b##_floor32(uint64_t t) {                                    \
+    return (uint32_t)k_##a##_to_##b##_floor64(t);                                                  \
+  }                                                                                                \
+  static inline uint32_t k_##a##_to_##b##_ceil32(uint64_t t) {                                     \
+    return (uint32_t)k_##a##_to_##b##_ceil64(t);                                                   \
+  }                                                                                                \
+  static inline uint32_t k_##a##_to_##b##_near32(uint64_t t) {                                     \
+    return (uint32_t)k_##a##_to_##b##_near64(t);                                                   \
   }
 
 SOCKHOST_CONVERSION(ticks, us, 1U, 1U)

@@ -24,43 +24,36 @@ char (&sockhost_array_probe(T (&)[N]))[N];
 #else
 #define SOCKHOST_IS_ARRAY(array) \
   (!__builtin_types_compatible_p(__typeof__(array), __typeof__(&(array)[0])))
-#define SOCKHOST_ZERO_IF_ARRAY(array) \
-  (sizeof(char[1 - 2 * !SOCKHOST_IS_ARRAY(array)]) - 1)
+#define SOCKHOST_ZERO_IF_ARRAY(array) (sizeof(char[1 - 2 * !SOCKHOST_IS_ARRAY(array)]) - 1)
 #define ARRAY_SIZE(array) \
   ((size_t)(SOCKHOST_ZERO_IF_ARRAY(array) + sizeof(array) / sizeof((array)[0])))
 #endif
 
-#define ARRAY_FOR_EACH(array, index) \
-  for (size_t index = 0; (index) < ARRAY_SIZE(array); ++(index))
+#define ARRAY_FOR_EACH(array, index) for (size_t index = 0; (index) < ARRAY_SIZE(array); ++(index))
 
 #ifdef __cplusplus
-#define ARRAY_FOR_EACH_PTR(array, pointer)                                        \
-  for (auto *pointer = &(array)[0];                                               \
+#define ARRAY_FOR_EACH_PTR(array, pointer) \
+  for (auto *pointer = &(array)[0];        \
        static_cast<size_t>((pointer) - &(array)[0]) < ARRAY_SIZE(array); ++(pointer))
 #else
-#define ARRAY_FOR_EACH_PTR(array, pointer)                                        \
-  for (__typeof__((array)[0]) *pointer = (array);                                 \
+#define ARRAY_FOR_EACH_PTR(array, pointer)        \
+  for (__typeof__((array)[0]) *pointer = (array); \
        (size_t)((pointer) - (array)) < ARRAY_SIZE(array); ++(pointer))
 #endif
 
 /* Nonzero if `pointer` is the address of one of the elements. */
-#define IS_ARRAY_ELEMENT(array, pointer)                                            \
-  ((uintptr_t)(array) <= (uintptr_t)(pointer) &&                                    \
-   (uintptr_t)(pointer) < (uintptr_t)((array) + ARRAY_SIZE(array)) &&               \
+#define IS_ARRAY_ELEMENT(array, pointer)                              \
+  ((uintptr_t)(array) <= (uintptr_t)(pointer) &&                      \
+   (uintptr_t)(pointer) < (uintptr_t)((array) + ARRAY_SIZE(array)) && \
    ((uintptr_t)(pointer) - (uintptr_t)(array)) % sizeof((array)[0]) == 0)
-#define PART_OF_ARRAY(array, pointer)                                               \
-  ((uintptr_t)(array) <= (uintptr_t)(pointer) &&                                    \
+#define PART_OF_ARRAY(array, pointer)            \
+  ((uintptr_t)(array) <= (uintptr_t)(pointer) && \
    (uintptr_t)(pointer) < (uintptr_t)((array) + ARRAY_SIZE(array)))
 #define ARRAY_INDEX(array, pointer) ((size_t)((pointer) - (array)))
 
 /* ---- Structures and pointers ----------------------------------------------- */
 
-#ifdef __cplusplus
-#define CONTAINER_OF(pointer, type, field) \
-  (reinterpret_cast<type *>(reinterpret_cast<uintptr_t>(pointer) - offsetof(type, field)))
-#else
-#define CONTAINER_OF(pointer, type, field) ((type *)((uintptr_t)(pointer) - offsetof(type, field)))
-#endif
+#define CONTAINER_OF(pointer, type, field) ((type *)((char *)(pointer)-offsetof(type, field)))
 #define SIZEOF_FIELD(type, member) sizeof(((type *)0)->member)
 
 #define POINTER_TO_UINT(x) ((uintptr_t)(x))
@@ -83,18 +76,18 @@ char (&sockhost_array_probe(T (&)[N]))[N];
 
 /* `align` is a power of two in IS_ALIGNED, any positive number in the others. */
 #define IS_ALIGNED(value, align) (((uintptr_t)(value) % (uintptr_t)(align)) == 0)
-#define ROUND_UP(x, align)                                                              \
-  ((((unsigned long)(x) + ((unsigned long)(align) - 1)) / (unsigned long)(align)) *     \
+#define ROUND_UP(x, align)                                                        \
+  ((((unsigned long)(x) + ((unsigned long)(align)-1)) / (unsigned long)(align)) * \
    (unsigned long)(align))
 #define ROUND_DOWN(x, align) \
   (((unsigned long)(x) / (unsigned long)(align)) * (unsigned long)(align))
-#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 #define DIV_ROUND_CLOSEST(n, d) \
   ((((n) < 0) ^ ((d) < 0)) ? ((n) - (d) / 2) / (d) : ((n) + (d) / 2) / (d))
 
 #define KB(x) (((size_t)(x)) << 10)
 #define MB(x) (KB(x) << 10)
-#define KHZ(x) ((x) * 1000)
+#define KHZ(x) ((x)*1000)
 #define MHZ(x) (KHZ(x) * 1000)
 
 #ifdef __cplusplus

@@ -21,9 +21,8 @@
 #define GENMASK(h, l) (((~0UL) - (1UL << (l)) + 1) & (~0UL >> (sizeof(long) * 8 - 1 - (h))))
 #define LSB_GET(value) ((value) & -(value))
 #define FIELD_GET(mask, value) (((value) & (mask)) / LSB_GET(mask))
-#define FIELD_PREP(mask, value) (((value) * LSB_GET(mask)) & (mask))
-#define WRITE_BIT(var, bit, set) \
-  ((var) = (set) ? ((var) | BIT(bit)) : ((var) & ~BIT(bit)))
+#define FIELD_PREP(mask, value) (((value)*LSB_GET(mask)) & (mask))
+#define WRITE_BIT(var, bit, set) ((var) = (set) ? ((var) | BIT(bit)) : ((var) & ~BIT(bit)))
 
 /* ---- Choice ----------------------------------------------------------------
  * A flag is "on" when it is a macro that expands to 1. SOCKHOST_ONE_1 holds a
@@ -70,8 +69,7 @@
  * LISTIFY(3, F, (;), x) is F(0, x); F(1, x); F(2, x). The count is a literal of
  * at most 32, or a macro of one. F takes at least one argument beside the index.
  */
-#define LISTIFY(count, F, separator, ...) \
-  SOCKHOST_LISTIFY(count, F, separator, __VA_ARGS__)
+#define LISTIFY(count, F, separator, ...) SOCKHOST_LISTIFY(count, F, separator, __VA_ARGS__)
 #define SOCKHOST_LISTIFY(count, F, separator, ...) \
   SOCKHOST_LISTIFY_##count(F, separator, __VA_ARGS__)
 #define SOCKHOST_LISTIFY_0(F, separator, ...)
@@ -140,8 +138,11 @@
   SOCKHOST_LISTIFY_31(F, separator, __VA_ARGS__) SOCKHOST_UNWRAP separator F(31, __VA_ARGS__)
 
 /* The number of arguments, 1 to 16. */
-#define NUM_VA_ARGS(...) SOCKHOST_ARGUMENT_17(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
-#define SOCKHOST_ARGUMENT_17(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, n, ...) n
+#define NUM_VA_ARGS(...) \
+  SOCKHOST_ARGUMENT_17(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define SOCKHOST_ARGUMENT_17(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, \
+                             a16, n, ...)                                                      \
+  n
 
 /* FOR_EACH(F, (;), x, y) is F(x); F(y), for 1 to 16 arguments. */
 #define FOR_EACH(F, separator, ...) \

@@ -10,7 +10,7 @@
 #define ZEPHYR_ZVFS_EVENTFD_H_
 
 #include <zephyr/types.h>
-
+/* The C library, now that the line above has chosen what it declares. */
 #include <sys/eventfd.h>
 
 #ifdef __cplusplus

@@ -8,7 +8,7 @@
 #define ZEPHYR_POSIX_ARPA_INET_H_
 
 #include <zephyr/net/socket.h>
-
+/* After the routes, not before. */
 #include <arpa/inet.h>
 
 #endif /* ZEPHYR_POSIX_ARPA_INET_H_ */

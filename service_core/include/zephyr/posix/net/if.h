@@ -8,7 +8,7 @@
 #define ZEPHYR_POSIX_NET_IF_H_
 
 #include <zephyr/net/socket.h>
-
+/* After the routes, not before. */
 #include <net/if.h>
 
 #endif /* ZEPHYR_POSIX_NET_IF_H_ */

@@ -8,7 +8,7 @@
 #define ZEPHYR_POSIX_NETINET_IN_H_
 
 #include <zephyr/net/socket.h>
-
+/* After the routes, not before. */
 #include <netinet/in.h>
 
 #endif /* ZEPHYR_POSIX_NETINET_IN_H_ */

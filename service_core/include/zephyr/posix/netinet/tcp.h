@@ -8,7 +8,7 @@
 #define ZEPHYR_POSIX_NETINET_TCP_H_
 
 #include <zephyr/net/socket.h>
-
+/* After the routes, not before. */
 #include <netinet/tcp.h>
 
 #endif /* ZEPHYR_POSIX_NETINET_TCP_H_ */

@@ -8,7 +8,7 @@
 #define ZEPHYR_POSIX_SYS_SELECT_H_
 
 #include <zephyr/net/socket.h>
-
+/* After the routes, not before. */
 #include <sys/select.h>
 
 #endif /* ZEPHYR_POSIX_SYS_SELECT_H_ */

@@ -8,7 +8,7 @@
 #define ZEPHYR_POSIX_SYS_SOCKET_H_
 
 #include <zephyr/net/socket.h>
-
+/* After the routes, not before. */
 #include <sys/socket.h>
 
 #endif /* ZEPHYR_POSIX_SYS_SOCKET_H_ */

@@ -1,0 +1,38 @@
+// The C API in a process that had no fd left when the host was made.
+#include <gmock/gmock.h>
+
+#include <cerrno>
+
+#include "tests/core/process_host_fixture.h"
+#include "tests/core/process_limits.h"
+#include "tests/core/sockets.h"
+
+namespace sockhost {
+namespace {
+
+// One test: a process has one host.
+TEST(FdlessHostTest, EveryCallIsRefused) {
+  const UniqueFd fd = EventFd(false);
+  {
+    const NoMoreFds limit;
+    ServiceHost::OfProcess();
+  }
+  const absl::Status status = ServiceHost::OfProcess().Start({});
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+
+  sockhost_service_definition definition{};
+  definition.name = "service";
+  definition.handler = [](net_socket_service_event*) {};
+  definition.capacity = 1;
+  const net_socket_service_desc* service = nullptr;
+  ASSERT_EQ(sockhost_service_define(&definition, &service), 0);
+  pollfd set[1] = {{fd.get(), POLLIN, 0}};
+  EXPECT_EQ(net_socket_service_register(service, set, 1, nullptr), -EIO);
+  EXPECT_EQ(net_socket_service_unregister(service), -EIO);
+  EXPECT_EQ(net_socket_service_close(service), -EIO);
+  EXPECT_EQ(sockhost_service_add(service, fd.get(), POLLIN, nullptr), -EIO);
+  EXPECT_EQ(sockhost_service_close_wait(service, -1), -EIO);
+}
+
+}  // namespace
+}  // namespace sockhost

@@ -1,0 +1,88 @@
+// The C API after the end of the host of the process.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <cerrno>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/core/process_host_fixture.h"
+#include "tests/core/sockets.h"
+
+namespace sockhost {
+namespace {
+
+using testing::Each;
+using testing::Eq;
+
+const net_socket_service_desc* Define(const char* name) {
+  sockhost_service_definition definition{};
+  definition.name = name;
+  definition.handler = [](net_socket_service_event*) {};
+  definition.capacity = 4;
+  const net_socket_service_desc* service = nullptr;
+  EXPECT_EQ(sockhost_service_define(&definition, &service), 0);
+  return service;
+}
+
+// Every way to change a set, each with what it returns.
+std::vector<int> CallEverything(const net_socket_service_desc* service, int fd) {
+  pollfd set[1] = {{fd, POLLIN, 0}};
+  const auto done = [](void*) { ADD_FAILURE() << "done was called"; };
+  return {net_socket_service_register(service, set, 1, nullptr),
+          net_socket_service_unregister(service),
+          net_socket_service_close(service),
+          sockhost_service_add(service, fd, POLLIN, nullptr),
+          sockhost_service_modify(service, fd, POLLIN),
+          sockhost_service_set_user_data(service, fd, nullptr),
+          sockhost_service_remove(service, fd),
+          sockhost_service_close(service, done, nullptr),
+          sockhost_service_close_wait(service, -1)};
+}
+
+// One test: a process has one end.
+TEST(StoppedHostTest, EveryCallIsRefusedAfterTheEndAndNoneHangsDuringIt) {
+  ServiceHost& host = ServiceHost::OfProcess();
+  ASSERT_TRUE(host.Start({}).ok());
+  const net_socket_service_desc* service = Define("service");
+  const UniqueFd fd = EventFd(false);
+  pollfd set[1] = {{fd.get(), POLLIN, 0}};
+  ASSERT_EQ(net_socket_service_register(service, set, 1, nullptr), 0);
+
+  // These wait for the thread again and again, until it is gone.
+  std::atomic<int> rounds{0};
+  std::vector<std::thread> waiters;
+  for (const char* name : {"first-waiter", "second-waiter"}) {
+    const net_socket_service_desc* waited = Define(name);
+    waiters.emplace_back([waited, &rounds] {
+      int result = 0;
+      while (result == 0) {
+        UniqueFd fd = EventFd(false);
+        result = sockhost_service_add(waited, fd.get(), POLLIN, nullptr);
+        if (result != 0) break;
+        result = sockhost_service_close_wait(waited, -1);
+        // Closed if, and only if, the call says so.
+        if (result == 0) fd.release();
+        ++rounds;
+      }
+      EXPECT_EQ(result, -EIO);
+    });
+  }
+  while (rounds < 100) std::this_thread::yield();
+  host.Stop();
+  for (std::thread& waiter : waiters) waiter.join();
+
+  EXPECT_THAT(CallEverything(service, fd.get()), Each(Eq(-EIO)));
+  EXPECT_TRUE(IsOpen(fd.get()));
+  // Services are still known, and errors of arguments still come first.
+  EXPECT_EQ(net_socket_service_register(nullptr, set, 1, nullptr), -EINVAL);
+  int visits = 0;
+  net_socket_service_foreach(
+      [](const net_socket_service_desc*, void* arg) { ++*static_cast<int*>(arg); }, &visits);
+  EXPECT_EQ(visits, 3);
+  EXPECT_EQ(sockhost_service_undefine(service), 0);
+}
+
+}  // namespace
+}  // namespace sockhost

@@ -1,0 +1,49 @@
+#include "server/socket_sample.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/built_in_services.h"
+
+namespace sockhost {
+namespace {
+
+using testing::ElementsAre;
+
+TEST(SocketSampleTest, HoldsEverySocketInTheOrderOfIds) {
+  ServiceHost host;
+  ASSERT_TRUE(DefineBuiltInServices(host).ok());
+  ASSERT_TRUE(host.Start({}).ok());
+  ListenerConfig config;
+  config.service = "echo";
+  config.address = SocketAddress::Parse("udp://127.0.0.1:0").value();
+  for (int i = 0; i < 4; ++i) {
+    config.name = absl::StrCat("l", i);
+    ASSERT_TRUE(host.CreateListener(config).ok());
+  }
+  // A later socket takes the place of an earlier one in the table.
+  ASSERT_TRUE(host.DeleteListener("l1", /*force=*/true, {}).ok());
+  config.name = "l4";
+  ASSERT_TRUE(host.CreateListener(config).ok());
+
+  const int64_t before = absl::GetCurrentTimeNanos();
+  const auto sample = TakeSample(host);
+  EXPECT_GE(sample->time_nanos, before);
+  EXPECT_LE(sample->time_nanos, absl::GetCurrentTimeNanos());
+  std::vector<SocketId> ids;
+  for (const SocketSnapshot& socket : sample->sockets) ids.push_back(socket.id);
+  EXPECT_THAT(ids, ElementsAre(1, 3, 4, 5));
+}
+
+TEST(SocketSampleTest, HostWithoutSocketsHasAnEmptyOne) {
+  ServiceHost host;
+  ASSERT_TRUE(host.Start({}).ok());
+  EXPECT_TRUE(TakeSample(host)->sockets.empty());
+}
+
+}  // namespace
+}  // namespace sockhost
