@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <ostream>
 #include <string>
 
 namespace sockhost::client {
@@ -14,6 +15,9 @@ struct Form {
   const char* target;
   const char* unix_path;
 };
+
+// Names the case in the output of gtest, which would print addresses of memory.
+void PrintTo(const Form& form, std::ostream* out) { *out << form.text; }
 
 class AdminAddressFormTest : public testing::TestWithParam<Form> {};
 
@@ -39,13 +43,13 @@ INSTANTIATE_TEST_SUITE_P(
                     Form{"[fe80::1%eth0]:7", "dns:///[fe80::1%25eth0]:7", ""},
                     Form{"host.example:7000", "dns:///host.example:7000", ""}));
 
-class AdminAddressErrorTest : public testing::TestWithParam<const char*> {};
+class AdminAddressErrorTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(AdminAddressErrorTest, NamesValueAndForms) {
   const auto address = ParseAdminAddress(GetParam());
   ASSERT_FALSE(address.ok()) << address->target;
   EXPECT_EQ(address.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(address.status().message()), HasSubstr(std::string("\"") + GetParam()));
+  EXPECT_THAT(std::string(address.status().message()), HasSubstr("\"" + GetParam()));
   EXPECT_THAT(std::string(address.status().message()), HasSubstr("tcp://HOST:PORT"));
 }
 

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <ostream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_join.h"
+#include "client/display_text.h"
 #include "client/rpc_error.h"
 
 namespace sockhost::client {
@@ -74,10 +77,12 @@ TEST(CommandLineTest, WatchFillsRequest) {
   EXPECT_EQ(parsed.arguments().sample_count, 3);
 }
 
-class GlobalFlagsTest : public testing::TestWithParam<std::vector<const char*>> {};
+class GlobalFlagsTest : public testing::TestWithParam<std::vector<std::string>> {};
 
 TEST_P(GlobalFlagsTest, StandAnywhere) {
-  const Parsed parsed(GetParam());
+  std::vector<const char*> words;
+  for (const std::string& word : GetParam()) words.push_back(word.c_str());
+  const Parsed parsed(words);
   ASSERT_EQ(parsed.verb(), "listener list") << parsed.result.text;
   EXPECT_EQ(parsed.arguments().host.unix_path, "/a");
   EXPECT_EQ(parsed.arguments().timeout, absl::Milliseconds(100));
@@ -87,11 +92,11 @@ TEST_P(GlobalFlagsTest, StandAnywhere) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, GlobalFlagsTest,
-    testing::Values(std::vector<const char*>{"--host", "unix:/a", "--timeout", "100ms", "-o",
+    testing::Values(std::vector<std::string>{"--host", "unix:/a", "--timeout", "100ms", "-o",
                                              "json", "--no-headers", "listener", "list"},
-                    std::vector<const char*>{"listener", "--host=unix:/a", "--timeout=100ms",
+                    std::vector<std::string>{"listener", "--host=unix:/a", "--timeout=100ms",
                                              "--output", "json", "list", "--no-headers"},
-                    std::vector<const char*>{"listener", "list", "--host", "unix:/a", "--timeout",
+                    std::vector<std::string>{"listener", "list", "--host", "unix:/a", "--timeout",
                                              "100ms", "-ojson", "--no-headers"}));
 
 TEST(CommandLineTest, ResourceMayBeCalledLikeVerb) {
@@ -153,6 +158,11 @@ struct Mistake {
   std::vector<const char*> words;
   const char* text;
 };
+
+// Names the case in the output of gtest, which would print addresses of memory.
+void PrintTo(const Mistake& mistake, std::ostream* out) {
+  *out << Printable(absl::StrJoin(mistake.words, " "));
+}
 
 class CommandLineMistakeTest : public testing::TestWithParam<Mistake> {};
 

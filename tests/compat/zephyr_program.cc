@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "gtest/gtest.h"
 
@@ -29,8 +30,11 @@ ZephyrProgram::ZephyrProgram(const std::string& path) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, their_end.get(), STDOUT_FILENO);
   char* const arguments[] = {const_cast<char*>(path.c_str()), nullptr};
-  EXPECT_EQ(posix_spawn(&pid_, path.c_str(), &actions, nullptr, arguments, environ), 0) << path;
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, path.c_str(), &actions, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
+  EXPECT_EQ(error, 0) << path << ": " << std::strerror(error);
+  if (error == 0) pid_ = pid;
 }
 
 ZephyrProgram::~ZephyrProgram() {
@@ -63,11 +67,15 @@ int ZephyrProgram::WaitForNumberAfter(const std::string& text) {
   return std::atoi(output_.c_str() + at);
 }
 
-void ZephyrProgram::Signal(int signal) const { kill(pid_, signal); }
+void ZephyrProgram::Signal(int signal) const {
+  // kill(2) takes other numbers for groups of processes, and -1 for all.
+  if (pid_ > 0) kill(pid_, signal);
+}
 
 int ZephyrProgram::Wait() {
   while (ReadSome()) {
   }
+  if (pid_ <= 0) return -1;
   int status = 0;
   EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
   pid_ = -1;

@@ -143,6 +143,7 @@ class ConnectionsTest : public testing::Test {
   ConnectionsTest() {
     EXPECT_TRUE(acceptor_.Listen(Unix(path_)).ok());
     grpc::ServerBuilder builder;
+    builder.RegisterService(&service_);
     acceptor_.Attach(builder);
     server_ = builder.BuildAndStart();
     EXPECT_NE(server_, nullptr);
@@ -157,6 +158,7 @@ class ConnectionsTest : public testing::Test {
   const TemporaryFolder folder_;
   const std::string path_ = folder_.Path("admin.sock");
   AdminAcceptor acceptor_{2};
+  v1::AdminService::CallbackService service_;
   std::unique_ptr<grpc::Server> server_;
 };
 

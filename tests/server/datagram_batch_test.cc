@@ -1,6 +1,8 @@
 #include "server/datagram_batch.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <string>
@@ -77,12 +79,20 @@ TEST_F(DatagramBatchTest, CanBeUsedAgainAndAgain) {
   }
 }
 
-// The kernel refuses one that is longer than the whole send buffer (EMSGSIZE).
+// Whoever forges a source port of 0 cannot be answered (EINVAL).
 TEST_F(DatagramBatchTest, DatagramThatIsRefusedIsDroppedAndTheOthersGo) {
-  const int small = 1;
-  setsockopt(ours_.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+  const UniqueFd forger(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP));
+  if (!forger.valid()) GTEST_SKIP() << "raw sockets need CAP_NET_RAW";
+  sockaddr_storage to;
+  const socklen_t length = Address().ToSockaddr(to);
+  udphdr header{};
+  header.dest = htons(Address().port());
+  header.len = htons(sizeof(header));
+
   SendText(peer_.get(), "before");
-  SendText(peer_.get(), std::string(60'000, 'x'));
+  ASSERT_EQ(
+      sendto(forger.get(), &header, sizeof(header), 0, reinterpret_cast<sockaddr*>(&to), length),
+      static_cast<ssize_t>(sizeof(header)));
   SendText(peer_.get(), "after");
   ASSERT_EQ(batch_.Receive(ours_.get()), 3u);
   batch_.SendBack(ours_.get(), 3);
