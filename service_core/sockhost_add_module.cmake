@@ -20,13 +20,11 @@ endfunction()
 # no other symbol.
 function(sockhost_offer_module_api target)
   set(list ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/module_api.list)
-  # Overrides know targets by their real names only.
-  get_target_property(core sockhost::core ALIASED_TARGET)
-  if(NOT core)
-    set(core sockhost::core)
-  endif()
-  target_link_libraries(${target} PRIVATE ${core})
-  set_property(TARGET ${target} APPEND PROPERTY LINK_LIBRARY_OVERRIDE WHOLE_ARCHIVE,${core})
+  target_link_libraries(${target} PRIVATE sockhost::core)
+  # An option, not a link feature: the program may link the core in other ways as
+  # well, and two whole archives would clash.
+  target_link_options(${target} PRIVATE
+    "SHELL:-Wl,--whole-archive \"$<TARGET_FILE:sockhost::core>\" -Wl,--no-whole-archive")
   target_link_options(${target} PRIVATE -Wl,--export-dynamic-symbol-list=${list})
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${list})
 endfunction()

@@ -904,12 +904,15 @@ TEST_F(ServiceLoopTest, ReusedNumberIsNeverServedForTheOldService) {
   const auto old_service = NewRecordingService();
   const auto new_service = NewRecordingService();
   UniqueFd fd = EventFd(false);
-  const StopOnExit stop(loop_);
-  Register(*old_service, fd.get(), old_calls);
   // Readable at once, in place of the closed one.
   const UniqueFd other = EventFd(true);
-  ASSERT_EQ(dup3(other.get(), fd.get(), O_CLOEXEC), fd.get());
-  Register(*new_service, fd.get(), new_calls);
+  const StopOnExit stop(loop_);
+  Register(*old_service, fd.get(), old_calls);
+  {
+    const ServiceThreadHold hold(loop_);
+    ASSERT_EQ(dup3(other.get(), fd.get(), O_CLOEXEC), fd.get());
+    Register(*new_service, fd.get(), new_calls);
+  }
   EXPECT_TRUE(Becomes([&] { return new_calls.count(); }, Eq(1u)));
   FinishTurns();
   EXPECT_EQ(old_calls.count(), 0u);
