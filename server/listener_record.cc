@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "resource_name.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -35,6 +36,18 @@ bool IsLabelKey(absl::string_view key) {
          (absl::ascii_islower(last) || absl::ascii_isdigit(last));
 }
 
+void ClearOutputOnly(v1::Listener& listener) {
+  listener.clear_uid();
+  listener.clear_effective_address();
+  listener.clear_effective_backlog();
+  listener.clear_state();
+  listener.clear_state_reason();
+  listener.clear_etag();
+  listener.clear_create_time();
+  listener.clear_update_time();
+  listener.clear_counters();
+}
+
 }  // namespace
 
 absl::Status ValidateListenerTexts(const v1::Listener& listener) {
@@ -57,11 +70,14 @@ absl::Status ValidateListenerTexts(const v1::Listener& listener) {
   return absl::OkStatus();
 }
 
-std::shared_ptr<const ListenerRecord> MakeListenerRecord(const v1::Listener& listener) {
+std::shared_ptr<const ListenerRecord> MakeListenerRecord(absl::string_view id,
+                                                         const v1::Listener& listener) {
   auto record = std::make_shared<ListenerRecord>();
+  record->declared = listener;
+  ClearOutputOnly(record->declared);
+  record->declared.set_name(ListenerName(id));
+  record->declared.set_service(ServiceName(ServiceId(listener.service())));
   record->uid = MakeUuid();
-  record->display_name = listener.display_name();
-  record->labels.insert(listener.labels().begin(), listener.labels().end());
   // Opaque to clients; it only has to differ after each change.
   record->etag = absl::StrCat("\"", MakeUuid().substr(0, 18), "\"");
   record->create_time_nanos = record->update_time_nanos = absl::GetCurrentTimeNanos();

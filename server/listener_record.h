@@ -3,11 +3,11 @@
 #define SOCKHOST_SERVER_LISTENER_RECORD_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "sockhost/listener_config.h"
 #include "sockhost/v1/listener.pb.h"
 
@@ -15,9 +15,9 @@ namespace sockhost {
 
 // Kept with the listener in the core, so that the two come and go together.
 struct ListenerRecord : ListenerAttachment {
+  // What the client asked for: no output-only field is set, the name is.
+  v1::Listener declared;
   std::string uid;
-  std::string display_name;
-  std::map<std::string, std::string> labels;
   std::string etag;
   int64_t create_time_nanos = 0;
   int64_t update_time_nanos = 0;
@@ -26,8 +26,9 @@ struct ListenerRecord : ListenerAttachment {
 // Checks display_name and labels. Error: FIELD_INVALID with the field.
 absl::Status ValidateListenerTexts(const v1::Listener& listener);
 
-// A new record of `listener`: texts copied; uid, etag and times made.
-std::shared_ptr<const ListenerRecord> MakeListenerRecord(const v1::Listener& listener);
+// A new record of `listener`, to be known as `id`; uid, etag and times are made.
+std::shared_ptr<const ListenerRecord> MakeListenerRecord(absl::string_view id,
+                                                         const v1::Listener& listener);
 
 // A random UUID (RFC 9562, version 4) in text form.
 std::string MakeUuid();

@@ -86,17 +86,12 @@ void Encode(const ListenerSnapshot& snapshot, v1::Listener& out) {
   const ListenerConfig& config = *snapshot.config;
   // The admin API makes every listener of this process, each with its record.
   const auto& record = static_cast<const ListenerRecord&>(*config.attachment);
-  out.set_name(ListenerName(config.name));
+  out = record.declared;
   out.set_uid(record.uid);
-  out.set_display_name(record.display_name);
-  out.mutable_labels()->insert(record.labels.begin(), record.labels.end());
-  out.set_service(ServiceName(config.service));
+  // As it was understood: numbers have one spelling.
   out.set_address(config.address.ToString());
   out.set_effective_address(snapshot.effective_address.ToString());
-  out.set_backlog(config.backlog);
   out.set_effective_backlog(snapshot.effective_backlog);
-  out.set_max_connections(config.max_connections);
-  out.set_ipv6_only(config.ipv6_only);
   out.set_state(EncodeState(snapshot.state));
   out.set_state_reason(snapshot.state_reason);
   out.set_etag(record.etag);

@@ -69,7 +69,7 @@ SocketAddress AdminApi::CreateListener(const std::string& id, const std::string&
   config.service = service;
   config.address = SocketAddress::Parse(address).value();
   // Every listener that the admin API shows has one.
-  config.attachment = MakeListenerRecord({});
+  config.attachment = MakeListenerRecord(config.name, {});
   return host_.CreateListener(config).value().effective_address;
 }
 

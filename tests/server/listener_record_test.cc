@@ -72,15 +72,21 @@ TEST(ListenerRecordTest, WrongLabelsAreRefused) {
 TEST(ListenerRecordTest, RecordHoldsTheTextsAndIsNew) {
   v1::Listener listener = WithLabel("env", "test");
   listener.set_display_name("Web");
+  listener.set_service("echo");
   listener.set_uid("not mine");
+  listener.set_state_reason("not mine");
   const int64_t before = absl::GetCurrentTimeNanos();
-  const auto record = MakeListenerRecord(listener);
-  EXPECT_EQ(record->display_name, "Web");
-  EXPECT_THAT(record->labels, ElementsAre(Pair("env", "test")));
+  const auto record = MakeListenerRecord("web", listener);
+  EXPECT_EQ(record->declared.name(), "listeners/web");
+  EXPECT_EQ(record->declared.service(), "services/echo");
+  EXPECT_EQ(record->declared.display_name(), "Web");
+  EXPECT_EQ(record->declared.uid(), "");
+  EXPECT_EQ(record->declared.state_reason(), "");
+  EXPECT_THAT(record->declared.labels(), ElementsAre(Pair("env", "test")));
   EXPECT_NE(record->uid, "not mine");
   EXPECT_GE(record->create_time_nanos, before);
   EXPECT_EQ(record->create_time_nanos, record->update_time_nanos);
-  const auto another = MakeListenerRecord(listener);
+  const auto another = MakeListenerRecord("web", listener);
   EXPECT_NE(record->uid, another->uid);
   EXPECT_NE(record->etag, another->etag);
 }

@@ -83,8 +83,14 @@ TEST(ProtoEncodingTest, TimeIsSplitIntoSecondsAndNanos) {
 TEST(ProtoEncodingTest, Listener) {
   auto record = std::make_shared<ListenerRecord>();
   record->uid = "uid";
-  record->display_name = "Web";
-  record->labels = {{"env", "test"}};
+  record->declared.set_name("listeners/web");
+  record->declared.set_display_name("Web");
+  (*record->declared.mutable_labels())["env"] = "test";
+  record->declared.set_service("services/echo");
+  record->declared.set_address("tcp://[0:0::0]:0");
+  record->declared.set_backlog(5);
+  record->declared.set_max_connections(6);
+  record->declared.set_ipv6_only(true);
   record->etag = "\"1\"";
   record->create_time_nanos = 1'000'000'000;
   record->update_time_nanos = 2'000'000'000;
@@ -92,9 +98,6 @@ TEST(ProtoEncodingTest, Listener) {
   config->name = "web";
   config->service = "echo";
   config->address = SocketAddress::Parse("tcp://[::]:0").value();
-  config->backlog = 5;
-  config->max_connections = 6;
-  config->ipv6_only = true;
   config->attachment = record;
   ListenerSnapshot snapshot;
   snapshot.config = config;

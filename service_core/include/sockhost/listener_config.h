@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sockhost/counters.h"
+#include "sockhost/service_parameters.h"
 #include "sockhost/socket_address.h"
 
 namespace sockhost {
@@ -26,6 +27,8 @@ struct ListenerConfig {
   int backlog = 0;
   int max_connections = 0;
   bool ipv6_only = false;
+  // For the service; nullptr if it takes none.
+  std::shared_ptr<const ServiceParameters> parameters;
   std::shared_ptr<const ListenerAttachment> attachment;
 };
 

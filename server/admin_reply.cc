@@ -1,0 +1,26 @@
+#include "admin_reply.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "grpc_status.h"
+
+namespace sockhost {
+
+grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpcStatus(status));
+  return reactor;
+}
+
+void OneReply::Finish(const absl::Status& status) {
+  if (!finished_.exchange(true)) reactor_->Finish(ToGrpcStatus(status));
+}
+
+std::string Shown(absl::string_view text) { return absl::CHexEscape(text.substr(0, 128)); }
+
+absl::Status NotFound(Reason reason, absl::string_view kind, absl::string_view name) {
+  return Error(reason, absl::StrCat(kind, " \"", Shown(name), "\" does not exist"),
+               {{std::string(kind), Shown(name)}}, "name");
+}
+
+}  // namespace sockhost

@@ -1,0 +1,40 @@
+// How the methods of AdminService answer.
+#ifndef SOCKHOST_SERVER_ADMIN_REPLY_H_
+#define SOCKHOST_SERVER_ADMIN_REPLY_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <atomic>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+
+// Finishes a call at once.
+grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl::Status& status);
+
+// Finishes a call once, from whichever thread is first.
+class OneReply {
+ public:
+  explicit OneReply(grpc::ServerUnaryReactor* reactor) : reactor_(reactor) {}
+  void Finish(const absl::Status& status);
+
+ private:
+  grpc::ServerUnaryReactor* const reactor_;
+  std::atomic<bool> finished_{false};
+};
+
+// What a client sent, fit for a message: printable, and short enough for the
+// metadata of an answer.
+std::string Shown(absl::string_view text);
+
+// `reason` is LISTENER_NOT_FOUND or alike; `kind` is "listener" or alike.
+absl::Status NotFound(Reason reason, absl::string_view kind, absl::string_view name);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_ADMIN_REPLY_H_
