@@ -93,13 +93,15 @@ void Serve(AdminAcceptor& acceptor, int stop_fd, int poll_ms,
   }
 }
 
+// What programs have registered is not waited for: they are not told of the drain,
+// and their listening sockets would outlast every deadline.
 void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor, StopSignals& signals) {
   signals.EndProcessAfter(config.drain_timeout + kStopLimit);
   host.StopAccepting();
   const absl::Time deadline = absl::Now() + config.drain_timeout;
   // A second signal is not ours: it ends the process.
   Serve(acceptor, /*stop_fd=*/-1, kDrainPollMs,
-        [&] { return host.sockets() == 0 || absl::Now() >= deadline; });
+        [&] { return host.sockets_of_listeners() == 0 || absl::Now() >= deadline; });
 }
 
 int Run(const Config& config) {
@@ -154,7 +156,7 @@ int Run(const Config& config) {
   signals.Take();
 
   LogLine(LogLevel::kInfo,
-          absl::StrCat("stopping: drains ", host.sockets(), " sockets for at most ",
+          absl::StrCat("stopping: drains ", host.sockets_of_listeners(), " sockets for at most ",
                        absl::FormatDuration(config.drain_timeout)));
   (*server)->SetServing(false);
   Drain(config, host, acceptor, signals);

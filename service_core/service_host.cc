@@ -126,6 +126,12 @@ std::optional<SocketSnapshot> ServiceHost::FindSocket(SocketId id) const {
 }
 
 size_t ServiceHost::sockets() const { return parts_->table.size(); }
+size_t ServiceHost::sockets_of_listeners() const {
+  const size_t registered = parts_->table.registered();
+  const size_t all = parts_->table.size();
+  // Two reads: a socket may have come or gone in between.
+  return all > registered ? all - registered : 0;
+}
 size_t ServiceHost::max_sockets() const { return parts_->table.max_sockets(); }
 
 LoopStatistics ServiceHost::Statistics() const {

@@ -171,6 +171,8 @@ class SocketTable {
   // How many sockets `service` has: registered ones, and all.
   std::pair<int, int> CountSockets(const Service& service) const;
   size_t size() const { return size_.load(std::memory_order_relaxed); }
+  // Of these, registered by programs.
+  size_t registered() const { return registered_.load(std::memory_order_relaxed); }
   size_t max_sockets() const { return max_sockets_.load(std::memory_order_relaxed); }
   int64_t closed_behind() const { return closed_behind_.load(std::memory_order_relaxed); }
 

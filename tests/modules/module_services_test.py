@@ -104,7 +104,8 @@ class ListenerOfAModuleTest(DaemonTestCase):
 class ThrowingHandlerTest(DaemonTestCase):
     """An exception that leaves a handler must not end the service thread."""
 
-    flags = module("throwing_handler")
+    # A drain that waits for nothing has no use for it.
+    flags = (*module("throwing_handler"), "--drain-timeout", "1h")
 
     def exceptions(self, service):
         return self.admin.get_service(f"services/{service}").counters.handler_exceptions
@@ -139,6 +140,11 @@ class ThrowingHandlerTest(DaemonTestCase):
         peer.send(b"throw")
         self.assert_echo(peer)
         self.assertEqual(self.exceptions("thrower"), 1)
+
+    def test_drain_does_not_wait_for_registered_sockets(self):
+        self.assertEqual(len(self.admin.sockets("role = REGISTERED")), 1)
+        self.daemon.signal()
+        self.assertEqual(self.daemon.wait(), 0)
 
     def test_registered_socket_goes_on(self):
         [port] = self.admin.sockets('service="services/throwing_port"')

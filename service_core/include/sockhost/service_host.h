@@ -98,6 +98,8 @@ class ServiceHost {
   void ForEachSocket(const std::function<void(SocketSnapshot&&)>& visit) const;
   std::optional<SocketSnapshot> FindSocket(SocketId id) const;
   size_t sockets() const;
+  // Those of listeners: not what programs have registered.
+  size_t sockets_of_listeners() const;
   size_t max_sockets() const;
 
   LoopStatistics Statistics() const;
