@@ -29,6 +29,7 @@ const sockhost_service_definition kDiscardService = {
     .capacity = 0,
     .connection_events = POLLIN,
     .free_user_data = nullptr,
+    .keeps_connections = 0,
 };
 
 }  // namespace sockhost

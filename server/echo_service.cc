@@ -75,6 +75,7 @@ const sockhost_service_definition kEchoService = {
     .capacity = 0,
     .connection_events = POLLIN,
     .free_user_data = FreeBacklog,
+    .keeps_connections = 0,
 };
 
 }  // namespace sockhost

@@ -24,10 +24,9 @@ constexpr FilterWord WordOf(absl::string_view name, Enum value) {
 
 // The names of socket.proto; a test compares them.
 constexpr FilterWord kRoles[] = {
-    WordOf("LISTENING", Role::kListening),
-    WordOf("CONNECTION", Role::kConnection),
-    WordOf("DATAGRAM", Role::kDatagram),
-    WordOf("REGISTERED", Role::kRegistered),
+    WordOf("LISTENING", Role::kListening), WordOf("CONNECTION", Role::kConnection),
+    WordOf("DATAGRAM", Role::kDatagram),   WordOf("REGISTERED", Role::kRegistered),
+    WordOf("UPSTREAM", Role::kUpstream),
 };
 constexpr FilterWord kProtocols[] = {
     WordOf("PROTOCOL_UNSPECIFIED", Protocol::kNone),

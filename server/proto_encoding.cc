@@ -30,6 +30,8 @@ v1::Socket::Role EncodeRole(Role role) {
       return v1::Socket::DATAGRAM;
     case Role::kRegistered:
       return v1::Socket::REGISTERED;
+    case Role::kUpstream:
+      return v1::Socket::UPSTREAM;
   }
   return v1::Socket::ROLE_UNSPECIFIED;
 }

@@ -205,7 +205,7 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
   if (reported == 0) {
     // EPOLLRDHUP, which the loop asks for itself on connections: the peer has
     // closed. Or the mask was changed since the kernel reported.
-    if (slot.role == Role::kConnection) CloseIfPeerIsGone(slot, ready);
+    CloseIfPeerIsGone(slot, ready);
     return;
   }
 
@@ -234,11 +234,10 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
     ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::handler_exceptions); });
   }
   if (slot.id.load(std::memory_order_relaxed) != id) return;
-  if (slot.role == Role::kConnection) {
-    // Nobody knows how far the handler came: the peer must not wait for the rest.
-    if (threw) return table_.RemoveSlot(slot, Fate::kClose);
-    CloseIfPeerIsGone(slot, ready);
-  }
+  const bool has_peer = slot.role == Role::kConnection || slot.role == Role::kUpstream;
+  // Nobody knows how far the handler came: the peer must not wait for the rest.
+  if (threw && has_peer) return table_.RemoveSlot(slot, Fate::kClose);
+  CloseIfPeerIsGone(slot, ready);
   if (slot.id.load(std::memory_order_relaxed) == id) GuardAgainstSpinning(slot);
 }
 
@@ -284,6 +283,7 @@ void ServiceLoop::Account(SocketSlot& slot, uint32_t ready, int64_t started, int
 }
 
 void ServiceLoop::CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready) {
+  if (slot.role != Role::kConnection || slot.service->keeps_connections) return;
   const bool failed = ready & (EPOLLHUP | EPOLLERR);
   if (!slot.end_of_stream && !failed && !(ready & EPOLLRDHUP)) return;
   const bool reads = slot.events.load(std::memory_order_relaxed) & EPOLLIN;

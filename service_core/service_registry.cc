@@ -95,6 +95,7 @@ absl::StatusOr<std::shared_ptr<Service>> ServiceRegistry::Define(
   service->kind = kind;
   service->handler = definition.handler;
   service->free_user_data = definition.free_user_data;
+  service->keeps_connections = definition.keeps_connections != 0;
   service->connection_events =
       static_cast<uint16_t>(definition.connection_events ? definition.connection_events : POLLIN);
 

@@ -27,6 +27,7 @@ struct Service {
   net_socket_service_handler_t handler = nullptr;
   void (*free_user_data)(void* user_data) = nullptr;
   uint32_t connection_events = 0;
+  bool keeps_connections = false;
   const net_socket_service_desc* descriptor = nullptr;
 
   // Storage of `descriptor` if it was defined at run time.

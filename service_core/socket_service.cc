@@ -243,4 +243,18 @@ void sockhost_socket_count_dropped(int fd, size_t messages) {
   });
 }
 
+void sockhost_socket_count_connect_failure(int fd) {
+  SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
+  if (!slot) return;
+  sockhost::ForEachBlock(*slot, [](CounterBlock& block) { block.Add(Counter::connect_failures); });
+}
+
+void sockhost_socket_count_skipped(int fd, size_t upstreams) {
+  SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
+  if (!slot || upstreams == 0) return;
+  sockhost::ForEachBlock(*slot, [upstreams](CounterBlock& block) {
+    block.Add(Counter::skipped_upstreams, static_cast<int64_t>(upstreams));
+  });
+}
+
 }  // extern "C"

@@ -23,14 +23,20 @@ static_assert(POLLERR == EPOLLERR && POLLHUP == EPOLLHUP && POLLRDHUP == EPOLLRD
 // How many sockets are copied before the mutex is let go.
 constexpr uint32_t kSnapshotChunk = 32;
 
-uint32_t EpollEvents(Polling polling, Role role, uint32_t events) {
+uint32_t EpollEvents(const SocketSlot& slot, uint32_t events) {
+  const Polling polling = slot.polling.load(std::memory_order_relaxed);
   // Once reported, a one-shot entry is silent, POLLHUP included; an entry
   // without interest is not: it reports POLLHUP for ever.
   if (polling == Polling::kMasked) return EPOLLONESHOT;
   if (polling == Polling::kEdge) events |= EPOLLET;
+  if (slot.service->keeps_connections) {
+    // Of a pause of the service, which knows already what it will do with the end.
+    const bool idle = slot.role != Role::kRegistered && !(events & (EPOLLIN | EPOLLOUT));
+    return idle ? events | EPOLLET : events;
+  }
   // Connections that are read: to close them when the peer has closed. The others
   // would be reported for ever.
-  if (role == Role::kConnection && (events & EPOLLIN)) events |= EPOLLRDHUP;
+  if (slot.role == Role::kConnection && (events & EPOLLIN)) events |= EPOLLRDHUP;
   return events;
 }
 
@@ -149,8 +155,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   const SocketId id = next_id_;
   slot->id.store(id, std::memory_order_release);
 
-  const int error =
-      epoll_.Add(spec.fd, EpollEvents(spec.polling, spec.role, spec.events), slot->key());
+  const int error = epoll_.Add(spec.fd, EpollEvents(*slot, spec.events), slot->key());
   if (error != 0) {
     slot->id.store(0, std::memory_order_release);
     free_slots_.push_back(slot->index);
@@ -276,7 +281,8 @@ void SocketTable::StopAccepting(Listener& listener) {
     listener.withdrawn = true;
     listener.BeginDraining();
     for (SocketSlot* slot : SlotsOfLocked(listener)) {
-      if (slot->role != Role::kConnection) RemoveLocked(*slot, Fate::kClose);
+      const bool accepts = slot->role == Role::kListening || slot->role == Role::kDatagram;
+      if (accepts) RemoveLocked(*slot, Fate::kClose);
     }
   }
   epoll_.Wake();
@@ -288,7 +294,11 @@ void SocketTable::RunAfterReapLocked(absl::AnyInvocable<void()> done) {
 }
 
 void SocketTable::Reap() {
-  if (!reap_needed_.load(std::memory_order_acquire)) return;
+  // Freeing what belongs to one socket can remove another.
+  while (reap_needed_.load(std::memory_order_acquire)) ReapOnce();
+}
+
+void SocketTable::ReapOnce() {
   std::vector<Retired> retired;
   std::vector<absl::AnyInvocable<void()>> after;
   {
@@ -450,12 +460,11 @@ bool SocketTable::IsStillPolledLocked(const SocketSlot& slot) const {
   }
   // An entry belongs to a number and a file. Inodes alone tell no two eventfds apart.
   const uint32_t events = slot.events.load(std::memory_order_relaxed);
-  return epoll_.Modify(slot.fd, EpollEvents(polling, slot.role, events), slot.key()) == 0;
+  return epoll_.Modify(slot.fd, EpollEvents(slot, events), slot.key()) == 0;
 }
 
 int SocketTable::ApplyEventsLocked(SocketSlot& slot, uint32_t events) {
-  const Polling polling = slot.polling.load(std::memory_order_relaxed);
-  const int error = epoll_.Modify(slot.fd, EpollEvents(polling, slot.role, events), slot.key());
+  const int error = epoll_.Modify(slot.fd, EpollEvents(slot, events), slot.key());
   if (error != 0) return -error;
   slot.events.store(events, std::memory_order_relaxed);
   if (slot.pev_index >= 0) {
@@ -492,8 +501,7 @@ bool SocketTable::RebuildEpoll() {
   for (uint32_t i = 0; i < end; ++i) {
     SocketSlot& slot = Slot(i);
     if (slot.id.load(std::memory_order_relaxed) == 0) continue;
-    const uint32_t events = EpollEvents(slot.polling.load(std::memory_order_relaxed), slot.role,
-                                        slot.events.load(std::memory_order_relaxed));
+    const uint32_t events = EpollEvents(slot, slot.events.load(std::memory_order_relaxed));
     if (epoll_.Add(slot.fd, events, slot.key()) != 0) {
       RemoveLocked(slot, Fate::kLeaveOpen);
     }

@@ -236,6 +236,7 @@ class SocketTable {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<SocketSlot*> SlotsOfLocked(const Listener& listener)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReapOnce();
   void RunAfterReapLocked(absl::AnyInvocable<void()> done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SocketSnapshot SnapshotLocked(SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

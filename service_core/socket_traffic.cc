@@ -41,7 +41,8 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated) {
     slot->end_of_stream |= !IsRetry(saved.value()) && slot->role == Role::kConnection;
     return CountFailure(*slot, saved.value(), Counter::receive_errors);
   }
-  if (result == 0 && slot->role == Role::kConnection) {
+  const bool is_upstream_stream = slot->role == Role::kUpstream && slot->protocol != Protocol::kUdp;
+  if (result == 0 && (slot->role == Role::kConnection || is_upstream_stream)) {
     slot->end_of_stream = true;
     return;
   }

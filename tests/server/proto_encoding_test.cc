@@ -193,10 +193,9 @@ TEST(ProtoEncodingTest, SocketWithoutListenerPeerAndEvents) {
 
 TEST(ProtoEncodingTest, RolesAndProtocols) {
   const std::map<Role, v1::Socket::Role> kRoles = {
-      {Role::kListening, v1::Socket::LISTENING},
-      {Role::kConnection, v1::Socket::CONNECTION},
-      {Role::kDatagram, v1::Socket::DATAGRAM},
-      {Role::kRegistered, v1::Socket::REGISTERED},
+      {Role::kListening, v1::Socket::LISTENING}, {Role::kConnection, v1::Socket::CONNECTION},
+      {Role::kDatagram, v1::Socket::DATAGRAM},   {Role::kRegistered, v1::Socket::REGISTERED},
+      {Role::kUpstream, v1::Socket::UPSTREAM},
   };
   for (const auto& [role, encoded] : kRoles) {
     SocketSnapshot snapshot = Connection();

@@ -57,7 +57,9 @@ namespace sockhost {
   X(masked_nanos, kSum)               \
   X(stale_events, kSum)               \
   X(slow_handler_calls, kSum)         \
-  X(handler_exceptions, kSum)
+  X(handler_exceptions, kSum)         \
+  X(connect_failures, kSum)           \
+  X(skipped_upstreams, kSum)
 
 #define SOCKHOST_COUNTERS(X) SOCKHOST_HOT_COUNTERS(X) SOCKHOST_RARE_COUNTERS(X)
 

@@ -40,6 +40,10 @@ struct sockhost_service_definition {
   /* Called on the service thread when a socket of this service that carries
    * user_data other than NULL goes away; frees it. NULL: nothing to free. */
   void (*free_user_data)(void *user_data);
+  /* Nonzero: the service closes its connections itself, in every case. The host
+   * does not look for peers that have closed, and POLLHUP and POLLERR of a
+   * connection that is asked for neither POLLIN nor POLLOUT are reported once. */
+  int keeps_connections;
 };
 
 /*
@@ -90,6 +94,8 @@ int sockhost_service_close(const struct net_socket_service_desc *service, void (
  */
 int sockhost_service_close_wait(const struct net_socket_service_desc *service, int timeout_ms);
 
+struct sockaddr;
+
 /* ---- Connections of listeners, inside a handler -------------------------- */
 
 /*
@@ -111,11 +117,31 @@ int sockhost_socket_set_user_data(int fd, void *user_data);
 /* Closes the socket when the handler returns. */
 int sockhost_socket_close(int fd);
 
+/*
+ * Opens a socket of `type` (SOCK_STREAM or SOCK_DGRAM) for the listener of
+ * `of_fd`, connects it to `address` without waiting, and polls it for `events`
+ * with the same service. The host owns it as it owns a connection; it is shown
+ * with role UPSTREAM and goes with the listener. POLLOUT tells that a connect has
+ * ended, SO_ERROR how.
+ *
+ * Returns the fd, or a negative errno: that of socket(2) or connect(2); -ENOENT:
+ * `of_fd` is not the service's, or its listener is being deleted; -ENOSPC: the
+ * host's limit of sockets. On error `user_data` is not freed.
+ */
+int sockhost_socket_connect(int of_fd, int type, const struct sockaddr *address,
+                            unsigned int address_length, short events, void *user_data);
+
 /* Nonzero if the socket exchanges datagrams. */
 int sockhost_socket_is_datagram(int fd);
 
 /* Counts datagrams that the service dropped on purpose. */
 void sockhost_socket_count_dropped(int fd, size_t messages);
+
+/* Counts a connection to an upstream that failed. */
+void sockhost_socket_count_connect_failure(int fd);
+
+/* Counts upstreams that were passed over because they failed lately. */
+void sockhost_socket_count_skipped(int fd, size_t upstreams);
 
 /* ---- Datagrams in batches -------------------------------------------------- */
 

@@ -14,7 +14,7 @@ namespace sockhost {
 // Counted up from 1 in each process, never reused. 0 is no socket.
 using SocketId = int64_t;
 
-enum class Role : uint8_t { kListening, kConnection, kDatagram, kRegistered };
+enum class Role : uint8_t { kListening, kConnection, kDatagram, kRegistered, kUpstream };
 
 // A copy; plain data.
 struct SocketSnapshot {
