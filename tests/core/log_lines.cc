@@ -8,21 +8,31 @@
 namespace sockhost {
 namespace {
 
-// A sink carries no state of its own.
-std::mutex mutex;
-std::vector<std::string> captured;
+// A sink carries no state of its own. Never destroyed: the threads of a host log until
+// the process is gone, and one that fetched the sink calls it after SetLogSink too.
+struct Captured {
+  std::mutex mutex;
+  std::vector<std::string> lines;
+};
+
+Captured& TheCaptured() {
+  static auto* captured = new Captured;
+  return *captured;
+}
 
 void Capture(LogLevel, absl::string_view message) {
-  const std::lock_guard<std::mutex> lock(mutex);
-  captured.emplace_back(message);
+  Captured& captured = TheCaptured();
+  const std::lock_guard<std::mutex> lock(captured.mutex);
+  captured.lines.emplace_back(message);
 }
 
 }  // namespace
 
 LogLines::LogLines() {
   {
-    const std::lock_guard<std::mutex> lock(mutex);
-    captured.clear();
+    Captured& captured = TheCaptured();
+    const std::lock_guard<std::mutex> lock(captured.mutex);
+    captured.lines.clear();
   }
   SetLogSink(Capture);
 }
@@ -30,8 +40,9 @@ LogLines::LogLines() {
 LogLines::~LogLines() { SetLogSink(nullptr); }
 
 std::vector<std::string> LogLines::lines() const {
-  const std::lock_guard<std::mutex> lock(mutex);
-  return captured;
+  Captured& captured = TheCaptured();
+  const std::lock_guard<std::mutex> lock(captured.mutex);
+  return captured.lines;
 }
 
 }  // namespace sockhost
