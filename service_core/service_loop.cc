@@ -236,7 +236,7 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
   if (slot.id.load(std::memory_order_relaxed) != id) return;
   const bool has_peer = slot.role == Role::kConnection || slot.role == Role::kUpstream;
   // Nobody knows how far the handler came: the peer must not wait for the rest.
-  if (threw && has_peer) return table_.RemoveSlot(slot, Fate::kClose);
+  if (threw && has_peer) return table_.RemoveSlot(slot, Fate::kClose, CloseReason::kHandlerFailed);
   CloseIfPeerIsGone(slot, ready);
   if (slot.id.load(std::memory_order_relaxed) == id) GuardAgainstSpinning(slot);
 }
@@ -295,7 +295,10 @@ void ServiceLoop::CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready) {
   const bool gone =
       reads ? slot.end_of_stream || (IsDrained(slot.fd) && std::exchange(slot.end_offered, true))
             : failed;
-  if (gone) table_.RemoveSlot(slot, Fate::kClose);
+  if (!gone) return;
+  const bool was_error = ready & EPOLLERR || slot.failed;
+  table_.RemoveSlot(slot, Fate::kClose,
+                    was_error ? CloseReason::kFailed : CloseReason::kPeerClosed);
 }
 
 void ServiceLoop::GuardAgainstSpinning(SocketSlot& slot) {
@@ -328,7 +331,7 @@ void ServiceLoop::AuditRegistered() {
     if (!slot) continue;
     CallHandler(*slot, POLLNVAL);
     if (slot->id.load(std::memory_order_relaxed) == id) {
-      table_.RemoveSlot(*slot, Fate::kLeaveOpen);
+      table_.RemoveSlot(*slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
     }
   }
   next_audit_ = turn_started_ + kAuditIntervalNanos;

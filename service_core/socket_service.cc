@@ -226,7 +226,8 @@ int sockhost_socket_set_user_data(int fd, void* user_data) {
 int sockhost_socket_close(int fd) {
   SocketSlot* slot = OwnedSlot(fd);
   if (!slot) return -ENOENT;
-  ServiceLoop::Current()->table().RemoveSlot(*slot, Fate::kClose);
+  ServiceLoop::Current()->table().RemoveSlot(*slot, Fate::kClose,
+                                             sockhost::CloseReason::kClosedByService);
   return 0;
 }
 

@@ -61,7 +61,8 @@ class SetTransaction {
 
   void Undo() {
     table_.mutex_.AssertHeld();
-    for (SocketSlot* slot : added_) table_.RemoveLocked(*slot, Fate::kLeaveOpen);
+    for (SocketSlot* slot : added_)
+      table_.RemoveLocked(*slot, Fate::kLeaveOpen, CloseReason::kUnregistered);
   }
 
   // Makes `fds` the set: the old sockets that are not in it go.
@@ -70,7 +71,8 @@ class SetTransaction {
     const net_socket_service_desc& descriptor = *service_.descriptor;
     for (int i = 0; i < descriptor.pev_len; ++i) {
       SocketSlot* slot = table_.FindRegisteredLocked(service_, descriptor.pev[i].event.fd);
-      if (slot && slot->stamp != stamp_) table_.RemoveLocked(*slot, Fate::kLeaveOpen);
+      if (slot && slot->stamp != stamp_)
+        table_.RemoveLocked(*slot, Fate::kLeaveOpen, CloseReason::kUnregistered);
     }
     service_.registered = 0;
     service_.free_entries.clear();
@@ -164,7 +166,7 @@ int SocketTable::AddOne(Service& service, int fd, short events, void* user_data)
     // file was closed and the number is used anew.
     if (SocketSlot* slot = FindRegisteredLocked(service, fd)) {
       if (IsStillPolledLocked(*slot)) return transaction.Duplicate(fd, *slot);
-      RemoveLocked(*slot, Fate::kLeaveOpen);
+      RemoveLocked(*slot, Fate::kLeaveOpen, CloseReason::kUnregistered);
     }
     if (service.free_entries.empty()) return -ENOMEM;
     const int result = transaction.Take({fd, events, 0}, Polling::kLevel);
@@ -202,7 +204,7 @@ int SocketTable::RemoveOne(Service& service, int fd) {
     MutexLock lock(mutex_);
     SocketSlot* slot = FindRegisteredLocked(service, fd);
     if (!slot) return -ENOENT;
-    RemoveLocked(*slot, Fate::kLeaveOpen);
+    RemoveLocked(*slot, Fate::kLeaveOpen, CloseReason::kUnregistered);
   }
   epoll_.Wake();
   return 0;
@@ -212,7 +214,7 @@ void SocketTable::RemoveSetLocked(Service& service, Fate fate, absl::AnyInvocabl
   const net_socket_service_desc& descriptor = *service.descriptor;
   for (int i = 0; i < descriptor.pev_len; ++i) {
     SocketSlot* slot = FindRegisteredLocked(service, descriptor.pev[i].event.fd);
-    if (slot) RemoveLocked(*slot, fate);
+    if (slot) RemoveLocked(*slot, fate, CloseReason::kUnregistered);
   }
   RunAfterReapLocked(std::move(done));
 }

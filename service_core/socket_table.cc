@@ -146,6 +146,8 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot->stamp = 0;
   slot->end_of_stream = false;
   slot->end_offered = false;
+  slot->failed = false;
+  slot->close_reason = CloseReason::kNone;
   slot->idle_calls = 0;
   slot->counted = 0;
   slot->pauses = 0;
@@ -172,7 +174,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot_by_fd_[static_cast<size_t>(spec.fd)] = slot->index + 1;
   // The kernel took the fd although the table knew the number: the file that was
   // registered is gone, closed without a word, and the number is used anew.
-  if (stale) RemoveLocked(*stale, Fate::kLeaveOpen);
+  if (stale) RemoveLocked(*stale, Fate::kLeaveOpen, CloseReason::kClosedBehind);
   size_.fetch_add(1, std::memory_order_relaxed);
   if (spec.role == Role::kRegistered) registered_.fetch_add(1, std::memory_order_relaxed);
   ++spec.service->sockets;
@@ -188,7 +190,7 @@ int SocketTable::Add(const SocketSpec& spec, SocketId* id) {
   return result;
 }
 
-void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate) {
+void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) {
   uint32_t& entry = slot_by_fd_[static_cast<size_t>(slot.fd)];
   // Only what still stands for this socket is removed and closed: a number that
   // was closed behind our back may be somebody else's by now.
@@ -213,6 +215,7 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate) {
   }
   if (slot.role == Role::kRegistered) registered_.fetch_sub(1, std::memory_order_relaxed);
   --slot.service->sockets;
+  slot.close_reason = open ? reason : CloseReason::kClosedBehind;
   slot.removed_turn.store(turn(), std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);
   slot.id.store(0, std::memory_order_release);
@@ -220,7 +223,7 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate) {
   reap_needed_.store(true, std::memory_order_release);
 }
 
-bool SocketTable::Remove(SocketId id, Fate fate) {
+bool SocketTable::Remove(SocketId id, Fate fate, CloseReason reason) {
   bool found = false;
   {
     MutexLock lock(mutex_);
@@ -228,7 +231,7 @@ bool SocketTable::Remove(SocketId id, Fate fate) {
     for (uint32_t i = 0; i < end && !found; ++i) {
       SocketSlot& slot = Slot(i);
       if (slot.id.load(std::memory_order_relaxed) != id) continue;
-      RemoveLocked(slot, fate);
+      RemoveLocked(slot, fate, reason);
       found = true;
     }
   }
@@ -236,12 +239,12 @@ bool SocketTable::Remove(SocketId id, Fate fate) {
   return found;
 }
 
-void SocketTable::RemoveSlot(SocketSlot& slot, Fate fate) {
+void SocketTable::RemoveSlot(SocketSlot& slot, Fate fate, CloseReason reason) {
   LoopLock lock(*this);
   // Another thread may have removed it since the caller looked it up: then the fd
   // can be somebody else's.
   if (slot.id.load(std::memory_order_relaxed) == 0) return;
-  RemoveLocked(slot, fate);
+  RemoveLocked(slot, fate, reason);
 }
 
 std::vector<SocketSlot*> SocketTable::SlotsOfLocked(const Listener& listener) {
@@ -268,7 +271,7 @@ size_t SocketTable::RemoveListener(Listener& listener, bool force,
     if (connections > 0 && !force) return connections;
     listener.withdrawn = true;
     listener.BeginDraining();
-    for (SocketSlot* slot : slots) RemoveLocked(*slot, Fate::kClose);
+    for (SocketSlot* slot : slots) RemoveLocked(*slot, Fate::kClose, CloseReason::kListenerDeleted);
     RunAfterReapLocked(std::move(done));
   }
   epoll_.Wake();
@@ -282,7 +285,7 @@ void SocketTable::StopAccepting(Listener& listener) {
     listener.BeginDraining();
     for (SocketSlot* slot : SlotsOfLocked(listener)) {
       const bool accepts = slot->role == Role::kListening || slot->role == Role::kDatagram;
-      if (accepts) RemoveLocked(*slot, Fate::kClose);
+      if (accepts) RemoveLocked(*slot, Fate::kClose, CloseReason::kListenerStopped);
     }
   }
   epoll_.Wake();
@@ -332,7 +335,8 @@ bool SocketTable::NoteClose(int fd) {
   SocketSlot* slot = FindByFdLocked(fd);
   if (!slot) return false;
   const bool owned = slot->role != Role::kRegistered;
-  RemoveLocked(*slot, owned ? Fate::kClose : Fate::kLeaveOpen);
+  RemoveLocked(*slot, owned ? Fate::kClose : Fate::kLeaveOpen,
+               owned ? CloseReason::kClosedByService : CloseReason::kUnregistered);
   return owned;
 }
 
@@ -494,7 +498,7 @@ bool SocketTable::RebuildEpoll() {
     SocketSlot& slot = Slot(i);
     if (slot.id.load(std::memory_order_relaxed) == 0) continue;
     if (slot.role == Role::kRegistered && !IsStillPolledLocked(slot)) {
-      RemoveLocked(slot, Fate::kLeaveOpen);
+      RemoveLocked(slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
     }
   }
   if (!epoll_.Replace().ok()) return false;
@@ -503,7 +507,7 @@ bool SocketTable::RebuildEpoll() {
     if (slot.id.load(std::memory_order_relaxed) == 0) continue;
     const uint32_t events = EpollEvents(slot, slot.events.load(std::memory_order_relaxed));
     if (epoll_.Add(slot.fd, events, slot.key()) != 0) {
-      RemoveLocked(slot, Fate::kLeaveOpen);
+      RemoveLocked(slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
     }
   }
   return true;

@@ -64,7 +64,8 @@ struct SocketSlot {
   std::atomic<void*> user_data{nullptr};
   std::atomic<Polling> polling{Polling::kLevel};
 
-  // Guarded by the table's mutex.
+  // Guarded by the table's mutex. `close_reason` stays until the slot is filled again.
+  CloseReason close_reason = CloseReason::kNone;
   uint32_t stamp = 0;
   int pev_index = -1;
 
@@ -72,13 +73,14 @@ struct SocketSlot {
   std::atomic<uint32_t> removed_turn{0};
 
   // Of the service thread: what the spin guard remembers, whether a receive call
-  // has seen the end, and whether the handler was called since it could.
+  // has seen the end, or an error; and whether the handler was called since it could.
   uint32_t last_turn = 0;
   uint32_t idle_calls = 0;
   uint32_t counted = 0;
   uint32_t queue_mark = 0;
   uint8_t pauses = 0;
   bool end_of_stream = false;
+  bool failed = false;
   bool end_offered = false;
 
   CounterBlock counters;
@@ -145,7 +147,7 @@ class SocketTable {
   void WithdrawService(std::shared_ptr<Service> service, absl::AnyInvocable<void()> done);
 
   // Removes one socket. False if there is no such socket (any more).
-  bool Remove(SocketId id, Fate fate);
+  bool Remove(SocketId id, Fate fate, CloseReason reason = CloseReason::kUnregistered);
 
   // Removes every socket of `listener` and refuses new ones; `done` runs on the
   // service thread when they are closed. Returns the number of connections it
@@ -199,7 +201,7 @@ class SocketTable {
   void SetPolling(SocketSlot& slot, Polling polling);
 
   // As Remove, for a slot that Lookup gave.
-  void RemoveSlot(SocketSlot& slot, Fate fate);
+  void RemoveSlot(SocketSlot& slot, Fate fate, CloseReason reason);
 
   // Ids of the registered sockets among the next `count` slots, in turn, whose fd
   // number no longer stands for the file that was registered.
@@ -231,7 +233,8 @@ class SocketTable {
   int ApplyEventsLocked(SocketSlot& slot, uint32_t events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False if the fd number no longer stands for the file that was added.
   bool IsStillPolledLocked(const SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RemoveLocked(SocketSlot& slot, Fate fate) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RemoveSetLocked(Service& service, Fate fate, absl::AnyInvocable<void()> done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<SocketSlot*> SlotsOfLocked(const Listener& listener)

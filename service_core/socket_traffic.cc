@@ -38,7 +38,10 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated) {
     return ProcessParts().table.CountForeign(fd, result, static_cast<int64_t>(messages), 0, 0);
   }
   if (result < 0) {
-    slot->end_of_stream |= !IsRetry(saved.value()) && slot->role == Role::kConnection;
+    if (!IsRetry(saved.value()) && slot->role == Role::kConnection) {
+      slot->end_of_stream = true;
+      slot->failed = true;
+    }
     return CountFailure(*slot, saved.value(), Counter::receive_errors);
   }
   const bool is_upstream_stream = slot->role == Role::kUpstream && slot->protocol != Protocol::kUdp;

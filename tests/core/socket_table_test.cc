@@ -236,7 +236,7 @@ TEST_F(SocketTableTest, SlotRemovedByAnotherThreadIsNotRemovedAgain) {
   const SocketId id = Add(*service, fd.release(), Role::kConnection, listener.get());
   SocketSlot& slot = SlotOf(id);
   table_.Remove(id, Fate::kClose);
-  table_.RemoveSlot(slot, Fate::kClose);
+  table_.RemoveSlot(slot, Fate::kClose, CloseReason::kClosedByService);
   table_.Reap();
   EXPECT_EQ(table_.size(), 0u);
   EXPECT_EQ(table_.CountSockets(*service), std::pair(0, 0));
@@ -254,7 +254,7 @@ TEST_F(SocketTableTest, SlotRemovedByAnotherThreadDoesNotTouchTheNextOwnerOfItsF
   const SocketId next = Add(*service, fd.get());
   table_.SetPolling(slot, Polling::kMasked);
   table_.SetEvents(slot, POLLOUT);
-  table_.RemoveSlot(slot, Fate::kClose);
+  table_.RemoveSlot(slot, Fate::kClose, CloseReason::kClosedByService);
   const std::vector<RegistrationKey> keys = BeginTurn();
   ASSERT_EQ(keys.size(), 1u);
   ASSERT_NE(table_.Lookup(keys[0]), nullptr);
@@ -662,7 +662,7 @@ TEST_F(SocketTableTest, OnlyConnectionsThatAreReadReportTheClosingPeerUnasked) {
   table_.SetEvents(connection, POLLPRI);
   table_.SetEvents(other, POLLPRI);
   EXPECT_THAT(ReadyFds(), IsEmpty());
-  table_.RemoveSlot(connection, Fate::kClose);
+  table_.RemoveSlot(connection, Fate::kClose, CloseReason::kClosedByService);
 }
 
 // ---- Listeners --------------------------------------------------------------

@@ -16,6 +16,23 @@ using SocketId = int64_t;
 
 enum class Role : uint8_t { kListening, kConnection, kDatagram, kRegistered, kUpstream };
 
+// Why a socket is no longer in the table.
+enum class CloseReason : uint8_t {
+  kNone,             // it is
+  kUnregistered,     // its program took it out, or its service was withdrawn
+  kClosedBehind,     // its program closed the fd without a word
+  kPeerClosed,       // the peer ended the stream, and everything was read
+  kFailed,           // reset, or an error of the network such as a time-out
+  kClosedByService,  // its handler asked for it
+  kHandlerFailed,    // its handler threw an exception
+  kIdleTimeout,      // no traffic for the listener's idle_timeout
+  kMaxLifetime,      // as old as the listener's max_lifetime
+  kDrainTimeout,     // still there when its listener had drained long enough
+  kListenerStopped,  // of the listener's own socket: drained, disabled or moved
+  kListenerDeleted,  // together with its listener
+  kClosedByAdmin,    // a call of the admin API
+};
+
 // A copy; plain data.
 struct SocketSnapshot {
   SocketId id = 0;
