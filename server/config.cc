@@ -1,17 +1,177 @@
 #include "config.h"
 
+#include <yaml-cpp/yaml.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <map>
 #include <sstream>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "config_file.h"
+#include "config_table.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
 namespace {
 
-constexpr char kDefaultAdmin[] = "unix:/run/sockhost/admin.sock";
 constexpr int kUsageError = 2;
+constexpr char kFileVariable[] = "SOCKHOST_CONFIG";
+constexpr char kFooter[] =
+    "\nEach flag is also a variable and, without the dashes, a key of the configuration file:\n"
+    "  --max-sockets 100    SOCKHOST_MAX_SOCKETS=100    max-sockets: 100\n"
+    "A flag wins over its variable, a variable over the file. In a variable, commas separate\n"
+    "the elements of a list.\n"
+    "\nSignals: SIGTERM and SIGINT drain and stop; a second one stops at once.\n"
+    "\nExit codes: 0 stopped in order, 1 could not start or not stop in time, 2 wrong usage or\n"
+    "configuration, 143 ended by a second signal.\n";
+
+// Where a value comes from.
+struct Origin {
+  // "flag", "variable", "file", "default".
+  std::string kind = "default";
+  // As the user wrote it: "--admin", "SOCKHOST_ADMIN", "FILE:3:1".
+  std::string name;
+};
+using Origins = std::map<const Setting*, Origin>;
+
+// ---- The command line --------------------------------------------------------
+
+struct CommandLine {
+  // Those that were given.
+  std::map<const Setting*, std::vector<std::string>> flags;
+  std::string file;
+  bool print = false;
+};
+
+// "N=5 (Env:SOCKHOST_NAME)".
+std::string HelpOf(const Setting& setting) {
+  static const Config kDefaults;
+  std::string out = IsSwitch(setting) ? "" : setting.value;
+  const std::string value = absl::StrJoin(ValueOf(setting, kDefaults), ",");
+  if (!IsSwitch(setting) && !value.empty()) absl::StrAppend(&out, "=", value);
+  if (const auto* list = std::get_if<WordList>(&setting.limits)) {
+    absl::StrAppend(&out, " {", absl::StrJoin(list->words, ","), "}");
+  }
+  return absl::StrCat(out, out.empty() ? "" : " ", "(Env:", VariableOf(setting), ")");
+}
+
+// CLI11 reads and explains the flags; what they mean is the table's business, for
+// flags, variables and file alike.
+class Flags {
+ public:
+  explicit Flags(const std::string& version) {
+    app_.set_version_flag("--version", absl::StrCat("sockhostd ", version));
+    app_.get_formatter()->column_width(36);
+    app_.add_option("--config", line_.file, "Configuration file: YAML or JSON")
+        ->option_text(absl::StrCat("FILE (Env:", kFileVariable, ")"));
+    app_.add_flag("--print-config", line_.print,
+                  "Print the configuration in effect as a configuration file, with where each "
+                  "value comes from, and exit");
+    for (const Setting& setting : Settings()) Add(setting);
+    app_.footer(kFooter);
+  }
+
+  std::variant<CommandLine, EarlyExit> Parse(int argc, const char* const* argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      std::ostringstream out;
+      std::ostringstream problem;
+      if (app_.exit(error, out, problem) == 0) return EarlyExit{out.str(), 0};
+      return EarlyExit{error.what(), kUsageError};
+    }
+    for (const auto& [setting, option] : options_) {
+      if (option->count() > 0) line_.flags[setting] = option->results();
+    }
+    return line_;
+  }
+
+ private:
+  void Add(const Setting& setting) {
+    const std::string name = absl::StrCat("--", setting.name);
+    CLI::Option* option = nullptr;
+    if (IsSwitch(setting)) {
+      option = app_.add_flag(name, setting.help);
+    } else if (IsList(setting)) {
+      option = app_.add_option(name, list_, setting.help)->delimiter(',');
+    } else {
+      option = app_.add_option(name, text_, setting.help);
+    }
+    option->option_text(HelpOf(setting))->group(setting.group);
+    options_[&setting] = option;
+  }
+
+  CLI::App app_{"Hosts many network services on one thread, driven over a gRPC admin API.",
+                "sockhostd"};
+  CommandLine line_;
+  std::map<const Setting*, CLI::Option*> options_;
+  // What CLI11 wants to write to; the results are read from the options.
+  std::string text_;
+  std::vector<std::string> list_;
+};
+
+// ---- Variables and file ------------------------------------------------------
+
+// An empty variable is as good as none.
+std::string Variable(const std::string& name) {
+  const char* text = std::getenv(name.c_str());
+  return text ? text : "";
+}
+
+// "WHERE: why", with the words of the status.
+absl::Status At(absl::string_view where, const absl::Status& status) {
+  return Error(Reason::kFIELD_INVALID, absl::StrCat(where, status.message()));
+}
+
+absl::Status ApplyFile(const std::string& path, Config& config, Origins& origins) {
+  if (path.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::vector<FileEntry>> entries = ReadConfigFile(path);
+  if (!entries.ok()) return entries.status();
+  for (const FileEntry& entry : *entries) {
+    // One by one, so that the error says where.
+    for (size_t i = 0; i < entry.texts.size(); ++i) {
+      const absl::Status status = SetValue(*entry.setting, {entry.texts[i]}, config);
+      if (!status.ok()) {
+        return At(absl::StrCat(entry.places[i], ": ", entry.setting->name, ": "), status);
+      }
+    }
+    if (absl::Status status = SetValue(*entry.setting, entry.texts, config); !status.ok()) {
+      return status;
+    }
+    origins[entry.setting] = {"file", entry.places.empty() ? path : entry.places[0]};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ApplyVariables(Config& config, Origins& origins) {
+  for (const Setting& setting : Settings()) {
+    const std::string name = VariableOf(setting);
+    const std::string text = Variable(name);
+    if (text.empty()) continue;
+    std::vector<std::string> texts{text};
+    if (IsList(setting)) texts = absl::StrSplit(text, ',', absl::SkipEmpty());
+    const absl::Status status = SetValue(setting, texts, config);
+    if (!status.ok()) return At(absl::StrCat(name, "="), status);
+    origins[&setting] = {"variable", name};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ApplyFlags(const CommandLine& line, Config& config, Origins& origins) {
+  for (const auto& [setting, texts] : line.flags) {
+    const std::string name = absl::StrCat("--", setting->name);
+    const absl::Status status = SetValue(*setting, texts, config);
+    if (!status.ok()) return At(absl::StrCat(name, " "), status);
+    origins[setting] = {"flag", name};
+  }
+  return absl::OkStatus();
+}
+
+// ---- The whole ---------------------------------------------------------------
 
 // A TCP admin address is open to whoever reaches it, until there is TLS: it must
 // be asked for in so many words.
@@ -35,20 +195,31 @@ absl::Status CheckExposure(const Config& config) {
   return absl::OkStatus();
 }
 
-absl::Status Finish(const std::vector<std::string>& admin, const std::string& drain_timeout,
-                    Config& config) {
-  for (const std::string& text : admin) {
-    absl::StatusOr<AdminAddress> address = AdminAddress::Parse(text);
-    if (!address.ok()) return address.status();
-    config.admin.push_back(*std::move(address));
+// Texts in quotes, so that none of them is read as another type.
+void EmitValue(const Setting& setting, const Config& config, YAML::Emitter& out) {
+  const std::vector<std::string> texts = ValueOf(setting, config);
+  const bool is_text = !IsSwitch(setting) && !IsCount(setting);
+  if (IsList(setting)) out << YAML::Flow << YAML::BeginSeq;
+  for (const std::string& text : texts) {
+    if (is_text) out << YAML::DoubleQuoted;
+    out << text;
   }
-  if (!absl::ParseDuration(drain_timeout, &config.drain_timeout) ||
-      config.drain_timeout < absl::ZeroDuration() || config.drain_timeout > absl::Hours(1)) {
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat("--drain-timeout ", drain_timeout,
-                              ": use a duration from 0s to 1h, e.g. 5s or 500ms"));
+  if (IsList(setting)) out << YAML::EndSeq;
+}
+
+std::string Print(const Config& config, const Origins& origins, const std::string& version) {
+  YAML::Emitter out;
+  out << YAML::BeginMap;
+  for (const Setting& setting : Settings()) {
+    out << YAML::Key << setting.name << YAML::Value;
+    EmitValue(setting, config, out);
+    const auto origin = origins.find(&setting);
+    out << YAML::Comment(origin == origins.end()
+                             ? "default"
+                             : absl::StrCat(origin->second.kind, " ", origin->second.name));
   }
-  return CheckExposure(config);
+  out << YAML::EndMap;
+  return absl::StrCat("# The configuration of sockhostd ", version, ".\n", out.c_str(), "\n");
 }
 
 EarlyExit UsageError(absl::string_view why) {
@@ -59,64 +230,21 @@ EarlyExit UsageError(absl::string_view why) {
 
 std::variant<Config, EarlyExit> ParseConfig(int argc, const char* const* argv,
                                             const std::string& version) {
+  auto parsed = Flags(version).Parse(argc, argv);
+  if (const auto* exit = std::get_if<EarlyExit>(&parsed)) {
+    return exit->code == 0 ? *exit : UsageError(exit->text);
+  }
+  const CommandLine& line = std::get<CommandLine>(parsed);
+
   Config config;
-  std::vector<std::string> admin{kDefaultAdmin};
-  std::string drain_timeout = "5s";
-
-  CLI::App app{"Hosts many network services on one thread, driven over a gRPC admin API.",
-               "sockhostd"};
-  app.set_version_flag("--version", absl::StrCat("sockhostd ", version));
-  app.get_formatter()->column_width(36);
-  app.add_option("--admin", admin,
-                 "Address of the admin API: unix:/path or tcp://HOST:PORT (port 0: any); can be "
-                 "repeated")
-      ->envname("SOCKHOST_ADMIN")
-      ->delimiter(',')
-      ->capture_default_str();
-  app.add_option("--module", config.modules,
-                 "Shared object with services, loaded at start; can be repeated")
-      ->envname("SOCKHOST_MODULES")
-      ->delimiter(',');
-  app.add_flag("--insecure-tcp", config.insecure_tcp,
-               "Allow TCP admin addresses on loopback, without access control")
-      ->envname("SOCKHOST_INSECURE_TCP");
-  app.add_flag("--insecure-tcp-any-address", config.insecure_tcp_any_address,
-               "Allow TCP admin addresses on every interface, without access control")
-      ->envname("SOCKHOST_INSECURE_TCP_ANY_ADDRESS");
-  app.add_option("--max-sockets", config.max_sockets,
-                 "Sockets at the same time (0: as many as the limit of open files allows)")
-      ->envname("SOCKHOST_MAX_SOCKETS")
-      ->check(CLI::Range(size_t{0}, size_t{1048576}))
-      ->capture_default_str();
-  app.add_option("--max-listeners", config.max_listeners, "Listeners at the same time")
-      ->envname("SOCKHOST_MAX_LISTENERS")
-      ->check(CLI::Range(size_t{1}, size_t{1048576}))
-      ->capture_default_str();
-  app.add_option("--max-watches", config.max_watches, "Streams of watches at the same time")
-      ->envname("SOCKHOST_MAX_WATCHES")
-      ->check(CLI::Range(size_t{1}, size_t{100000}))
-      ->capture_default_str();
-  app.add_option("--drain-timeout", drain_timeout,
-                 "How long connections may go on after SIGTERM (0s: not at all)")
-      ->envname("SOCKHOST_DRAIN_TIMEOUT")
-      ->capture_default_str();
-  app.add_option("--log-level", config.log_level, "Least level that is logged to standard error")
-      ->envname("SOCKHOST_LOG_LEVEL")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
-      ->capture_default_str();
-  app.footer("SIGTERM and SIGINT drain and stop; a second one stops at once.");
-
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream out;
-    std::ostringstream problem;
-    if (app.exit(error, out, problem) == 0) return EarlyExit{out.str(), 0};
-    return UsageError(error.what());
-  }
-  if (absl::Status status = Finish(admin, drain_timeout, config); !status.ok()) {
-    return UsageError({status.message().data(), status.message().size()});
-  }
+  Origins origins;
+  absl::Status status =
+      ApplyFile(line.file.empty() ? Variable(kFileVariable) : line.file, config, origins);
+  if (status.ok()) status = ApplyVariables(config, origins);
+  if (status.ok()) status = ApplyFlags(line, config, origins);
+  if (status.ok()) status = CheckExposure(config);
+  if (!status.ok()) return UsageError({status.message().data(), status.message().size()});
+  if (line.print) return EarlyExit{Print(config, origins, version), 0};
   return config;
 }
 

@@ -1,9 +1,9 @@
-// What sockhostd is told on its command line and in its environment.
+// What sockhostd is told on its command line, in its environment and in its
+// configuration file.
 #ifndef SOCKHOST_SERVER_CONFIG_H_
 #define SOCKHOST_SERVER_CONFIG_H_
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,10 +13,12 @@
 
 namespace sockhost {
 
+// The values here are the defaults. Each field of a setting has one row in
+// config_table.cc.
 struct Config {
-  std::vector<AdminAddress> admin;
+  std::vector<AdminAddress> admin{{"/run/sockhost/admin.sock", {}}};
   // Files of modules, in the order in which they are loaded.
-  std::vector<std::string> modules;
+  std::vector<std::string> module;
   bool insecure_tcp = false;
   bool insecure_tcp_any_address = false;
   // 0: as many as the limit of open files allows.
@@ -34,8 +36,9 @@ struct EarlyExit {
   int code = 0;
 };
 
-// Reads the flags, each of which can also be given in the environment; the
-// command line wins. `version` is what --version prints.
+// Reads the configuration: a flag wins over its variable, a variable over the
+// file that --config names, the file over the default. `version` is what
+// --version prints. Reads the environment: not while another thread changes it.
 std::variant<Config, EarlyExit> ParseConfig(int argc, const char* const* argv,
                                             const std::string& version);
 

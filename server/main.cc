@@ -114,7 +114,7 @@ int Run(const Config& config) {
   absl::Status status = DefineBuiltInServices(host);
   if (!status.ok()) return Fail(status);
 
-  for (const std::string& file : config.modules) {
+  for (const std::string& file : config.module) {
     if (status = CheckModule(file); !status.ok()) return Fail(status);
   }
 
@@ -128,7 +128,7 @@ int Run(const Config& config) {
   options.max_listeners = config.max_listeners;
   status = host.Start(options);
   if (!status.ok()) return Fail(status);
-  for (const std::string& file : config.modules) {
+  for (const std::string& file : config.module) {
     if (status = LoadModule(file); !status.ok()) {
       // Before the destructors of the modules that are loaded.
       host.Stop();

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -35,7 +36,7 @@ class FlagsTest(unittest.TestCase):
         flags = re.findall(r"^ +--([a-z-]+)(.*)$", shown.stdout, re.MULTILINE)
         self.assertIn("admin", [name for name, _ in flags])
         for name, rest in flags:
-            if name != "version":
+            if name not in ("version", "print-config"):
                 self.assertRegex(rest, r"\(Env:SOCKHOST_[A-Z_]+\)", name)
 
     def test_wrong_flags_are_explained(self):
@@ -83,6 +84,37 @@ class VariablesTest(DaemonTestCase):
         variables = {"SOCKHOST_MAX_LISTENERS": "7", "SOCKHOST_MAX_WATCHES": "8"}
         host = self.start("--max-watches", "9", variables=variables).admin.host()
         self.assertEqual((host.listeners.limit, host.watches.limit), (7, 9))
+
+
+class ConfigFileTest(DaemonTestCase):
+    flags = None
+
+    def write(self, text):
+        path = pathlib.Path(self.folder) / "sockhostd.yaml"
+        path.write_text(text)
+        return str(path)
+
+    def test_file_counts_and_flag_wins(self):
+        path = self.write("max-listeners: 7\nmax-watches: 8\n")
+        host = self.start("--config", path, "--max-watches", "9").admin.host()
+        self.assertEqual((host.listeners.limit, host.watches.limit), (7, 9))
+
+    def test_json_counts(self):
+        path = self.write(json.dumps({"max-listeners": 7, "log-level": "debug"}, indent="\t"))
+        self.assertEqual(self.start("--config", path).admin.host().listeners.limit, 7)
+
+    def test_what_is_printed_can_be_loaded(self):
+        printed = daemon.run("--max-listeners", "7", "--print-config")
+        self.assertEqual((printed.returncode, printed.stderr), (0, ""))
+        host = self.start("--config", self.write(printed.stdout)).admin.host()
+        self.assertEqual(host.listeners.limit, 7)
+
+    def test_wrong_key_is_explained(self):
+        path = self.write("log-level: info\nmax-listner: 7\n")
+        refused = daemon.run("--config", path)
+        self.assertEqual(refused.returncode, USAGE_ERROR)
+        self.assertIn(f"{path}:2:1: ", refused.stderr)
+        self.assertIn("max-listeners", refused.stderr)
 
 
 class StartTest(DaemonTestCase):

@@ -54,12 +54,12 @@ class EnvironmentTest(DaemonTestCase):
     def test_modules_are_named_in_the_environment(self):
         both = f"{MODULES / 'second_echo.so'},{MODULES / 'shout.so'}"
         self.assertEqual(
-            self.names(SOCKHOST_MODULES=both), ["services/echo-2", "services/shout"]
+            self.names(SOCKHOST_MODULE=both), ["services/echo-2", "services/shout"]
         )
 
     def test_command_line_wins(self):
         other = str(MODULES / "second_echo.so")
-        self.assertEqual(self.names(*module("shout"), SOCKHOST_MODULES=other), ["services/shout"])
+        self.assertEqual(self.names(*module("shout"), SOCKHOST_MODULE=other), ["services/shout"])
 
 
 class ListenerOfAModuleTest(DaemonTestCase):

@@ -3,9 +3,15 @@
 #include <gmock/gmock.h>
 #include <stdlib.h>
 
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "server/config_table.h"
+#include "tests/server/admin_api.h"
 
 namespace sockhost {
 namespace {
@@ -13,6 +19,7 @@ namespace {
 using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 // The environment of one test.
@@ -55,7 +62,7 @@ std::vector<std::string> AdminOf(const Config& config) {
 TEST(ConfigTest, Defaults) {
   const Config config = Parsed({});
   EXPECT_THAT(AdminOf(config), ElementsAre("unix:/run/sockhost/admin.sock"));
-  EXPECT_TRUE(config.modules.empty());
+  EXPECT_TRUE(config.module.empty());
   EXPECT_FALSE(config.insecure_tcp);
   EXPECT_FALSE(config.insecure_tcp_any_address);
   EXPECT_EQ(config.max_sockets, 0u);
@@ -77,7 +84,7 @@ TEST(ConfigTest, EveryFlag) {
                                 "--module",        "a.so",
                                 "--module",        "b.so"});
   EXPECT_THAT(AdminOf(config), ElementsAre("unix:/a", "tcp://127.0.0.1:1"));
-  EXPECT_THAT(config.modules, ElementsAre("a.so", "b.so"));
+  EXPECT_THAT(config.module, ElementsAre("a.so", "b.so"));
   EXPECT_TRUE(config.insecure_tcp);
   EXPECT_TRUE(config.insecure_tcp_any_address);
   EXPECT_EQ(config.max_sockets, 7u);
@@ -89,7 +96,7 @@ TEST(ConfigTest, EveryFlag) {
 
 TEST(ConfigTest, EveryVariable) {
   const Variable admin("SOCKHOST_ADMIN", "unix:/a,tcp://127.0.0.1:1");
-  const Variable modules("SOCKHOST_MODULES", "a.so,b.so");
+  const Variable modules("SOCKHOST_MODULE", "a.so,b.so");
   const Variable insecure("SOCKHOST_INSECURE_TCP", "true");
   const Variable any("SOCKHOST_INSECURE_TCP_ANY_ADDRESS", "1");
   const Variable sockets("SOCKHOST_MAX_SOCKETS", "7");
@@ -99,7 +106,7 @@ TEST(ConfigTest, EveryVariable) {
   const Variable level("SOCKHOST_LOG_LEVEL", "error");
   const Config config = Parsed({});
   EXPECT_THAT(AdminOf(config), ElementsAre("unix:/a", "tcp://127.0.0.1:1"));
-  EXPECT_THAT(config.modules, ElementsAre("a.so", "b.so"));
+  EXPECT_THAT(config.module, ElementsAre("a.so", "b.so"));
   EXPECT_TRUE(config.insecure_tcp);
   EXPECT_TRUE(config.insecure_tcp_any_address);
   EXPECT_EQ(config.max_sockets, 7u);
@@ -117,6 +124,144 @@ TEST(ConfigTest, CommandLineWinsOverTheEnvironment) {
   EXPECT_EQ(config.max_watches, 10u);
 }
 
+// ---- The file ----------------------------------------------------------------
+
+class ConfigFileFlagTest : public testing::Test {
+ protected:
+  const char* Write(const std::string& text) {
+    path_ = folder_.Path("sockhostd.yaml");
+    std::ofstream(path_) << text;
+    return path_.c_str();
+  }
+
+  TemporaryFolder folder_;
+  std::string path_;
+};
+
+TEST_F(ConfigFileFlagTest, FlagBeatsVariableBeatsFileBeatsDefault) {
+  const char* path = Write("max-sockets: 1\nmax-listeners: 2\nmax-watches: 3\n");
+  const Variable listeners("SOCKHOST_MAX_LISTENERS", "20");
+  const Variable watches("SOCKHOST_MAX_WATCHES", "30");
+  const Config config = Parsed({"--config", path, "--max-watches", "300"});
+  EXPECT_EQ(config.max_sockets, 1u);
+  EXPECT_EQ(config.max_listeners, 20u);
+  EXPECT_EQ(config.max_watches, 300u);
+  EXPECT_EQ(config.log_level, "info");
+}
+
+TEST_F(ConfigFileFlagTest, VariableNamesTheFile) {
+  const Variable file("SOCKHOST_CONFIG", Write("max-watches: 3\n"));
+  EXPECT_EQ(Parsed({}).max_watches, 3u);
+}
+
+TEST_F(ConfigFileFlagTest, ListOfTheFileIsReplacedAsAWhole) {
+  const char* path = Write("admin: [unix:/a, unix:/b]\nmodule: [/m.so]\n");
+  EXPECT_THAT(AdminOf(Parsed({"--config", path})), ElementsAre("unix:/a", "unix:/b"));
+  EXPECT_THAT(AdminOf(Parsed({"--config", path, "--admin", "unix:/c"})), ElementsAre("unix:/c"));
+}
+
+TEST_F(ConfigFileFlagTest, SwitchOfTheFileCanBeTurnedOff) {
+  const char* path = Write("insecure-tcp: true\n");
+  EXPECT_TRUE(Parsed({"--config", path}).insecure_tcp);
+  EXPECT_FALSE(Parsed({"--config", path, "--insecure-tcp=false"}).insecure_tcp);
+}
+
+TEST_F(ConfigFileFlagTest, ValuesOutOfRangeNameTheirPlace) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"log-level: info\nmax-watches: 100001\n", ":2:14: max-watches: 100001: use a number from 1"},
+      {"max-sockets: -1\n", ":1:14: max-sockets: -1: use a number"},
+      {"max-sockets: 99999999999999999999999\n", ":1:14: max-sockets: 999"},
+      {"drain-timeout: 5\n", ":1:16: drain-timeout: 5: use a duration from 0s to 1h"},
+      {"log-level: loud\n", ":1:12: log-level: loud: use debug, info, warning, error"},
+      {"admin:\n- unix:/a\n- nonsense\n", ":3:3: admin: "},
+      {"max-watch: 1\n", ":1:1: unknown key"},
+  };
+  for (const auto& [text, wanted] : kCases) {
+    const EarlyExit exit = Refused({"--config", Write(text)});
+    EXPECT_EQ(exit.code, 2);
+    EXPECT_THAT(exit.text, StartsWith("sockhostd: " + path_)) << text;
+    EXPECT_THAT(exit.text, HasSubstr(wanted));
+  }
+}
+
+TEST_F(ConfigFileFlagTest, MissingFileIsNamed) {
+  const EarlyExit exit = Refused({"--config", "/no/such/file"});
+  EXPECT_EQ(exit.code, 2);
+  EXPECT_THAT(exit.text, HasSubstr("/no/such/file"));
+}
+
+// ---- --print-config ----------------------------------------------------------
+
+std::string Printed(std::vector<const char*> flags) {
+  flags.push_back("--print-config");
+  const EarlyExit exit = Refused(std::move(flags));
+  EXPECT_EQ(exit.code, 0) << exit.text;
+  return exit.text;
+}
+
+TEST_F(ConfigFileFlagTest, PrintSaysWhereEachValueComesFrom) {
+  const char* path = Write("max-sockets: 1\n");
+  const Variable listeners("SOCKHOST_MAX_LISTENERS", "20");
+  const std::string text = Printed({"--config", path, "--admin", "unix:/a", "--admin", "unix:/b"});
+  EXPECT_THAT(text, HasSubstr("\nadmin: [\"unix:/a\", \"unix:/b\"]  # flag --admin\n"));
+  EXPECT_THAT(text, HasSubstr("\nmax-sockets: 1  # file " + path_ + ":1:14\n"));
+  EXPECT_THAT(text, HasSubstr("\nmax-listeners: 20  # variable SOCKHOST_MAX_LISTENERS\n"));
+  EXPECT_THAT(text, HasSubstr("\ndrain-timeout: \"5s\"  # default\n"));
+}
+
+// Values that differ from the defaults, and every kind of odd text.
+TEST_F(ConfigFileFlagTest, WhatIsPrintedCanBeLoadedAgain) {
+  const std::vector<const char*> kFlags = {"--admin",
+                                           "unix:/a b#: '\"\\",
+                                           "--admin",
+                                           "tcp://127.0.0.1:1",
+                                           "--insecure-tcp",
+                                           "--module",
+                                           "5",
+                                           "--module",
+                                           "~",
+                                           "--max-sockets",
+                                           "7",
+                                           "--max-listeners",
+                                           "8",
+                                           "--max-watches",
+                                           "9",
+                                           "--drain-timeout",
+                                           "0s",
+                                           "--log-level",
+                                           "debug"};
+  const std::string first = Printed(kFlags);
+  const std::string again = Printed({"--config", Write(first)});
+  auto without_comments = [](const std::string& text) {
+    std::vector<std::string> out;
+    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+      out.emplace_back(line.substr(0, line.rfind("  # ")));
+    }
+    return out;
+  };
+  EXPECT_EQ(without_comments(first), without_comments(again));
+  for (const Setting& setting : Settings()) EXPECT_THAT(again, HasSubstr(setting.name));
+  EXPECT_THAT(again, Not(HasSubstr("# default")));
+}
+
+TEST_F(ConfigFileFlagTest, DefaultsCanBePrintedAndLoaded) {
+  const std::string path = Write(Printed({}));
+  const Config defaults;
+  const Config loaded = Parsed({"--config", path.c_str()});
+  for (const Setting& setting : Settings()) {
+    EXPECT_EQ(ValueOf(setting, loaded), ValueOf(setting, defaults)) << setting.name;
+  }
+}
+
+TEST(ConfigTest, WrongConfigurationIsNotPrinted) {
+  EXPECT_EQ(Refused({"--print-config", "--max-watches", "0"}).code, 2);
+}
+
+TEST(ConfigTest, SettingGivenTwiceIsRefusedUnlessItIsAList) {
+  EXPECT_THAT(Refused({"--max-watches", "1", "--max-watches", "2"}).text,
+              HasSubstr("--max-watches"));
+}
+
 TEST(ConfigTest, VersionIsForStandardOutput) {
   const EarlyExit exit = Refused({"--version"});
   EXPECT_EQ(exit.code, 0);
@@ -126,13 +271,9 @@ TEST(ConfigTest, VersionIsForStandardOutput) {
 TEST(ConfigTest, HelpNamesEveryFlagWithItsVariable) {
   const EarlyExit exit = Refused({"--help"});
   EXPECT_EQ(exit.code, 0);
-  for (const char* text :
-       {"--admin", "SOCKHOST_ADMIN)", "--module", "SOCKHOST_MODULES)", "--insecure-tcp",
-        "SOCKHOST_INSECURE_TCP)", "--insecure-tcp-any-address",
-        "SOCKHOST_INSECURE_TCP_ANY_ADDRESS)", "--max-sockets", "SOCKHOST_MAX_SOCKETS)",
-        "--max-listeners", "SOCKHOST_MAX_LISTENERS)", "--max-watches", "SOCKHOST_MAX_WATCHES)",
-        "--drain-timeout", "SOCKHOST_DRAIN_TIMEOUT)", "--log-level", "SOCKHOST_LOG_LEVEL)"}) {
-    EXPECT_THAT(exit.text, HasSubstr(text));
+  for (const Setting& setting : Settings()) {
+    EXPECT_THAT(exit.text, HasSubstr(absl::StrCat("--", setting.name)));
+    EXPECT_THAT(exit.text, HasSubstr(absl::StrCat("(Env:", VariableOf(setting), ")")));
   }
 }
 
