@@ -22,7 +22,7 @@ constexpr int kUsageError = 2;
 constexpr char kFileVariable[] = "SOCKHOST_CONFIG";
 constexpr char kFooter[] =
     "\nEach flag is also a variable and, without the dashes, a key of the configuration file:\n"
-    "  --max-sockets 100    SOCKHOST_MAX_SOCKETS=100    max-sockets: 100\n"
+    "  flag --max-sockets 100, variable SOCKHOST_MAX_SOCKETS=100, key max-sockets: 100\n"
     "A flag wins over its variable, a variable over the file. In a variable, commas separate\n"
     "the elements of a list.\n"
     "\nSignals: SIGTERM and SIGINT drain and stop; a second one stops at once.\n"
