@@ -1,5 +1,7 @@
 #include "filter_syntax.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -25,15 +27,38 @@ std::string Shorten(absl::string_view text, size_t size) {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-bool IsFieldCharacter(char c) {
+bool IsWordCharacter(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
 }
 
-bool IsValueCharacter(char c) {
-  return IsFieldCharacter(c) || c == '-' || c == '/' || c == ':' || c == '*';
-}
+// Behind the first character, where - is no negation.
+bool IsFieldCharacter(char c) { return IsWordCharacter(c) || c == '-'; }
+
+bool IsValueCharacter(char c) { return IsFieldCharacter(c) || c == '/' || c == ':' || c == '*'; }
 
 bool IsKeyword(absl::string_view word) { return word == "AND" || word == "OR" || word == "NOT"; }
+
+// Puts `inner` into `out`. A group of one member is that member, and members of a
+// group of the same kind are members.
+void Absorb(FilterGroup inner, FilterGroup& out) {
+  while (inner.comparisons.empty() && inner.groups.size() == 1) {
+    FilterGroup only = std::move(inner.groups.front());
+    only.negated = only.negated != inner.negated;
+    inner = std::move(only);
+  }
+  if (inner.groups.empty() && inner.comparisons.size() == 1) {
+    FilterComparison& only = inner.comparisons.front();
+    only.negated = only.negated != std::exchange(inner.negated, false);
+    inner.kind = out.kind;
+  }
+  if (inner.negated || inner.kind != out.kind) {
+    out.groups.push_back(std::move(inner));
+    return;
+  }
+  std::move(inner.comparisons.begin(), inner.comparisons.end(),
+            std::back_inserter(out.comparisons));
+  std::move(inner.groups.begin(), inner.groups.end(), std::back_inserter(out.groups));
+}
 
 // Reads one filter from left to right. Blanks are skipped behind what was read, so
 // at_ never stands on one where something new begins.
@@ -41,18 +66,19 @@ class FilterParser {
  public:
   explicit FilterParser(absl::string_view text) : text_(text) {}
 
-  absl::StatusOr<FilterConjunction> ParseAll();
+  absl::StatusOr<FilterGroup> ParseAll();
 
  private:
-  absl::Status ParseConjunction(int depth, FilterConjunction& out);
-  absl::Status ParseTerm(int depth, FilterConjunction& out);
-  absl::Status ParseParentheses(bool negated, int depth, FilterConjunction& out);
-  absl::Status ParseComparison(bool negated, FilterConjunction& out);
+  // Each adds what it reads to `out`.
+  absl::Status ParseExpression(int depth, FilterGroup& out);
+  absl::Status ParseFactor(int depth, FilterGroup& out);
+  absl::Status ParseTerm(int depth, FilterGroup& out);
+  absl::Status ParseParentheses(bool negated, int depth, FilterGroup& out);
+  absl::Status ParseComparison(bool negated, FilterGroup& out);
   absl::Status ParseOperator(FilterComparison& out);
   absl::Status ParseValue(FilterValue& out);
   absl::Status ParseBareValue(FilterValue& out);
   absl::Status ParseQuotedValue(FilterValue& out);
-  absl::Status ExpectedAnd() const;
 
   bool at_end() const { return at_ == text_.size(); }
   bool At(char c) const { return !at_end() && text_[at_] == c; }
@@ -71,36 +97,38 @@ class FilterParser {
   size_t comparisons_ = 0;
 };
 
-absl::StatusOr<FilterConjunction> FilterParser::ParseAll() {
-  FilterConjunction out;
+absl::StatusOr<FilterGroup> FilterParser::ParseAll() {
+  FilterGroup out;
   SkipBlanks();
   if (at_end()) return out;
-  if (absl::Status status = ParseConjunction(0, out); !status.ok()) return status;
+  if (absl::Status status = ParseExpression(0, out); !status.ok()) return status;
   if (!at_end()) return ErrorHere("\")\" without a \"(\" before it");
   return out;
 }
 
 // Ends at ")" or at the end.
-absl::Status FilterParser::ParseConjunction(int depth, FilterConjunction& out) {
+absl::Status FilterParser::ParseExpression(int depth, FilterGroup& out) {
   while (true) {
-    if (absl::Status status = ParseTerm(depth, out); !status.ok()) return status;
+    if (absl::Status status = ParseFactor(depth, out); !status.ok()) return status;
     if (at_end() || At(')')) return absl::OkStatus();
-    if (!ConsumeKeyword("AND")) return ExpectedAnd();
+    if (ConsumeKeyword("AND")) continue;
+    return ErrorHere(absl::StrCat("expected AND, OR, \")\" or the end, found ", Here(),
+                                  "; comparisons are joined by AND or OR (upper-case), a blank "
+                                  "does not join them"));
   }
 }
 
-// The error about what stands between two terms in place of AND.
-absl::Status FilterParser::ExpectedAnd() const {
-  const absl::string_view word = Peek(IsFieldCharacter);
-  if (word == "OR") {
-    return ErrorHere("OR is not supported; a OR b can be written as NOT (NOT a AND NOT b)");
-  }
-  return ErrorHere(absl::StrCat("expected AND, \")\" or the end, found ", Here(),
-                                "; comparisons are joined by AND (upper-case), a blank does not "
-                                "join them"));
+absl::Status FilterParser::ParseFactor(int depth, FilterGroup& out) {
+  FilterGroup factor;
+  factor.kind = FilterGroup::Kind::kAny;
+  do {
+    if (absl::Status status = ParseTerm(depth, factor); !status.ok()) return status;
+  } while (ConsumeKeyword("OR"));
+  Absorb(std::move(factor), out);
+  return absl::OkStatus();
 }
 
-absl::Status FilterParser::ParseTerm(int depth, FilterConjunction& out) {
+absl::Status FilterParser::ParseTerm(int depth, FilterGroup& out) {
   bool negated = ConsumeKeyword("NOT");
   if (!negated && At('-')) {
     negated = true;
@@ -111,25 +139,25 @@ absl::Status FilterParser::ParseTerm(int depth, FilterConjunction& out) {
   return ParseComparison(negated, out);
 }
 
-absl::Status FilterParser::ParseParentheses(bool negated, int depth, FilterConjunction& out) {
+absl::Status FilterParser::ParseParentheses(bool negated, int depth, FilterGroup& out) {
   if (depth > kMaxFilterDepth) {
     return ErrorHere(absl::StrCat("parentheses are nested deeper than ", kMaxFilterDepth));
   }
   const size_t open = at_++;
   SkipBlanks();
-  FilterConjunction inner;
-  absl::Status status = ParseConjunction(depth, negated ? inner : out);
-  if (!status.ok()) return status;
+  FilterGroup inner;
+  if (absl::Status status = ParseExpression(depth, inner); !status.ok()) return status;
   if (at_end()) return FilterError(text_, open, "\"(\" without a \")\" behind it");
   ++at_;
   SkipBlanks();
-  if (negated) out.refused.push_back(std::move(inner));
+  inner.negated = negated;
+  Absorb(std::move(inner), out);
   return absl::OkStatus();
 }
 
-absl::Status FilterParser::ParseComparison(bool negated, FilterConjunction& out) {
+absl::Status FilterParser::ParseComparison(bool negated, FilterGroup& out) {
   const absl::string_view field = Peek(IsFieldCharacter);
-  if (field.empty() || IsKeyword(field)) {
+  if (Peek(IsWordCharacter).empty() || IsKeyword(field)) {
     return ErrorHere(absl::StrCat("expected a comparison (FIELD OPERATOR VALUE), found ", Here()));
   }
   if (++comparisons_ > kMaxFilterComparisons) {
@@ -238,7 +266,7 @@ absl::string_view FilterParser::Peek(bool (*accepts)(char)) const {
 }
 
 bool FilterParser::ConsumeKeyword(absl::string_view keyword) {
-  if (Peek(IsFieldCharacter) != keyword) return false;
+  if (Peek(IsWordCharacter) != keyword) return false;
   at_ += keyword.size();
   SkipBlanks();
   return true;
@@ -273,7 +301,7 @@ absl::string_view OperatorText(FilterOperator op) {
   return "";
 }
 
-absl::StatusOr<FilterConjunction> ParseFilter(absl::string_view text) {
+absl::StatusOr<FilterGroup> ParseFilter(absl::string_view text) {
   if (text.size() > kMaxFilterBytes) {
     return FilterError(
         text, kMaxFilterBytes,

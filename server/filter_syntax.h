@@ -1,19 +1,8 @@
 // The syntax of filters, without any knowledge of fields.
 //
-// The language of ListSocketsRequest.filter, a subset of AIP-160
-// (https://google.aip.dev/160):
-//
-//   filter      = [ conjunction ]
-//   conjunction = term { "AND" term }
-//   term        = [ "NOT" | "-" ] ( comparison | "(" conjunction ")" )
-//   comparison  = field operator value
-//   field       = 1 or more of the letters, digits, _ and .
-//   operator    = "=" | "!=" | "<" | "<=" | ">" | ">=" | ":"
-//   value       = 1 or more of the letters, digits, _ - . / : and *, if it is no keyword
-//               | text in double quotes, in which \" \\ and \* stand for " \ and *
-//
-// Blanks may stand between any two of these. Behind a value stands a blank, ")" or
-// the end.
+// The language stands at the top of proto/sockhost/v1/admin.proto, a subset of
+// AIP-160 (https://google.aip.dev/160). Blanks may stand between any two of its
+// parts. Behind a value stands a blank, ")" or the end.
 #ifndef SOCKHOST_SERVER_FILTER_SYNTAX_H_
 #define SOCKHOST_SERVER_FILTER_SYNTAX_H_
 
@@ -71,16 +60,26 @@ struct FilterComparison {
   FilterValue value;
 };
 
-// Holds if every comparison holds and none of the conjunctions in `refused`.
-// Parentheses that are not negated change nothing and leave no trace.
-struct FilterConjunction {
+// A part of a filter. Parentheses that change nothing leave no trace: no group
+// holds a group of its own kind that is not negated, and only the outermost one
+// can have a single member, or none.
+struct FilterGroup {
+  enum class Kind {
+    kAll,  // holds if every member does
+    kAny,  // holds if at least one member does
+  };
+
+  Kind kind = Kind::kAll;
+  bool negated = false;
   std::vector<FilterComparison> comparisons;
-  std::vector<FilterConjunction> refused;
+  std::vector<FilterGroup> groups;
+
+  size_t size() const { return comparisons.size() + groups.size(); }
 };
 
-// Reads `text`; empty if there is nothing but blanks in it. Error:
-// FILTER_INVALID, see FilterError.
-absl::StatusOr<FilterConjunction> ParseFilter(absl::string_view text);
+// Reads `text`; a group of kind kAll that is not negated, empty if there is nothing
+// but blanks in the text. Error: FILTER_INVALID, see FilterError.
+absl::StatusOr<FilterGroup> ParseFilter(absl::string_view text);
 
 // The error FILTER_INVALID with the metadata `filter` (its beginning, escaped)
 // and `position` (column from 1, in bytes), and the field "filter". `why` must be

@@ -7,8 +7,8 @@
 #include "admin_reply.h"
 #include "admin_service.h"
 #include "fd_use.h"
+#include "list_query.h"
 #include "listener_record.h"
-#include "page.h"
 #include "proto_encoding.h"
 #include "resource_name.h"
 #include "service_parameters.h"
@@ -112,18 +112,14 @@ grpc::ServerUnaryReactor* AdminService::ListListeners(grpc::CallbackServerContex
 
 absl::Status AdminService::List(const v1::ListListenersRequest& request,
                                 v1::ListListenersResponse& response) const {
-  const absl::StatusOr<Page> page =
-      ParsePage("listeners", request.page_size(), request.page_token());
-  if (!page.ok()) return page.status();
-  const std::string last = AppendPage(
-      host_.ListListeners(), *page,
-      [](const ListenerSnapshot& listener) { return listener.config->name; },
-      [&](const ListenerSnapshot& listener) {
+  const auto query = ListQuery<ListenerSnapshot>::Parse("listeners", request);
+  if (!query.ok()) return query.status();
+  response.set_next_page_token(
+      query->AppendPage(host_.ListListeners(), [&](const ListenerSnapshot& listener) {
         v1::Listener& item = *response.add_listeners();
         Encode(listener, item);
         return item.ByteSizeLong();
-      });
-  if (!last.empty()) response.set_next_page_token(NextPageToken("listeners", last));
+      }));
   return absl::OkStatus();
 }
 

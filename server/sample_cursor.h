@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "socket_filter.h"
+#include "resource_filter.h"
 #include "socket_sample.h"
 #include "sockhost/v1/watch.pb.h"
 

@@ -5,7 +5,7 @@
 
 #include "admin_reply.h"
 #include "admin_service.h"
-#include "page.h"
+#include "list_query.h"
 #include "proto_encoding.h"
 #include "resource_name.h"
 #include "sockhost/error.h"
@@ -37,20 +37,16 @@ grpc::ServerUnaryReactor* AdminService::ListServices(grpc::CallbackServerContext
 
 absl::Status AdminService::List(const v1::ListServicesRequest& request,
                                 v1::ListServicesResponse& response) const {
-  const absl::StatusOr<Page> page =
-      ParsePage("services", request.page_size(), request.page_token());
-  if (!page.ok()) return page.status();
+  const auto query = ListQuery<ServiceSnapshot>::Parse("services", request);
+  if (!query.ok()) return query.status();
   std::vector<ServiceSnapshot> services = host_.ListServices();
   std::sort(services.begin(), services.end(),
             [](const auto& a, const auto& b) { return *a.name < *b.name; });
-  const std::string last = AppendPage(
-      services, *page, [](const ServiceSnapshot& service) { return *service.name; },
-      [&](const ServiceSnapshot& service) {
-        v1::Service& item = *response.add_services();
-        Encode(service, item);
-        return item.ByteSizeLong();
-      });
-  if (!last.empty()) response.set_next_page_token(NextPageToken("services", last));
+  response.set_next_page_token(query->AppendPage(services, [&](const ServiceSnapshot& service) {
+    v1::Service& item = *response.add_services();
+    Encode(service, item);
+    return item.ByteSizeLong();
+  }));
   return absl::OkStatus();
 }
 

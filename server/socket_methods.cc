@@ -1,15 +1,11 @@
 // AdminService: the methods of sockets.
-#include <memory>
 #include <optional>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "admin_reply.h"
 #include "admin_service.h"
-#include "page.h"
+#include "list_query.h"
 #include "proto_encoding.h"
 #include "resource_name.h"
-#include "socket_filter.h"
 #include "socket_sample.h"
 #include "sockhost/error.h"
 
@@ -38,30 +34,14 @@ grpc::ServerUnaryReactor* AdminService::ListSockets(grpc::CallbackServerContext*
 
 absl::Status AdminService::List(const v1::ListSocketsRequest& request,
                                 v1::ListSocketsResponse& response) const {
-  const absl::StatusOr<Page> page = ParsePage("sockets", request.page_size(), request.page_token());
-  if (!page.ok()) return page.status();
-  const absl::StatusOr<SocketFilter> filter = SocketFilter::Parse(request.filter());
-  if (!filter.ok()) return filter.status();
-  SocketId after = 0;
-  if (!page->after.empty() && !absl::SimpleAtoi(page->after, &after)) {
-    return Error(Reason::kPAGE_TOKEN_INVALID,
-                 "page_token was not given by this call; begin again without a token", {},
-                 "page_token");
-  }
-  SocketId last = 0;
-  size_t bytes = 0;
-  const std::shared_ptr<const SocketSample> sample = TakeSample(host_);
-  for (const SocketSnapshot& socket : sample->sockets) {
-    if (socket.id <= after || !filter->Matches(socket)) continue;
-    if (static_cast<size_t>(response.sockets_size()) == page->size || bytes >= kMaxPageBytes) {
-      response.set_next_page_token(NextPageToken("sockets", absl::StrCat(last)));
-      break;
-    }
-    v1::Socket& item = *response.add_sockets();
-    Encode(socket, item);
-    bytes += item.ByteSizeLong();
-    last = socket.id;
-  }
+  const auto query = ListQuery<SocketSnapshot>::Parse("sockets", request);
+  if (!query.ok()) return query.status();
+  response.set_next_page_token(
+      query->AppendPage(TakeSample(host_)->sockets, [&](const SocketSnapshot& socket) {
+        v1::Socket& item = *response.add_sockets();
+        Encode(socket, item);
+        return item.ByteSizeLong();
+      }));
   return absl::OkStatus();
 }
 

@@ -153,7 +153,8 @@ FILTERS = [
     "no_such_field = 1",
     "role = NO_SUCH_ROLE",
     "fd = many",
-    "fd > 1 OR fd < 1",
+    "fd > 1 OR",
+    "fd > 1 or fd < 1",
     "(fd > 1",
     'listener = "web',
     "counters.no_such_counter > 1",
@@ -162,6 +163,9 @@ FILTERS = [
     "(" * 4000,
     "\0",
 ]
+
+
+ORDERS = ["no_such_field", "fd down", "fd,,fd", "fd desc desc", ",", "name; fd", "\0", "fd," * 1000]
 
 
 class BadInputTestCase(DaemonTestCase):
@@ -380,6 +384,33 @@ class ListTest(BadInputTestCase):
                     "FILTER_INVALID", self.admin.sockets, filter_text, fields=["filter"]
                 )
                 self.assertIn("position", failure.metadata)
+
+    def test_filter_of_listeners_and_services(self):
+        for list_method in (self.admin.listeners, self.admin.services):
+            # A field of sockets alone.
+            for filter_text in ("fd = 1", "name =", "counters.no_such_counter > 1"):
+                self.refuse("FILTER_INVALID", list_method, filter=filter_text, fields=["filter"])
+
+    def test_order(self):
+        for list_method in self.lists():
+            for order_by in ORDERS:
+                with self.subTest(order_by[:80]):
+                    self.refuse(
+                        "ORDER_BY_INVALID", list_method, order_by=order_by, fields=["order_by"]
+                    )
+
+    def test_page_token_of_another_filter_or_order(self):
+        self.admin.create("second", "tcp://127.0.0.1:0")
+        request = admin_pb2.ListListenersRequest(page_size=1, order_by="uid")
+        token = self.admin.call("ListListeners", request).next_page_token
+        for changed in ({}, {"order_by": "uid desc"}, {"order_by": "uid", "filter": "name:*"}):
+            self.refuse(
+                "PAGE_TOKEN_INVALID",
+                self.admin.listeners,
+                page_token=token,
+                fields=["page_token"],
+                **changed,
+            )
 
 
 class WatchSocketsTest(BadInputTestCase):

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,7 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "require.h"
 #include "server/filter_syntax.h"
-#include "server/socket_filter.h"
+#include "server/resource_filter.h"
 
 namespace sockhost {
 namespace {
@@ -56,16 +57,17 @@ std::string Print(const FilterValue& value) {
   return absl::StrCat("\"", joined, "\"");
 }
 
-std::string Print(const FilterConjunction& conjunction) {
+std::string Print(const FilterComparison& c) {
+  return absl::StrCat(c.negated ? "NOT " : "", c.field, OperatorText(c.op), Print(c.value));
+}
+
+std::string Print(const FilterGroup& group) {
   std::vector<std::string> terms;
-  for (const FilterComparison& c : conjunction.comparisons) {
-    terms.push_back(
-        absl::StrCat(c.negated ? "NOT " : "", c.field, OperatorText(c.op), Print(c.value)));
+  for (const FilterComparison& comparison : group.comparisons) terms.push_back(Print(comparison));
+  for (const FilterGroup& inner : group.groups) {
+    terms.push_back(absl::StrCat(inner.negated ? "-(" : "(", Print(inner), ")"));
   }
-  for (const FilterConjunction& inner : conjunction.refused) {
-    terms.push_back(absl::StrCat("-(", Print(inner), ")"));
-  }
-  return absl::StrJoin(terms, " AND ");
+  return absl::StrJoin(terms, group.kind == FilterGroup::Kind::kAll ? " AND " : " OR ");
 }
 
 // ---- Promises ---------------------------------------------------------------
@@ -103,14 +105,28 @@ void RequireOpposite(const SocketFilter& a, const SocketFilter& b,
   }
 }
 
-// NOT in front of a comparison takes another way than NOT in front of "(".
-void CheckNegatedComparison(absl::string_view text, const SocketFilter& filter,
-                            const std::vector<SocketSnapshot>& sockets) {
-  FilterConjunction syntax = ParseFilter(text).value();
-  if (syntax.comparisons.size() != 1 || !syntax.refused.empty()) return;
-  syntax.comparisons.front().negated = !syntax.comparisons.front().negated;
-  const absl::StatusOr<SocketFilter> negated = SocketFilter::Parse(Print(syntax));
-  if (negated.ok()) RequireOpposite(filter, *negated, sockets);
+// The definition of AND, OR and NOT, slow and plain: each comparison is a filter of
+// its own.
+bool HoldsByDefinition(const FilterGroup& group, const SocketSnapshot& socket) {
+  const bool is_all = group.kind == FilterGroup::Kind::kAll;
+  bool holds = is_all;
+  const auto add = [&](bool answer) { holds = is_all ? holds && answer : holds || answer; };
+  for (FilterComparison comparison : group.comparisons) {
+    const bool negated = std::exchange(comparison.negated, false);
+    add(SocketFilter::Parse(Print(comparison)).value().Matches(socket) != negated);
+  }
+  for (const FilterGroup& inner : group.groups) add(HoldsByDefinition(inner, socket));
+  return holds != group.negated;
+}
+
+void CheckDefinition(absl::string_view text, const SocketFilter& filter,
+                     const std::vector<SocketSnapshot>& sockets) {
+  const FilterGroup syntax = ParseFilter(text).value();
+  // Quotes may have made it longer than a filter can be.
+  if (Print(syntax).size() > kMaxFilterBytes) return;
+  for (const SocketSnapshot& socket : sockets) {
+    Require(filter.Matches(socket) == HoldsByDefinition(syntax, socket), "AND, OR and NOT hold");
+  }
 }
 
 void CheckLogic(absl::string_view text, const SocketFilter& filter,
@@ -125,8 +141,10 @@ void CheckLogic(absl::string_view text, const SocketFilter& filter,
     return;
   }
   RequireOpposite(filter, *negated, sockets);
-  const absl::StatusOr<SocketFilter> twice = SocketFilter::Parse(absl::StrCat(text, " AND ", text));
-  if (twice.ok()) RequireSameMatches(filter, *twice, sockets);
+  for (const char* join : {") AND (", ") OR ("}) {
+    const auto twice = SocketFilter::Parse(absl::StrCat("(", text, join, text, ")"));
+    if (twice.ok()) RequireSameMatches(filter, *twice, sockets);
+  }
 }
 
 // Whether `text` matches `pattern`, in which * stands for any characters: the
@@ -182,6 +200,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   sockhost::CheckPrinting(text, *filter, sockets);
   sockhost::CheckLogic(text, *filter, sockets);
-  sockhost::CheckNegatedComparison(text, *filter, sockets);
+  sockhost::CheckDefinition(text, *filter, sockets);
   return 0;
 }

@@ -4,11 +4,14 @@
 
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "sockhost/error.h"
 
 namespace sockhost {
 namespace {
+
+using Key = std::vector<std::string>;
 
 std::string ReasonOf(const absl::Status& status) {
   const auto detail = DetailOf(status);
@@ -29,30 +32,41 @@ TEST(PageTest, NegativeSizeIsRefused) {
   }
 }
 
-TEST(PageTest, FirstPageFollowsNothing) { EXPECT_EQ(ParsePage("listeners", 0, "")->after, ""); }
+TEST(PageTest, FirstPageFollowsNothing) { EXPECT_EQ(ParsePage("listeners", 0, "")->after, Key()); }
 
 TEST(PageTest, TokenLeadsBehindItsKey) {
-  const std::string longest(63, 'a');
-  for (const std::string& key : {std::string("web"), std::string("12"), longest}) {
-    EXPECT_EQ(ParsePage("listeners", 0, NextPageToken("listeners", key))->after, key);
+  const std::string longest(256, 'a');
+  for (const Key& key : {Key{"web"}, Key{""}, Key{"", "12"}, Key{std::string("a\0/\xff", 4), "b"},
+                         Key(8, longest)}) {
+    const auto page = ParsePage("listeners", 7, NextPageToken("listeners", key));
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_EQ(page->after, key);
+    EXPECT_EQ(page->size, 7u);
   }
 }
 
 TEST(PageTest, TokenIsFitForAUrl) {
-  EXPECT_EQ(NextPageToken("listeners", "a?>?>~~~").find_first_of("+/="), std::string::npos);
+  EXPECT_EQ(NextPageToken("listeners", {"a?>?>~~~"}).find_first_of("+/="), std::string::npos);
 }
 
-TEST(PageTest, TokenOfAnotherCollectionIsRefused) {
-  EXPECT_EQ(ReasonOf(ParsePage("sockets", 0, NextPageToken("listeners", "web")).status()),
+// A token is kept by scripts while the daemon is restarted.
+TEST(PageTest, TokenIsTheSameInEveryProcess) {
+  EXPECT_EQ(NextPageToken("listeners", {"web"}), "YzU4N2RkNWM2YTA0OWYwNgADd2Vi");
+}
+
+TEST(PageTest, TokenOfAnotherCallIsRefused) {
+  EXPECT_EQ(ReasonOf(ParsePage("sockets", 0, NextPageToken("listeners", {"web"})).status()),
             "PAGE_TOKEN_INVALID page_token");
 }
 
 TEST(PageTest, TokenThatIsNotOursIsRefused) {
-  for (const std::string& token :
+  const std::string token = NextPageToken("listeners", {"web"});
+  for (const std::string& bad :
        {std::string("x"), std::string("===="), std::string("\0", 1), std::string("\xff"),
-        std::string(100'000, 'x'), NextPageToken("listeners", ""), std::string("listeners/web")}) {
-    const absl::Status status = ParsePage("listeners", 0, token).status();
-    EXPECT_EQ(ReasonOf(status), "PAGE_TOKEN_INVALID page_token") << token.substr(0, 40);
+        std::string(100'000, 'x'), NextPageToken("listeners", {}), std::string("listeners/web"),
+        token.substr(0, token.size() - 4), token + "AAAA", "AAAA" + token}) {
+    const absl::Status status = ParsePage("listeners", 0, bad).status();
+    EXPECT_EQ(ReasonOf(status), "PAGE_TOKEN_INVALID page_token") << bad.substr(0, 40);
     EXPECT_LT(status.message().size(), 1000u);
   }
 }

@@ -25,6 +25,7 @@ namespace sockhost {
   X(SERVICE_INVALID, kInvalidArgument, EINVAL)                 \
   X(FIELD_INVALID, kInvalidArgument, EINVAL)                   \
   X(FILTER_INVALID, kInvalidArgument, EINVAL)                  \
+  X(ORDER_BY_INVALID, kInvalidArgument, EINVAL)                \
   X(PAGE_SIZE_INVALID, kInvalidArgument, EINVAL)               \
   X(PAGE_TOKEN_INVALID, kInvalidArgument, EINVAL)              \
   X(INTERVAL_INVALID, kInvalidArgument, EINVAL)                \

@@ -1,4 +1,4 @@
-#include "server/socket_filter.h"
+#include "server/resource_filter.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,8 +14,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "server/filter_syntax.h"
+#include "server/listener_record.h"
 #include "sockhost/error.h"
 #include "sockhost/v1/counters.pb.h"
+#include "sockhost/v1/service.pb.h"
 #include "sockhost/v1/socket.pb.h"
 
 namespace sockhost {
@@ -270,6 +272,28 @@ TEST(SocketFilterTest, TermsAreJoinedByAndAndParentheses) {
   });
 }
 
+TEST(SocketFilterTest, OrBindsTighterThanAnd) {
+  ExpectMatches({
+      {"fd = 7 OR fd = 9", "1 3"},
+      {"fd = 7 OR fd = 8 OR fd = 9", "1 2 3"},
+      {"fd = 100 OR fd = 101", ""},
+      // Read the other way round, 1 would match the first and 3 the second.
+      {"fd = 7 OR fd = 9 AND protocol = UDP", "3"},
+      {"protocol = UDP AND fd = 9 OR fd = 7", "3"},
+      {"(fd = 7 OR (fd = 9 AND protocol = UDP))", "1 3"},
+      {"fd = 7 OR (fd = 9 AND protocol = TCP)", "1"},
+      {"fd = 7 OR NOT fd = 8", "1 3 10"},
+      {"fd = 7 OR -fd = 8", "1 3 10"},
+      {"NOT fd = 7 OR fd = 7", "1 2 3 10"},
+      {"NOT (fd = 7 OR fd = 9)", "2 10"},
+      {"NOT (NOT (fd = 7 OR fd = 9))", "1 3"},
+      {"listener = web OR local_address = udp://* OR masked = true", "1 2 3"},
+      {"fd=7\tOR\nfd=9", "1 3"},
+      {"(fd = 7)OR(fd = 9)", "1 3"},
+      {"service = \"OR\" OR service = echo", "1 2"},
+  });
+}
+
 TEST(SocketFilterTest, SocketWithoutServiceOrListenerIsReadAsEmpty) {
   EXPECT_TRUE(SocketFilter::Parse("service = \"\" AND NOT listener:*")->Matches(SocketSnapshot()));
 }
@@ -317,6 +341,10 @@ TEST(SocketFilterTest, BrokenSyntaxIsRefusedWithItsColumn) {
       {"fd == 3", 4, "expected one of = != < <= > >= : behind \"fd\", found \"==\""},
       {"fd=~3", 4, "expected a value, found \"~3\""},
       {"fd = 3 AND", 11, "expected a comparison (FIELD OPERATOR VALUE), found the end"},
+      {"fd = 3 OR", 10, "expected a comparison (FIELD OPERATOR VALUE), found the end"},
+      {"fd = 3 OR AND fd = 4", 11, "found \"AND\""},
+      {"OR fd = 3", 1, "expected a comparison (FIELD OPERATOR VALUE), found \"OR\""},
+      {"fd = OR", 6, "expected a value, found the keyword OR"},
       {"AND fd = 3", 1, "expected a comparison (FIELD OPERATOR VALUE), found \"AND\""},
       {"fd = AND", 6, "expected a value, found the keyword AND"},
       {"NOT", 4, "found the end"},
@@ -333,13 +361,13 @@ TEST(SocketFilterTest, BrokenSyntaxIsRefusedWithItsColumn) {
 
 TEST(SocketFilterTest, OtherWaysToJoinAreRefusedWithAWayOut) {
   ExpectErrors({
-      {"fd = 3 OR fd = 4", 8, "OR is not supported; a OR b can be written as NOT (NOT a AND"},
-      {"fd = 3 fd = 4", 8, "expected AND, \")\" or the end, found \"fd\"; comparisons are joined"},
-      {"fd = 3 and fd = 4", 8, "found \"and\"; comparisons are joined by AND (upper-case)"},
+      {"fd = 3 fd = 4", 8, "expected AND, OR, \")\" or the end, found \"fd\"; comparisons"},
+      {"fd = 3 and fd = 4", 8, "found \"and\"; comparisons are joined by AND or OR (upper-case)"},
       {"fd = 3 && fd = 4", 8, "found \"&&\""},
       {"(fd = 3) (fd = 4)", 10, "found \"(\""},
       {"fd = 3 NOT fd = 4", 8, "found \"NOT\""},
-      {"(fd = 3 OR fd = 4)", 9, "OR is not supported"},
+      {"fd = 3 or fd = 4", 8, "found \"or\"; comparisons are joined by AND or OR (upper-case)"},
+      {"fd = 3 || fd = 4", 8, "found \"||\""},
   });
 }
 
@@ -387,7 +415,7 @@ TEST(SocketFilterTest, OperatorThatFieldDoesNotHaveIsRefused) {
 TEST(SocketFilterTest, ValueThatFieldCannotHaveIsRefused) {
   ExpectErrors({
       {"role = connection", 8,
-       "role: \"connection\" is none of LISTENING, CONNECTION, DATAGRAM, REGISTERED"},
+       "role: \"connection\" is none of LISTENING, CONNECTION, DATAGRAM, REGISTERED, UPSTREAM"},
       {"role = ROLE_UNSPECIFIED", 8, "is none of LISTENING"},
       {"protocol = tcp", 12, "is none of PROTOCOL_UNSPECIFIED, TCP, UDP, UNIX_STREAM"},
       {"masked = 1", 10, "masked: \"1\" is none of true, false"},
@@ -476,6 +504,68 @@ TEST(SocketFilterTest, ErrorShowsLittleOfTheFilterAndOnlyPrintableCharacters) {
   }
 }
 
+// ---- Listeners and services --------------------------------------------------
+
+ListenerSnapshot Listener(const v1::Listener& declared) {
+  ListenerConfig config;
+  config.name = "web";
+  config.service = "echo";
+  config.address = Address("tcp://127.0.0.1:0");
+  config.attachment = MakeListenerRecord("web", declared);
+  ListenerSnapshot out;
+  out.config = std::make_shared<const ListenerConfig>(std::move(config));
+  out.effective_address = Address("tcp://127.0.0.1:4711");
+  out.state = ListenerState::kPaused;
+  out.counters[Counter::accepted_connections] = 3;
+  return out;
+}
+
+TEST(ListenerFilterTest, FieldsOfTheRecordAndTheCoreMatch) {
+  v1::Listener declared;
+  declared.set_display_name("the web");
+  (*declared.mutable_labels())["env"] = "prod";
+  (*declared.mutable_labels())["cost-center.id"] = "7";
+  const ListenerSnapshot listener = Listener(declared);
+  for (const char* filter :
+       {"name = web", "name = listeners/web", "service = services/echo", "state = PAUSED",
+        "display_name = \"the web\"", "display_name:web", "labels.env = prod", "labels.env:*",
+        "labels.cost-center.id = 7", "NOT labels.owner:*", "labels.owner = \"\"",
+        "address = tcp://127.0.0.1:0", "effective_address = *:4711", "uid:-",
+        "create_time > 2020-01-01T00:00:00Z", "update_time > 2020-01-01T00:00:00Z",
+        "counters.accepted_connections = 3"}) {
+    const auto parsed = ListenerFilter::Parse(filter);
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_TRUE(parsed->Matches(listener)) << filter;
+    const auto negated = ListenerFilter::Parse(absl::StrCat("NOT (", filter, ")"));
+    EXPECT_FALSE(negated->Matches(listener)) << filter;
+  }
+}
+
+TEST(ListenerFilterTest, UnknownFieldNamesThoseOfListeners) {
+  const absl::Status status = ListenerFilter::Parse("label.env = x").status();
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("\"label.env\" is no field; did you mean labels.KEY?"),
+                    HasSubstr("labels.KEY, state")));
+  EXPECT_FALSE(ListenerFilter::Parse("labels = x").ok());
+  EXPECT_FALSE(ListenerFilter::Parse("labels. = x").ok());
+  EXPECT_FALSE(ListenerFilter::Parse("fd = 3").ok());
+}
+
+TEST(ServiceFilterTest, FieldsMatch) {
+  ServiceSnapshot service;
+  service.name = Shared("echo");
+  service.kind = ServiceKind::kBuiltIn;
+  service.owner = "server/echo_service.cc:80";
+  service.sockets = 2;
+  for (const char* filter : {"name = echo", "kind = BUILT_IN", "owner:echo_service", "sockets >= 2",
+                             "capacity = 0", "used = 0", "counters.receive_bytes = 0"}) {
+    const auto parsed = ServiceFilter::Parse(filter);
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_TRUE(parsed->Matches(service)) << filter;
+  }
+  EXPECT_FALSE(ServiceFilter::Parse("kind = MODULE")->Matches(service));
+}
+
 // ---- The contract -----------------------------------------------------------
 
 TEST(SocketFilterTest, EveryCounterOfTheContractIsAField) {
@@ -504,18 +594,21 @@ TEST(SocketFilterTest, EveryCounterReadsItsOwnValue) {
   }
 }
 
-// Every value of an enum but ROLE_UNSPECIFIED, which is never sent.
-void ExpectEnumNames(absl::string_view field, const google::protobuf::EnumDescriptor& names) {
+// Every value of an enum but the zero value that is never sent.
+template <class Item>
+void ExpectEnumNames(absl::string_view field, const google::protobuf::EnumDescriptor& names,
+                     absl::string_view never_sent) {
   for (int i = 0; i < names.value_count(); ++i) {
     const std::string& name = names.value(i)->name();
-    const bool known = SocketFilter::Parse(absl::StrCat(field, " = ", name)).ok();
-    EXPECT_EQ(known, name != "ROLE_UNSPECIFIED") << name;
+    const bool known = ResourceFilter<Item>::Parse(absl::StrCat(field, " = ", name)).ok();
+    EXPECT_EQ(known, name != never_sent) << name;
   }
 }
 
-TEST(SocketFilterTest, EveryEnumNameOfTheContractIsAValue) {
-  ExpectEnumNames("role", *v1::Socket::Role_descriptor());
-  ExpectEnumNames("protocol", *v1::Socket::Protocol_descriptor());
+TEST(ResourceFilterTest, EveryEnumNameOfTheContractIsAValue) {
+  ExpectEnumNames<SocketSnapshot>("role", *v1::Socket::Role_descriptor(), "ROLE_UNSPECIFIED");
+  ExpectEnumNames<SocketSnapshot>("protocol", *v1::Socket::Protocol_descriptor(), "");
+  ExpectEnumNames<ServiceSnapshot>("kind", *v1::Service::Kind_descriptor(), "KIND_UNSPECIFIED");
 }
 
 }  // namespace

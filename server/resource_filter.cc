@@ -1,4 +1,4 @@
-#include "socket_filter.h"
+#include "resource_filter.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -15,38 +15,38 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
-#include "filter_field.h"
 #include "filter_syntax.h"
+#include "resource_fields.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
 namespace {
 
-// ---- Tests of one socket ----------------------------------------------------
+// ---- Tests of one item ------------------------------------------------------
 
 // The relations of a field to a value with which a comparison holds.
 enum Relation : unsigned { kLess = 1, kEqual = 2, kGreater = 4, kAny = 7 };
 
+template <class Item>
 struct NumberTest {
-  const FilterNumberField* field = nullptr;
+  const NumberField<Item>* field = nullptr;
   unsigned relations = 0;
   int64_t value = 0;
 
-  bool Holds(const SocketSnapshot& socket) const {
-    const int64_t number = field->read(socket);
+  bool Holds(const Item& item) const {
+    const int64_t number = field->read(item);
     return relations & (number < value ? kLess : number == value ? kEqual : kGreater);
   }
 };
 
 // For an address that is written in full.
+template <class Item>
 struct AddressTest {
-  const FilterTextField* field = nullptr;
+  const TextField<Item>* field = nullptr;
   bool negated = false;
   SocketAddress value;
 
-  bool Holds(const SocketSnapshot& socket) const {
-    return (field->address(socket) == value) != negated;
-  }
+  bool Holds(const Item& item) const { return (field->address(item) == value) != negated; }
 };
 
 // Whether `text` is `pieces` with anything between them. The leftmost place of a
@@ -67,16 +67,18 @@ bool ConsistsOf(absl::string_view text, const std::vector<std::string>& pieces) 
   return true;
 }
 
+template <class Item>
 struct TextTest {
-  const FilterTextField* field = nullptr;
+  const TextField<Item>* field = nullptr;
+  std::string key;
   bool negated = false;
   // An empty field does not match, whatever the pieces are.
   bool needs_text = false;
   std::vector<std::string> pieces;
 
-  bool Holds(const SocketSnapshot& socket) const {
+  bool Holds(const Item& item) const {
     std::string storage;
-    const absl::string_view text = field->read(socket, storage);
+    const absl::string_view text = field->read(item, key, storage);
     const bool matches = !(needs_text && text.empty()) && ConsistsOf(text, pieces);
     return matches != negated;
   }
@@ -86,13 +88,13 @@ struct TextTest {
 
 // Each fills `out` and returns "", or what is wrong with `text`.
 
-std::string ReadWord(absl::Span<const FilterWord> words, absl::string_view text, int64_t& out) {
-  for (const FilterWord& word : words) {
+std::string ReadWord(absl::Span<const FieldWord> words, absl::string_view text, int64_t& out) {
+  for (const FieldWord& word : words) {
     if (word.name != text) continue;
     out = word.value;
     return "";
   }
-  const auto append_name = [](std::string* names, const FilterWord& word) {
+  const auto append_name = [](std::string* names, const FieldWord& word) {
     absl::StrAppend(names, word.name);
   };
   return absl::StrCat("is none of ", absl::StrJoin(words, ", ", append_name));
@@ -118,7 +120,8 @@ std::string ReadTime(absl::string_view text, int64_t& out) {
   return absl::FromUnixNanos(out) == time ? "" : "is no time that can be told in ns of 64 bits";
 }
 
-std::string ReadValue(const FilterNumberField& field, const FilterValue& value, int64_t& out) {
+template <class Item>
+std::string ReadValue(const NumberField<Item>& field, const FilterValue& value, int64_t& out) {
   if (value.has_wildcard()) return "holds a wildcard, which stands only in text";
   if (!field.words.empty()) return ReadWord(field.words, value.text(), out);
   return field.is_time ? ReadTime(value.text(), out) : ReadNumber(value.text(), out);
@@ -165,15 +168,17 @@ absl::Status ValueError(absl::string_view filter, const FilterComparison& compar
                      absl::StrCat(comparison.field, ": ", shown, " ", why));
 }
 
-absl::StatusOr<NumberTest> MakeNumberTest(absl::string_view filter, const FilterNumberField& field,
-                                          const FilterComparison& comparison) {
+template <class Item>
+absl::StatusOr<NumberTest<Item>> MakeNumberTest(absl::string_view filter,
+                                                const NumberField<Item>& field,
+                                                const FilterComparison& comparison) {
   if (!field.words.empty() && !IsEquality(comparison.op)) {
     return OperatorError(filter, comparison, "= and !=");
   }
   if (comparison.op == FilterOperator::kHas) {
     return OperatorError(filter, comparison, "= != < <= > >=");
   }
-  NumberTest test{&field, RelationsOf(comparison.op)};
+  NumberTest<Item> test{&field, RelationsOf(comparison.op)};
   if (comparison.negated) test.relations ^= kAny;
   const std::string why = ReadValue(field, comparison.value, test.value);
   if (!why.empty()) return ValueError(filter, comparison, why);
@@ -184,21 +189,24 @@ bool IsNegated(const FilterComparison& comparison) {
   return comparison.negated != (comparison.op == FilterOperator::kNotEqual);
 }
 
-absl::StatusOr<AddressTest> MakeAddressTest(absl::string_view filter, const FilterTextField& field,
-                                            const FilterComparison& comparison) {
+template <class Item>
+absl::StatusOr<AddressTest<Item>> MakeAddressTest(absl::string_view filter,
+                                                  const TextField<Item>& field,
+                                                  const FilterComparison& comparison) {
   const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(comparison.value.text());
   if (!address.ok()) {
     return ValueError(filter, comparison,
                       "is no address such as tcp://127.0.0.1:80 or \"udp://[::1]:53\"; to compare "
                       "a part of the address use : or wildcards");
   }
-  return AddressTest{&field, IsNegated(comparison), *address};
+  return AddressTest<Item>{&field, IsNegated(comparison), *address};
 }
 
 // A value with a slash is compared with the full resource name, any other with
 // the id. Leaves what is compared with the id.
+template <class Item>
 absl::Status ApplyCollection(absl::string_view filter, const FilterComparison& comparison,
-                             TextTest& test) {
+                             TextTest<Item>& test) {
   const bool has_slash =
       std::any_of(test.pieces.begin(), test.pieces.end(),
                   [](const std::string& piece) { return absl::StrContains(piece, '/'); });
@@ -214,10 +222,13 @@ absl::Status ApplyCollection(absl::string_view filter, const FilterComparison& c
   return absl::OkStatus();
 }
 
-absl::StatusOr<TextTest> MakeTextTest(absl::string_view filter, const FilterTextField& field,
-                                      const FilterComparison& comparison) {
+template <class Item>
+absl::StatusOr<TextTest<Item>> MakeTextTest(absl::string_view filter, const TextField<Item>& field,
+                                            absl::string_view key,
+                                            const FilterComparison& comparison) {
   const bool has = comparison.op == FilterOperator::kHas;
-  TextTest test{&field, IsNegated(comparison), false, comparison.value.pieces};
+  TextTest<Item> test{&field, std::string(key), IsNegated(comparison), false,
+                      comparison.value.pieces};
   if (has && comparison.value.is_wildcard()) {
     test.needs_text = true;
     return test;
@@ -235,86 +246,103 @@ absl::StatusOr<TextTest> MakeTextTest(absl::string_view filter, const FilterText
   return test;
 }
 
+template <class Item>
 absl::Status FieldError(absl::string_view filter, const FilterComparison& comparison) {
-  const absl::string_view nearest = NearestFilterField(comparison.field);
-  const std::string hint = nearest.empty() ? "" : absl::StrCat("did you mean ", nearest, "? ");
   return FilterError(filter, comparison.field_offset,
-                     absl::StrCat(QuoteForMessage(comparison.field), " is no field; ", hint,
-                                  "fields are ", ListFilterFields()));
+                     absl::StrCat(QuoteForMessage(comparison.field), " is no field; ",
+                                  SuggestField<Item>(comparison.field)));
 }
 
 }  // namespace
 
-// Holds if every test holds and none of `refused`. Cheap tests come first.
-struct SocketFilter::Conjunction {
-  std::vector<NumberTest> numbers;
-  std::vector<AddressTest> addresses;
-  std::vector<TextTest> texts;
-  std::vector<Conjunction> refused;
+// The tests of a FilterGroup, cheap ones first.
+template <class Item>
+struct ResourceFilter<Item>::Group {
+  FilterGroup::Kind kind = FilterGroup::Kind::kAll;
+  bool negated = false;
+  std::vector<NumberTest<Item>> numbers;
+  std::vector<AddressTest<Item>> addresses;
+  std::vector<TextTest<Item>> texts;
+  std::vector<Group> groups;
 
   // `filter` is the whole text, for errors.
-  static absl::StatusOr<Conjunction> Make(absl::string_view filter,
-                                          const FilterConjunction& syntax);
+  static absl::StatusOr<Group> Make(absl::string_view filter, const FilterGroup& syntax);
 
   absl::Status Add(absl::string_view filter, const FilterComparison& comparison);
 
-  bool Holds(const SocketSnapshot& socket) const {
-    const auto holds = [&socket](const auto& test) { return test.Holds(socket); };
-    return std::all_of(numbers.begin(), numbers.end(), holds) &&
-           std::all_of(addresses.begin(), addresses.end(), holds) &&
-           std::all_of(texts.begin(), texts.end(), holds) &&
-           std::none_of(refused.begin(), refused.end(), holds);
+  // True if a test has the `answer`.
+  bool HasAnswer(const Item& item, bool answer) const {
+    const auto has = [&](const auto& test) { return test.Holds(item) == answer; };
+    return std::any_of(numbers.begin(), numbers.end(), has) ||
+           std::any_of(addresses.begin(), addresses.end(), has) ||
+           std::any_of(texts.begin(), texts.end(), has) ||
+           std::any_of(groups.begin(), groups.end(), has);
+  }
+
+  bool Holds(const Item& item) const {
+    const bool holds =
+        kind == FilterGroup::Kind::kAny ? HasAnswer(item, true) : !HasAnswer(item, false);
+    return holds != negated;
   }
 };
 
-absl::Status SocketFilter::Conjunction::Add(absl::string_view filter,
-                                            const FilterComparison& comparison) {
+template <class Item>
+absl::Status ResourceFilter<Item>::Group::Add(absl::string_view filter,
+                                              const FilterComparison& comparison) {
   const auto keep = [](auto made, auto& tests) {
     if (!made.ok()) return made.status();
     tests.push_back(*std::move(made));
     return absl::OkStatus();
   };
-  if (const FilterNumberField* field = FindFilterNumberField(comparison.field)) {
-    return keep(MakeNumberTest(filter, *field, comparison), numbers);
-  }
-  const FilterTextField* field = FindFilterTextField(comparison.field);
-  if (!field) return FieldError(filter, comparison);
+  const FoundField<Item> found = FindField<Item>(comparison.field);
+  if (found.number) return keep(MakeNumberTest(filter, *found.number, comparison), numbers);
+  if (!found.text) return FieldError<Item>(filter, comparison);
   if (!IsEquality(comparison.op) && comparison.op != FilterOperator::kHas) {
     return OperatorError(filter, comparison, "= != :");
   }
   const FilterValue& value = comparison.value;
   // The address that is not there has no form of its own: "".
-  if (field->address && IsEquality(comparison.op) && !value.has_wildcard() &&
+  if (found.text->address && IsEquality(comparison.op) && !value.has_wildcard() &&
       !value.text().empty()) {
-    return keep(MakeAddressTest(filter, *field, comparison), addresses);
+    return keep(MakeAddressTest(filter, *found.text, comparison), addresses);
   }
-  return keep(MakeTextTest(filter, *field, comparison), texts);
+  return keep(MakeTextTest(filter, *found.text, found.key, comparison), texts);
 }
 
-absl::StatusOr<SocketFilter::Conjunction> SocketFilter::Conjunction::Make(
-    absl::string_view filter, const FilterConjunction& syntax) {
-  Conjunction out;
+template <class Item>
+absl::StatusOr<typename ResourceFilter<Item>::Group> ResourceFilter<Item>::Group::Make(
+    absl::string_view filter, const FilterGroup& syntax) {
+  Group out;
+  out.kind = syntax.kind;
+  out.negated = syntax.negated;
   for (const FilterComparison& comparison : syntax.comparisons) {
     if (absl::Status status = out.Add(filter, comparison); !status.ok()) return status;
   }
-  for (const FilterConjunction& inner : syntax.refused) {
-    absl::StatusOr<Conjunction> made = Make(filter, inner);
+  for (const FilterGroup& inner : syntax.groups) {
+    absl::StatusOr<Group> made = Make(filter, inner);
     if (!made.ok()) return made.status();
-    out.refused.push_back(*std::move(made));
+    out.groups.push_back(*std::move(made));
   }
   return out;
 }
 
-absl::StatusOr<SocketFilter> SocketFilter::Parse(absl::string_view text) {
-  const absl::StatusOr<FilterConjunction> syntax = ParseFilter(text);
+template <class Item>
+absl::StatusOr<ResourceFilter<Item>> ResourceFilter<Item>::Parse(absl::string_view text) {
+  const absl::StatusOr<FilterGroup> syntax = ParseFilter(text);
   if (!syntax.ok()) return syntax.status();
-  absl::StatusOr<Conjunction> root = Conjunction::Make(text, *syntax);
+  if (syntax->size() == 0) return ResourceFilter();
+  absl::StatusOr<Group> root = Group::Make(text, *syntax);
   if (!root.ok()) return root.status();
-  return SocketFilter(std::make_shared<const Conjunction>(*std::move(root)));
+  return ResourceFilter(std::make_shared<const Group>(*std::move(root)));
 }
 
-bool SocketFilter::Matches(const SocketSnapshot& socket) const {
-  return !root_ || root_->Holds(socket);
+template <class Item>
+bool ResourceFilter<Item>::Matches(const Item& item) const {
+  return !root_ || root_->Holds(item);
 }
+
+template class ResourceFilter<SocketSnapshot>;
+template class ResourceFilter<ListenerSnapshot>;
+template class ResourceFilter<ServiceSnapshot>;
 
 }  // namespace sockhost

@@ -1,0 +1,89 @@
+// The fields of listeners.
+#include "listener_record.h"
+#include "resource_fields.h"
+
+namespace sockhost {
+namespace {
+
+using Item = ListenerSnapshot;
+
+// The names of listener.proto; a test compares them.
+constexpr FieldWord kStates[] = {
+    WordOf("ACTIVE", ListenerState::kActive),
+    WordOf("PAUSED", ListenerState::kPaused),
+    WordOf("DRAINING", ListenerState::kDraining),
+};
+
+const ListenerRecord& RecordOf(const Item& listener) {
+  return static_cast<const ListenerRecord&>(*listener.config->attachment);
+}
+
+constexpr NumberField<Item> kNumbers[] = {
+    {"state", [](const Item& s) { return static_cast<int64_t>(s.state); }, kStates},
+    {"create_time",
+     [](const Item& s) { return RecordOf(s).create_time_nanos; },
+     {},
+     /*is_time=*/true},
+    {"update_time",
+     [](const Item& s) { return RecordOf(s).update_time_nanos; },
+     {},
+     /*is_time=*/true},
+#define SOCKHOST_X(counter, kind) SOCKHOST_COUNTER_FIELD(Item, counter, kind)
+    SOCKHOST_COUNTERS(SOCKHOST_X)
+#undef SOCKHOST_X
+};
+
+absl::string_view ReadName(const Item& listener, absl::string_view, std::string&) {
+  return listener.config->name;
+}
+
+absl::string_view ReadUid(const Item& listener, absl::string_view, std::string&) {
+  return RecordOf(listener).uid;
+}
+
+absl::string_view ReadDisplayName(const Item& listener, absl::string_view, std::string&) {
+  return RecordOf(listener).declared.display_name();
+}
+
+absl::string_view ReadService(const Item& listener, absl::string_view, std::string&) {
+  return listener.config->service;
+}
+
+absl::string_view ReadAddress(const Item& listener, absl::string_view, std::string& storage) {
+  storage = listener.config->address.ToString();
+  return storage;
+}
+
+absl::string_view ReadEffectiveAddress(const Item& listener, absl::string_view,
+                                       std::string& storage) {
+  storage = listener.effective_address.ToString();
+  return storage;
+}
+
+absl::string_view ReadLabel(const Item& listener, absl::string_view key, std::string&) {
+  const auto& labels = RecordOf(listener).declared.labels();
+  const auto found = labels.find(std::string(key));
+  return found == labels.end() ? absl::string_view() : absl::string_view(found->second);
+}
+
+constexpr TextField<Item> kTexts[] = {
+    {"name", ReadName, "listeners/"},
+    {"uid", ReadUid},
+    {"display_name", ReadDisplayName},
+    {"service", ReadService, "services/"},
+    {"address", ReadAddress, "",
+     [](const Item& s) -> const SocketAddress& { return s.config->address; }},
+    {"effective_address", ReadEffectiveAddress, "",
+     [](const Item& s) -> const SocketAddress& { return s.effective_address; }},
+    {"labels", ReadLabel, "", nullptr, nullptr, /*is_map=*/true},
+};
+
+}  // namespace
+
+template <>
+const ResourceFields<ListenerSnapshot>& FieldsOf<ListenerSnapshot>() {
+  static constexpr ResourceFields<ListenerSnapshot> kFields{kNumbers, kTexts};
+  return kFields;
+}
+
+}  // namespace sockhost

@@ -1,0 +1,131 @@
+#include "resource_order.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "admin_reply.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+// The contract's limits: a key is made for each item of a list, and one goes into
+// the page token.
+constexpr size_t kMaxOrderBytes = 1024;
+constexpr size_t kMaxOrderFields = 8;
+
+absl::Status OrderError(absl::string_view shown, absl::string_view why) {
+  return Error(Reason::kORDER_BY_INVALID, absl::StrCat("order_by \"", Shown(shown), "\": ", why),
+               {{"order_by", Shown(shown)}}, "order_by");
+}
+
+}  // namespace
+
+template <class Item>
+typename ResourceOrder<Item>::Part ResourceOrder<Item>::ByName() {
+  Part part;
+  part.field.text = &FieldsOf<Item>().texts.front();
+  return part;
+}
+
+template <class Item>
+ResourceOrder<Item>::ResourceOrder() : parts_{ByName()} {}
+
+template <class Item>
+absl::StatusOr<typename ResourceOrder<Item>::Part> ResourceOrder<Item>::ParsePart(
+    absl::string_view text) {
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(text, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty());
+  if (words.empty()) return OrderError(text, "a field is missing; write FIELD or FIELD desc");
+  const bool has_direction = words.size() == 2 && (words[1] == "desc" || words[1] == "asc");
+  if (words.size() > 1 && !has_direction) {
+    return OrderError(text, "fields are joined by commas, and \"desc\" alone may stand behind one");
+  }
+  Part part;
+  part.field = FindField<Item>(words[0]);
+  if (!part.field.number && !part.field.text) {
+    return OrderError(words[0], absl::StrCat("is no field; ", SuggestField<Item>(words[0])));
+  }
+  part.descending = has_direction && words[1] == "desc";
+  return part;
+}
+
+template <class Item>
+absl::StatusOr<ResourceOrder<Item>> ResourceOrder<Item>::Parse(absl::string_view text) {
+  if (absl::StripAsciiWhitespace(text).empty()) return ResourceOrder();
+  if (text.size() > kMaxOrderBytes) {
+    return OrderError(text, absl::StrCat("longer than ", kMaxOrderBytes, " bytes"));
+  }
+  ResourceOrder out;
+  out.parts_.clear();
+  for (const absl::string_view part_text : absl::StrSplit(text, ',')) {
+    absl::StatusOr<Part> part = ParsePart(part_text);
+    if (!part.ok()) return part.status();
+    out.parts_.push_back(*std::move(part));
+    if (out.parts_.size() > kMaxOrderFields) {
+      return OrderError(text, absl::StrCat("more than ", kMaxOrderFields, " fields"));
+    }
+    // What stands behind the name never decides.
+    if (out.parts_.back().field.text == ByName().field.text) return out;
+  }
+  out.parts_.push_back(ByName());
+  return out;
+}
+
+template <class Item>
+SortKey ResourceOrder<Item>::KeyOf(const Item& item) const {
+  SortKey key(parts_.size());
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const FoundField<Item>& field = parts_[i].field;
+    if (parts_[i].is_number()) {
+      key[i].number = field.number ? field.number->read(item) : field.text->number(item);
+      continue;
+    }
+    std::string storage;
+    key[i].text = std::string(field.text->read(item, field.key, storage));
+  }
+  return key;
+}
+
+template <class Item>
+bool ResourceOrder<Item>::Precedes(const SortKey& a, const SortKey& b) const {
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (a[i].number == b[i].number && a[i].text == b[i].text) continue;
+    const bool less = parts_[i].is_number() ? a[i].number < b[i].number : a[i].text < b[i].text;
+    return less != parts_[i].descending;
+  }
+  return false;
+}
+
+template <class Item>
+std::vector<std::string> ResourceOrder<Item>::Write(const SortKey& key) const {
+  std::vector<std::string> texts(key.size());
+  for (size_t i = 0; i < key.size(); ++i) {
+    texts[i] = parts_[i].is_number() ? absl::StrCat(key[i].number) : key[i].text;
+  }
+  return texts;
+}
+
+template <class Item>
+std::optional<SortKey> ResourceOrder<Item>::Read(const std::vector<std::string>& texts) const {
+  if (texts.size() != parts_.size()) return std::nullopt;
+  SortKey key(texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (!parts_[i].is_number()) {
+      key[i].text = texts[i];
+    } else if (!absl::SimpleAtoi(texts[i], &key[i].number)) {
+      return std::nullopt;
+    }
+  }
+  return key;
+}
+
+template class ResourceOrder<SocketSnapshot>;
+template class ResourceOrder<ListenerSnapshot>;
+template class ResourceOrder<ServiceSnapshot>;
+
+}  // namespace sockhost
