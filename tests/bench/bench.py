@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures sockhost beside a minimal epoll server, and its core alone.
 
-usage: bench.py [--quick] [--only data|core] BUILD_DIR   (`./dev bench` builds and calls it)
+usage: bench.py [--quick] [--only data|forward|core] BUILD_DIR   (`./dev bench` builds and calls it)
 
 A row of the data path compares two servers on the same core, with the same load from the other
 core, in short slices that take turns: A B, B A, A B, ... A round in which the machine was busy with
@@ -23,6 +23,7 @@ import sys
 import tempfile
 
 import core_figures
+import forward_bench
 import servers
 
 LOAD_CORE = 0
@@ -229,7 +230,7 @@ def measure_core(bin_dir, out_dir, quick):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="less than three minutes")
-    parser.add_argument("--only", choices=("data", "core"), help="one half of the figures")
+    parser.add_argument("--only", choices=("data", "forward", "core"), help="one part of the figures")
     parser.add_argument("build_dir", type=pathlib.Path, help="where the programs were built")
     options = parser.parse_args()
     if os.cpu_count() < 2:
@@ -244,12 +245,19 @@ def main():
         "machine": {"kernel": platform.release(), "cores": os.cpu_count()},
     }
     figures = []
-    if options.only != "core":
+    if options.only in (None, "data"):
         with tempfile.TemporaryDirectory(prefix="sockhost-bench-") as folder:
             effort = QUICK if options.quick else FULL
             results["data"], results["idle"], memory = measure_data(bin_dir, folder, effort)
             figures.append(memory)
-    if options.only != "data":
+    if options.only in (None, "forward"):
+        with tempfile.TemporaryDirectory(prefix="sockhost-bench-") as folder:
+            effort = QUICK if options.quick else FULL
+            cores = (LOAD_CORE, SERVER_CORE)
+            results["forward"] = forward_bench.measure_forward(
+                bin_dir, folder, effort, cores, MOST_OTHER_UTILISATION, ATTEMPTS
+            )
+    if options.only in (None, "core"):
         figures += measure_core(bin_dir, out_dir, options.quick)
     print_figures(figures)
     results["core"] = [vars(figure) for figure in figures]

@@ -91,7 +91,7 @@ class Sockhostd(Server):
         try:
             self._wait_until_serving()
             for protocol in ("tcp", "udp"):
-                self.ports[protocol] = self._create_echo(protocol)
+                self.ports[protocol] = self.create(f"{protocol}-echo", protocol, "--service", "echo")
         except BaseException:
             self.stop()
             raise
@@ -103,8 +103,9 @@ class Sockhostd(Server):
                 raise ServerFailed("sockhostd did not start")
             time.sleep(0.05)
 
-    def _create_echo(self, protocol):
-        command = ["listener", "create", f"{protocol}-echo", "--service", "echo"]
+    def create(self, name, protocol, *flags):
+        """Creates a listener on 127.0.0.1 and returns its port."""
+        command = ["listener", "create", name, *flags]
         created = self._call(*command, "--address", f"{protocol}://127.0.0.1:0")
         if created.returncode != 0:
             raise ServerFailed(f"sockctl: {created.stderr}")
