@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/error_text.h"
+#include "client/forward_flags.h"
 #include "client/resource_name.h"
 #include "client/resource_output.h"
 #include "sockhost/v1/admin.grpc.pb.h"
@@ -96,6 +97,7 @@ void DeclareListenerCreate(CLI::App& app, Arguments& arguments) {
   app.add_flag_callback(
       "--ipv6-only", [&listener] { listener.set_ipv6_only(true); },
       "An IPv6 address takes no IPv4 traffic");
+  AddForwardFlags(app, listener);
 }
 
 absl::Status RunListenerCreate(const Arguments& arguments, AdminConnection& connection,

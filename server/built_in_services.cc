@@ -3,7 +3,8 @@
 namespace sockhost {
 
 absl::Status DefineBuiltInServices(ServiceHost& host) {
-  for (const sockhost_service_definition* service : {&kEchoService, &kDiscardService}) {
+  for (const sockhost_service_definition* service :
+       {&kEchoService, &kDiscardService, &kForwardService}) {
     absl::Status status = host.DefineService(*service, ServiceKind::kBuiltIn);
     if (!status.ok()) return status;
   }

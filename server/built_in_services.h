@@ -14,6 +14,9 @@ extern const sockhost_service_definition kEchoService;
 // RFC 863: takes what it receives and does nothing with it.
 extern const sockhost_service_definition kDiscardService;
 
+// Passes connections and datagrams on to other servers (ForwardParameters).
+extern const sockhost_service_definition kForwardService;
+
 // Makes all of them known to `host`. Before it starts.
 absl::Status DefineBuiltInServices(ServiceHost& host);
 

@@ -7,6 +7,7 @@
 #include "admin_reply.h"
 #include "admin_service.h"
 #include "fd_use.h"
+#include "forward_loop.h"
 #include "list_query.h"
 #include "listener_record.h"
 #include "proto_encoding.h"
@@ -65,6 +66,7 @@ absl::Status AdminService::Create(const v1::CreateListenerRequest& request,
                                   v1::Listener& response) {
   const absl::StatusOr<ListenerConfig> config = Decode(request);
   if (!config.ok()) return config.status();
+  if (absl::Status status = RefuseForwardLoop(*config, host_); !status.ok()) return status;
   const absl::StatusOr<ListenerSnapshot> created = host_.CreateListener(*config);
   if (!created.ok()) return ExplainLimit(WithAddressField(created.status()));
   Encode(*created, response);

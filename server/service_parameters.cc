@@ -1,8 +1,31 @@
 #include "service_parameters.h"
 
-namespace sockhost {
+#include "absl/strings/str_cat.h"
+#include "forward_parameters.h"
+#include "resource_name.h"
+#include "sockhost/error.h"
 
-absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(const v1::Listener&) {
+namespace sockhost {
+namespace {
+
+absl::Status OfAnotherService(absl::string_view field, absl::string_view service) {
+  return Error(Reason::kFIELD_INVALID,
+               absl::StrCat("parameters \"", field, "\" are not for service \"", service, "\""),
+               {{"value", std::string(field)}}, absl::StrCat("listener.", field));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(
+    const v1::Listener& listener) {
+  const absl::string_view service = ServiceId(listener.service());
+  if (service == "forward") return DecodeForward(listener);
+  switch (listener.parameters_case()) {
+    case v1::Listener::kForward:
+      return OfAnotherService("forward", service);
+    case v1::Listener::PARAMETERS_NOT_SET:
+      break;
+  }
   return nullptr;
 }
 

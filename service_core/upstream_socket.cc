@@ -34,7 +34,7 @@ extern "C" {
 int sockhost_socket_connect(int of_fd, int type, const struct sockaddr* address,
                             unsigned int address_length, short events, void* user_data) {
   const SocketSlot* of = ServiceLoop::SlotOnServiceThread(of_fd);
-  if (!of || !of->listener) return -ENOENT;
+  if (!of || !of->listener) return -EINVAL;
   UniqueFd fd(socket(address->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return -errno;
   const int connected = connect(fd.get(), address, address_length);
@@ -51,7 +51,9 @@ int sockhost_socket_connect(int of_fd, int type, const struct sockaddr* address,
   spec.user_data = user_data;
   SocketId id;
   const int added = ServiceLoop::Current()->table().Add(spec, &id);
-  return added == 0 ? fd.release() : added;
+  if (added == 0) return fd.release();
+  // Of a unix socket ENOENT means that nobody listens at its path.
+  return added == -ENOENT ? -ECANCELED : added;
 }
 
 }  // extern "C"

@@ -55,6 +55,22 @@ TEST(CommandLineTest, LabelTakesOneWord) {
   EXPECT_THAT(parsed.arguments().names, ElementsAre("web")) << parsed.result.text;
 }
 
+TEST(CommandLineTest, ForwardFlagsFillItsParameters) {
+  const Parsed parsed({"listener", "create", "fwd", "--service", "forward", "--address",
+                       "tcp://127.0.0.1:0", "--upstream", "tcp://10.0.0.1:80", "--upstream",
+                       "tcp://web.example:80", "--policy", "least-connections", "--proxy-protocol",
+                       "--connect-timeout", "1500ms", "--max-flows", "7"});
+  ASSERT_EQ(parsed.verb(), "listener create") << parsed.result.text;
+  const v1::ForwardParameters& forward = parsed.arguments().create_listener.listener().forward();
+  EXPECT_THAT(forward.upstreams(), ElementsAre("tcp://10.0.0.1:80", "tcp://web.example:80"));
+  EXPECT_EQ(forward.policy(), v1::ForwardParameters::LEAST_CONNECTIONS);
+  EXPECT_TRUE(forward.proxy_protocol());
+  EXPECT_EQ(forward.connect_timeout().seconds(), 1);
+  EXPECT_EQ(forward.connect_timeout().nanos(), 500'000'000);
+  EXPECT_EQ(forward.max_flows(), 7);
+  EXPECT_FALSE(forward.has_flow_idle_timeout());
+}
+
 TEST(CommandLineTest, DeleteTakesSeveralNames) {
   const Parsed parsed(
       {"listener", "delete", "a", "listeners/b", "--force", "--allow-missing", "--etag", "x"});

@@ -109,7 +109,7 @@ TEST_F(UpstreamSocketTest, ConnectForAnFdWithoutListenerIsRefused) {
   const UniqueFd fd = EventFd(false);
   int result = 0;
   RunOnServiceThread(loop_, [&] { result = Connect(fd.get(), server_.address(), POLLOUT); });
-  EXPECT_EQ(result, -ENOENT);
+  EXPECT_EQ(result, -EINVAL);
 }
 
 TEST_F(UpstreamSocketTest, RefusedConnectIsReportedAsAnError) {

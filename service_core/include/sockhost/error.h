@@ -37,6 +37,7 @@ namespace sockhost {
   X(BIND_NOT_PERMITTED, kFailedPrecondition, EACCES)           \
   X(ADDRESS_NOT_AVAILABLE, kFailedPrecondition, EADDRNOTAVAIL) \
   X(LISTENER_BUSY, kFailedPrecondition, EBUSY)                 \
+  X(FORWARD_LOOP, kFailedPrecondition, ELOOP)                  \
   X(ETAG_MISMATCH, kAborted, EAGAIN)                           \
   X(FD_LIMIT, kResourceExhausted, EMFILE)                      \
   X(SOCKET_LIMIT, kResourceExhausted, ENOSPC)                  \

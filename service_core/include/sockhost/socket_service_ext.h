@@ -124,8 +124,8 @@ int sockhost_socket_close(int fd);
  * with role UPSTREAM and goes with the listener. POLLOUT tells that a connect has
  * ended, SO_ERROR how.
  *
- * Returns the fd, or a negative errno: that of socket(2) or connect(2); -ENOENT:
- * `of_fd` is not the service's, or its listener is being deleted; -ENOSPC: the
+ * Returns the fd, or a negative errno: that of socket(2) or connect(2); -EINVAL:
+ * `of_fd` is of no listener; -ECANCELED: its listener is being deleted; -ENOSPC: the
  * host's limit of sockets. On error `user_data` is not freed.
  */
 int sockhost_socket_connect(int of_fd, int type, const struct sockaddr *address,
@@ -152,6 +152,14 @@ int sockhost_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int 
 
 /* sendmmsg(2), counted as the zsock_ calls are. */
 int sockhost_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
+
+/* ---- Streams without copying ------------------------------------------------ */
+
+/* splice(2) from the socket into `pipe`, without waiting; counted as zsock_recv(). */
+long sockhost_splice_from(int fd, int pipe, size_t size);
+
+/* splice(2) from `pipe` into the socket, without waiting; counted as zsock_send(). */
+long sockhost_splice_to(int pipe, int fd, size_t size);
 
 #ifdef __cplusplus
 }

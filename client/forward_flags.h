@@ -1,0 +1,16 @@
+// The flags of `sockctl listener create` that are for the forward service.
+#ifndef SOCKHOST_CLIENT_FORWARD_FLAGS_H_
+#define SOCKHOST_CLIENT_FORWARD_FLAGS_H_
+
+#include <CLI/CLI.hpp>
+
+#include "sockhost/v1/listener.pb.h"
+
+namespace sockhost::client {
+
+// They are written into `listener`.
+void AddForwardFlags(CLI::App& app, v1::Listener& listener);
+
+}  // namespace sockhost::client
+
+#endif  // SOCKHOST_CLIENT_FORWARD_FLAGS_H_

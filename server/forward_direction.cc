@@ -1,0 +1,90 @@
+#include "forward_direction.h"
+
+#include <zephyr/net/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "sockhost/socket_service_ext.h"
+
+namespace sockhost {
+namespace {
+
+// splice costs more than a copy of little, and less than one of much.
+constexpr uint8_t kFullReadsBeforeSplice = 2;
+constexpr long kLeastWorthSplicing = 16 * 1024;
+
+// One for all connections: only one handler runs at a time.
+char buffer[ForwardDirection::kMost];
+
+bool IsRetry(int error_number) { return error_number == EAGAIN || error_number == EINTR; }
+
+}  // namespace
+
+ForwardDirection::~ForwardDirection() {
+  if (stuck_pipe_.valid()) PipePool::OfServiceThread().Close(stuck_pipe_);
+}
+
+ForwardDirection::Progress ForwardDirection::Receive(int from, int to) {
+  if (full_reads_ >= kFullReadsBeforeSplice) {
+    const Pipe pipe = PipePool::OfServiceThread().Take();
+    if (pipe.valid()) return Splice(from, to, pipe);
+  }
+  return Copy(from, to);
+}
+
+ForwardDirection::Progress ForwardDirection::Copy(int from, int to) {
+  const ssize_t received = zsock_recv(from, buffer, sizeof(buffer), 0);
+  if (received == 0) return Progress::kEnded;
+  if (received < 0) return IsRetry(errno) ? Progress::kFlowing : Progress::kFailed;
+  const auto size = static_cast<size_t>(received);
+  if (size < sizeof(buffer)) {
+    full_reads_ = 0;
+  } else if (full_reads_ < kFullReadsBeforeSplice) {
+    ++full_reads_;
+  }
+  const ssize_t sent = zsock_send(to, buffer, size, 0);
+  if (sent == received) return Progress::kFlowing;
+  if (sent < 0 && !IsRetry(errno)) return Progress::kFailed;
+  const size_t taken = sent > 0 ? static_cast<size_t>(sent) : 0;
+  Keep(buffer + taken, size - taken);
+  return Progress::kStuck;
+}
+
+ForwardDirection::Progress ForwardDirection::Splice(int from, int to, Pipe pipe) {
+  PipePool& pool = PipePool::OfServiceThread();
+  const long received = sockhost_splice_from(from, pipe.write_end, kMost);
+  if (received <= 0) {
+    const bool retry = received < 0 && IsRetry(errno);
+    pool.Return(pipe);
+    if (received == 0) return Progress::kEnded;
+    return retry ? Progress::kFlowing : Progress::kFailed;
+  }
+  if (received < kLeastWorthSplicing) full_reads_ = 0;
+  stuck_pipe_ = pipe;
+  stuck_size_ = static_cast<uint32_t>(received);
+  return Send(to);
+}
+
+ForwardDirection::Progress ForwardDirection::Send(int to) {
+  const long sent = stuck_pipe_.valid()
+                        ? sockhost_splice_to(stuck_pipe_.read_end, to, stuck_size_)
+                        : zsock_send(to, stuck_bytes_.get() + stuck_begin_, stuck_size_, 0);
+  if (sent < 0) return IsRetry(errno) ? Progress::kStuck : Progress::kFailed;
+  stuck_begin_ += static_cast<uint32_t>(sent);
+  stuck_size_ -= static_cast<uint32_t>(sent);
+  if (stuck_size_ > 0) return Progress::kStuck;
+  stuck_bytes_.reset();
+  if (stuck_pipe_.valid()) PipePool::OfServiceThread().Return(std::exchange(stuck_pipe_, {}));
+  return Progress::kFlowing;
+}
+
+void ForwardDirection::Keep(const char* bytes, size_t size) {
+  stuck_bytes_ = std::make_unique_for_overwrite<char[]>(size);
+  std::memcpy(stuck_bytes_.get(), bytes, size);
+  stuck_begin_ = 0;
+  stuck_size_ = static_cast<uint32_t>(size);
+}
+
+}  // namespace sockhost

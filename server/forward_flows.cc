@@ -1,0 +1,201 @@
+#include "forward_flows.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "sockhost/service_timer.h"
+#include "sockhost/socket_service_ext.h"
+
+namespace sockhost {
+namespace {
+
+// An ICMP answer to an earlier datagram, or no way to the host.
+bool IsUpstreamsFault(int error_number) {
+  return error_number == ECONNREFUSED || error_number == EHOSTUNREACH ||
+         error_number == ENETUNREACH || error_number == EHOSTDOWN;
+}
+
+}  // namespace
+
+void ForwardFlows::Begin(int fd, std::shared_ptr<ForwardRoute> route) {
+  auto* flows = new ForwardFlows(fd, std::move(route));
+  ForwardSocket* const socket = flows;
+  if (sockhost_socket_set_user_data(fd, socket) != 0) {
+    // Another thread is just removing the socket.
+    delete flows;
+    return;
+  }
+  FlowBatch::WantLocalAddress(fd);
+  flows->OnReady(POLLIN);
+}
+
+ForwardFlows::ForwardFlows(int fd, std::shared_ptr<ForwardRoute> route)
+    : fd_(fd), route_(std::move(route)) {}
+
+void ForwardFlows::OnReady(short) {
+  UseRouteOfListener();
+  FlowBatch& batch = FlowBatch::OfServiceThread();
+  const int received = batch.Receive(fd_);
+  // An error is that of an answer sent before: counted, and no concern of others.
+  const size_t count = received > 0 ? static_cast<size_t>(received) : 0;
+  size_t next = 0;
+  for (size_t first = 0; first < count; first = next) {
+    next = first + 1;
+    while (next < count && batch.IsFromSamePeer(first, next)) ++next;
+    Flow* const flow = Find(batch.Peer(first));
+    if (flow) {
+      Send(*flow, first, next - first);
+    } else {
+      sockhost_socket_count_dropped(fd_, next - first);
+    }
+  }
+}
+
+// After an update of the listener: flows to the old upstreams end.
+void ForwardFlows::UseRouteOfListener() {
+  const auto* parameters = dynamic_cast<const ForwardParameters*>(ParametersOf(fd_));
+  if (!parameters || parameters->route == route_) return;
+  EndAll();
+  route_ = parameters->route;
+}
+
+// ---- Flows ---------------------------------------------------------------------------
+
+ForwardFlows::Flow* ForwardFlows::Find(const FlowPeer& peer) {
+  const auto found = by_source_.find(peer.Source());
+  if (found != by_source_.end()) return found->second;
+  if (OwnSources::OfServiceThread().IsSender(peer.address)) return nullptr;
+  std::string host = peer.Host();
+  const auto of_host = flows_of_host_.find(host);
+  if (of_host != flows_of_host_.end() && of_host->second >= route_->options.max_flows_per_source) {
+    return nullptr;
+  }
+  if (flows_.size() >= route_->options.max_flows) End(flows_.front());
+  return BeginFlow(peer, std::move(host));
+}
+
+ForwardFlows::Flow* ForwardFlows::BeginFlow(const FlowPeer& peer, std::string host) {
+  Flow& flow = flows_.emplace_back(*this, peer, std::move(host));
+  flow.place = std::prev(flows_.end());
+  if (!Connect(flow)) {
+    flows_.pop_back();
+    return nullptr;
+  }
+  flow.choice.Arrive();
+  sockhost_socket_count_skipped(fd_, static_cast<size_t>(flow.choice.skipped()));
+  by_source_[peer.Source()] = &flow;
+  ++flows_of_host_[flow.host];
+  flow.last_use = ServiceClock();
+  SetTimer();
+  return &flow;
+}
+
+bool ForwardFlows::Connect(Flow& flow) {
+  while (const std::optional<SocketAddress> address = flow.choice.Next(ServiceClock())) {
+    sockaddr_storage storage;
+    const socklen_t length = address->ToSockaddr(storage);
+    flow.fd = sockhost_socket_connect(fd_, SOCK_DGRAM, reinterpret_cast<sockaddr*>(&storage),
+                                      length, POLLIN, static_cast<ForwardSocket*>(&flow));
+    if (flow.fd >= 0) {
+      flow.source = OwnSources::OfServiceThread().Add(flow.fd, *address);
+      return true;
+    }
+    // Else the reason is here: no fd, no memory.
+    if (!IsUpstreamsFault(-flow.fd)) return false;
+    sockhost_socket_count_connect_failure(fd_);
+  }
+  return false;
+}
+
+void ForwardFlows::Touch(Flow& flow) {
+  flow.last_use = ServiceClock();
+  flows_.splice(flows_.end(), flows_, flow.place);
+}
+
+void ForwardFlows::Send(Flow& flow, size_t first, size_t count) {
+  Touch(flow);
+  const int error = FlowBatch::OfServiceThread().Send(flow.fd, first, count, nullptr, fd_);
+  if (IsUpstreamsFault(error)) UpstreamFailed(flow);
+}
+
+void ForwardFlows::Answer(Flow& flow) {
+  FlowBatch& batch = FlowBatch::OfServiceThread();
+  const int received = batch.Receive(flow.fd);
+  if (received <= 0) {
+    if (IsUpstreamsFault(-received)) UpstreamFailed(flow);
+    return;
+  }
+  if (!flow.is_confirmed) flow.choice.Confirm();
+  flow.is_confirmed = true;
+  Touch(flow);
+  batch.Send(fd_, 0, static_cast<size_t>(received), &flow.peer, fd_);
+}
+
+void ForwardFlows::UpstreamFailed(Flow& flow) {
+  sockhost_socket_count_connect_failure(fd_);
+  flow.choice.Fail(ServiceClock());
+  End(flow);
+}
+
+// ---- The end --------------------------------------------------------------------------
+
+void ForwardFlows::SetTimer() {
+  if (has_timer_ || flows_.empty()) return;
+  has_timer_ = true;
+  const absl::Duration over = flows_.front().last_use + route_->options.flow_idle_timeout;
+  RunAfter(over - ServiceClock(), [table = std::weak_ptr<ForwardFlows*>(self_)] {
+    if (const auto self = table.lock()) (*self)->Expire();
+  });
+}
+
+void ForwardFlows::Expire() {
+  has_timer_ = false;
+  const absl::Duration unused_since = ServiceClock() - route_->options.flow_idle_timeout;
+  while (!flows_.empty() && flows_.front().last_use <= unused_since) End(flows_.front());
+  SetTimer();
+}
+
+void ForwardFlows::End(Flow& flow) {
+  by_source_.erase(flow.peer.Source());
+  OwnSources::OfServiceThread().Remove(flow.source);
+  const auto of_host = flows_of_host_.find(flow.host);
+  if (--of_host->second == 0) flows_of_host_.erase(of_host);
+  if (flow.fd < 0 || CloseForwardSocket(flow.fd)) {
+    flows_.erase(flow.place);
+  } else {
+    dying_.splice(dying_.end(), flows_, flow.place);
+  }
+}
+
+void ForwardFlows::EndAll() {
+  while (!flows_.empty()) End(flows_.front());
+}
+
+void ForwardFlows::Flow::OnGone() {
+  // A copy: this ends here.
+  ForwardFlows& flows = flows_;
+  const bool was_dying =
+      !flows.by_source_.contains(peer.Source()) || flows.by_source_[peer.Source()] != this;
+  fd = -1;
+  if (was_dying) {
+    flows.dying_.erase(place);
+  } else {
+    flows.End(*this);
+  }
+  flows.DeleteIfOver();
+}
+
+void ForwardFlows::OnGone() {
+  fd_ = -1;
+  EndAll();
+  DeleteIfOver();
+}
+
+void ForwardFlows::DeleteIfOver() {
+  if (fd_ < 0 && flows_.empty() && dying_.empty()) delete this;
+}
+
+}  // namespace sockhost

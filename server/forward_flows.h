@@ -1,0 +1,95 @@
+// Forwarded datagrams: each source has a flow with a socket of its own.
+#ifndef SOCKHOST_SERVER_FORWARD_FLOWS_H_
+#define SOCKHOST_SERVER_FORWARD_FLOWS_H_
+
+#include <netinet/in.h>
+
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "flow_batch.h"
+#include "forward_route.h"
+#include "forward_socket.h"
+#include "own_sources.h"
+
+namespace sockhost {
+
+// The flows of one datagram listener. A flow begins with the first datagram of a
+// source (address and port), chooses an upstream, and ends when nothing has passed
+// for the idle timeout, when the upstream refuses, or when the table is full and it
+// is the least recently used one. A source host at its cap begins no further flow:
+// what it sends is dropped and counted.
+//
+// Life: owns itself; ends with the listener's socket. Thread rule: the service
+// thread.
+class ForwardFlows final : public ForwardSocket {
+ public:
+  // `fd`, a listener's datagram socket, is ready for the first time.
+  static void Begin(int fd, std::shared_ptr<ForwardRoute> route);
+
+  ForwardFlows(const ForwardFlows&) = delete;
+  ForwardFlows& operator=(const ForwardFlows&) = delete;
+
+  void OnReady(short events) override;
+  void OnGone() override;
+
+ private:
+  class Flow final : public ForwardSocket {
+   public:
+    Flow(ForwardFlows& flows, const FlowPeer& peer, std::string host)
+        : peer(peer), host(std::move(host)), choice(flows.route_->upstreams), flows_(flows) {}
+    void OnReady(short) override { flows_.Answer(*this); }
+    void OnGone() override;
+
+    const FlowPeer peer;
+    const std::string host;
+    UpstreamChoice choice;
+    OwnSources::Source source;
+    std::list<Flow>::iterator place;
+    int fd = -1;
+    bool is_confirmed = false;
+    absl::Duration last_use;
+
+   private:
+    ForwardFlows& flows_;
+  };
+
+  ForwardFlows(int fd, std::shared_ptr<ForwardRoute> route);
+  ~ForwardFlows() = default;
+
+  void UseRouteOfListener();
+  // The flow of a source; nullptr if there is none and none can begin.
+  Flow* Find(const FlowPeer& peer);
+  Flow* BeginFlow(const FlowPeer& peer, std::string host);
+  bool Connect(Flow& flow);
+  void Touch(Flow& flow);
+  void Send(Flow& flow, size_t first, size_t count);
+  void Answer(Flow& flow);
+  void UpstreamFailed(Flow& flow);
+
+  void SetTimer();
+  void Expire();
+  void End(Flow& flow);
+  void EndAll();
+  void DeleteIfOver();
+
+  int fd_;
+  std::shared_ptr<ForwardRoute> route_;
+  // Least recently used first.
+  std::list<Flow> flows_;
+  // Another thread is just removing their sockets.
+  std::list<Flow> dying_;
+  absl::flat_hash_map<std::string, Flow*> by_source_;
+  absl::flat_hash_map<std::string, size_t> flows_of_host_;
+  bool has_timer_ = false;
+  // Timers see by it that the table has gone.
+  std::shared_ptr<ForwardFlows*> self_ = std::make_shared<ForwardFlows*>(this);
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_FORWARD_FLOWS_H_

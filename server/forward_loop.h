@@ -1,0 +1,19 @@
+// Keeps the forward service from forwarding to this host itself.
+#ifndef SOCKHOST_SERVER_FORWARD_LOOP_H_
+#define SOCKHOST_SERVER_FORWARD_LOOP_H_
+
+#include "absl/status/status.h"
+#include "sockhost/listener_config.h"
+#include "sockhost/service_host.h"
+
+namespace sockhost {
+
+// Checks the upstreams of a listener that is to be made. Error: FORWARD_LOOP if a
+// literal address is one at which `host` listens, or would with this listener; a
+// wildcard address stands for every address of this machine, and an IPv4 address in
+// its IPv6 form for itself. Any thread.
+absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& host);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_FORWARD_LOOP_H_

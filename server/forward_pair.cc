@@ -1,0 +1,251 @@
+#include "forward_pair.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <zephyr/net/socket.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "own_sources.h"
+#include "proxy_header.h"
+#include "sockhost/service_timer.h"
+#include "sockhost/socket_service_ext.h"
+
+namespace sockhost {
+namespace {
+
+using Progress = ForwardDirection::Progress;
+
+// Messages are passed on as they come. No effect on unix sockets.
+void SendAtOnce(int fd) {
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+// Lets close(2) answer with a reset instead of an orderly end.
+void ResetOnClose(int fd) {
+  const linger reset{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+// True if the process or the system is the reason, and no upstream.
+bool IsOurOwnFault(int error_number) {
+  switch (error_number) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case ENOSPC:
+    case EADDRNOTAVAIL:  // no local port is left
+    case ECANCELED:      // the listener is being deleted
+    case EINVAL:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+bool CloseForwardSocket(int fd) {
+  if (sockhost_socket_set_user_data(fd, nullptr) != 0) return false;
+  sockhost_socket_close(fd);
+  return true;
+}
+
+void ForwardPair::Begin(int client_fd, std::shared_ptr<ForwardRoute> route) {
+  if (OwnSources::OfServiceThread().IsPeerOf(client_fd)) {
+    sockhost_socket_count_connect_failure(client_fd);
+    ResetOnClose(client_fd);
+    sockhost_socket_close(client_fd);
+    return;
+  }
+  auto* pair = new ForwardPair(client_fd, std::move(route));
+  ForwardSocket* const client = &pair->client_;
+  if (sockhost_socket_set_user_data(client_fd, client) != 0) {
+    // Another thread is just removing the socket.
+    delete pair;
+    return;
+  }
+  // Reads nothing before somebody can take it.
+  sockhost_socket_set_events(client_fd, 0);
+  SendAtOnce(client_fd);
+  pair->TryNext();
+}
+
+ForwardPair::ForwardPair(int client_fd, std::shared_ptr<ForwardRoute> route)
+    : route_(std::move(route)), choice_(std::make_unique<UpstreamChoice>(route_->upstreams)) {
+  client_.fd = client_fd;
+}
+
+// ---- Connecting --------------------------------------------------------------------
+
+void ForwardPair::TryNext() {
+  while (const std::optional<SocketAddress> address = choice_->Next(ServiceClock())) {
+    if (TryAddress(*address)) return;
+  }
+  if (choice_->IsWaiting()) {
+    if (!place_) place_ = route_->connecting->Enter(*this, /*for_name=*/true);
+    return;
+  }
+  Close();
+}
+
+// True if the attempt has begun; and when the pair has gone.
+bool ForwardPair::TryAddress(const SocketAddress& address) {
+  sockaddr_storage storage;
+  const socklen_t length = address.ToSockaddr(storage);
+  const int fd =
+      sockhost_socket_connect(client_.fd, SOCK_STREAM, reinterpret_cast<sockaddr*>(&storage),
+                              length, POLLOUT, static_cast<ForwardSocket*>(&upstream_));
+  if (fd < 0) {
+    if (!IsOurOwnFault(-fd)) {
+      sockhost_socket_count_connect_failure(client_.fd);
+      return false;
+    }
+    Close();
+    return true;
+  }
+  upstream_.fd = fd;
+  upstream_.events = POLLOUT;
+  source_ = OwnSources::OfServiceThread().Add(fd, address);
+  if (place_) route_->connecting->Leave(*place_);
+  place_ = route_->connecting->Enter(*this, /*for_name=*/false);
+  return true;
+}
+
+// The address that is being tried does not work.
+void ForwardPair::GiveUpAttempt() {
+  sockhost_socket_count_connect_failure(client_.fd);
+  if (!CloseForwardSocket(upstream_.fd)) return Close();
+  upstream_.fd = -1;
+  OwnSources::OfServiceThread().Remove(source_);
+  TryNext();
+}
+
+void ForwardPair::OnConnectTimeout() {
+  place_.reset();
+  if (upstream_.fd < 0) return Close();
+  GiveUpAttempt();
+}
+
+void ForwardPair::OnMaybeResolved() { TryNext(); }
+
+void ForwardPair::OnConnecting(const End& end, short events) {
+  const bool failed = events & (POLLERR | POLLHUP);
+  if (&end == &client_) {
+    if (failed) Close();
+    return;
+  }
+  if (failed) return GiveUpAttempt();
+  BeginForwarding();
+}
+
+void ForwardPair::BeginForwarding() {
+  is_connecting_ = false;
+  route_->connecting->Leave(*place_);
+  place_.reset();
+  choice_->Arrive();
+  choice_->Confirm();
+  sockhost_socket_count_skipped(client_.fd, static_cast<size_t>(choice_->skipped()));
+  SendAtOnce(upstream_.fd);
+  if (route_->options.proxy_protocol && !SendProxyHeader()) return Fail();
+  Poll(client_);
+  Poll(upstream_);
+}
+
+// The first bytes of a connection: the kernel has room for all of them.
+bool ForwardPair::SendProxyHeader() const {
+  sockaddr_storage source{};
+  sockaddr_storage destination{};
+  socklen_t length = sizeof(source);
+  getpeername(client_.fd, reinterpret_cast<sockaddr*>(&source), &length);
+  length = sizeof(destination);
+  getsockname(client_.fd, reinterpret_cast<sockaddr*>(&destination), &length);
+  const std::string header = ProxyHeader(source, destination);
+  return zsock_send(upstream_.fd, header.data(), header.size(), 0) ==
+         static_cast<ssize_t>(header.size());
+}
+
+// ---- Forwarding --------------------------------------------------------------------
+
+void ForwardPair::OnReady(End& end, short events) {
+  if (is_connecting_) return OnConnecting(end, events);
+  if (events & POLLERR) return Fail();
+  End& other = Other(end);
+  if ((events & POLLOUT) && other.direction.is_stuck()) {
+    if (!Note(other.direction.Send(end.fd), other)) return;
+  }
+  const bool is_readable = (events & (POLLIN | POLLHUP)) && (end.events & POLLIN);
+  if (is_readable) Note(end.direction.Receive(end.fd, other.fd), end);
+}
+
+bool ForwardPair::Note(Progress progress, End& from) {
+  switch (progress) {
+    case Progress::kFailed:
+      Fail();
+      return false;
+    case Progress::kEnded:
+      from.has_ended = true;
+      if (!PassEndOn(from)) return false;
+      break;
+    case Progress::kFlowing:
+    case Progress::kStuck:
+      break;
+  }
+  Poll(from);
+  Poll(Other(from));
+  return true;
+}
+
+bool ForwardPair::PassEndOn(End& from) {
+  const End& other = Other(from);
+  // Its end was only read when it had nothing stuck.
+  if (other.has_ended) {
+    Close();
+    return false;
+  }
+  zsock_shutdown(other.fd, SHUT_WR);
+  return true;
+}
+
+// Asks for what is of use now.
+void ForwardPair::Poll(End& end) {
+  const bool reads = !end.has_ended && !end.direction.is_stuck();
+  const bool sends = Other(end).direction.is_stuck();
+  const auto wanted = static_cast<short>((reads ? POLLIN : 0) | (sends ? POLLOUT : 0));
+  if (wanted == end.events) return;
+  end.events = wanted;
+  sockhost_socket_set_events(end.fd, wanted);
+}
+
+// ---- The end -----------------------------------------------------------------------
+
+void ForwardPair::Fail() {
+  for (const End* end : {&client_, &upstream_}) {
+    if (end->fd >= 0) ResetOnClose(end->fd);
+  }
+  Close();
+}
+
+void ForwardPair::Close() {
+  if (place_) route_->connecting->Leave(*place_);
+  place_.reset();
+  OwnSources::OfServiceThread().Remove(source_);
+  bool is_gone = true;
+  for (End* end : {&client_, &upstream_}) {
+    if (end->fd < 0) continue;
+    if (CloseForwardSocket(end->fd)) {
+      end->fd = -1;
+    } else {
+      is_gone = false;
+    }
+  }
+  if (is_gone) delete this;
+}
+
+}  // namespace sockhost

@@ -1,0 +1,159 @@
+#include "forward_parameters.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "forward_route.h"
+#include "host_resolver.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+constexpr absl::Duration kLongestConnectTimeout = absl::Minutes(5);
+constexpr absl::Duration kShortestConnectTimeout = absl::Milliseconds(1);
+constexpr absl::Duration kLongestFlowIdleTimeout = absl::Hours(1);
+constexpr absl::Duration kShortestFlowIdleTimeout = absl::Milliseconds(10);
+constexpr int kMostFlows = 65536;
+
+absl::Status Invalid(absl::string_view field, absl::string_view value, absl::string_view rule) {
+  return Error(Reason::kFIELD_INVALID, absl::StrCat(field, " ", value, ": ", rule),
+               {{"value", std::string(value)}}, absl::StrCat("listener.forward.", field));
+}
+
+// Range of a duration whose zero means a default.
+struct DurationRule {
+  absl::string_view field;
+  absl::Duration shortest;
+  absl::Duration longest;
+};
+
+absl::Status SetDuration(const google::protobuf::Duration& given, const DurationRule& rule,
+                         absl::Duration& out) {
+  // Seconds() saturates, so nothing overflows.
+  const absl::Duration value = absl::Seconds(given.seconds()) + absl::Nanoseconds(given.nanos());
+  if (value == absl::ZeroDuration()) return absl::OkStatus();
+  if (value < rule.shortest || value > rule.longest) {
+    return Invalid(rule.field, absl::FormatDuration(value),
+                   absl::StrCat("use 0 (default) or ", absl::FormatDuration(rule.shortest), " to ",
+                                absl::FormatDuration(rule.longest)));
+  }
+  out = value;
+  return absl::OkStatus();
+}
+
+absl::Status SetCount(int32_t given, absl::string_view field, size_t& out) {
+  if (given == 0) return absl::OkStatus();
+  if (given < 0 || given > kMostFlows) {
+    return Invalid(field, absl::StrCat(given),
+                   absl::StrCat("use 0 (default) or 1 to ", kMostFlows));
+  }
+  out = static_cast<size_t>(given);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ForwardOptions> DecodeOptions(const v1::ForwardParameters& given) {
+  ForwardOptions options;
+  options.proxy_protocol = given.proxy_protocol();
+  for (const absl::Status& status : {
+           SetDuration(given.connect_timeout(),
+                       {"connect_timeout", kShortestConnectTimeout, kLongestConnectTimeout},
+                       options.connect_timeout),
+           SetDuration(given.flow_idle_timeout(),
+                       {"flow_idle_timeout", kShortestFlowIdleTimeout, kLongestFlowIdleTimeout},
+                       options.flow_idle_timeout),
+           SetCount(given.max_flows(), "max_flows", options.max_flows),
+           SetCount(given.max_flows_per_source(), "max_flows_per_source",
+                    options.max_flows_per_source),
+       }) {
+    if (!status.ok()) return status;
+  }
+  return options;
+}
+
+absl::StatusOr<UpstreamPolicy> DecodePolicy(v1::ForwardParameters::Policy policy) {
+  switch (policy) {
+    case v1::ForwardParameters::POLICY_UNSPECIFIED:
+    case v1::ForwardParameters::ROUND_ROBIN:
+      return UpstreamPolicy::kRoundRobin;
+    case v1::ForwardParameters::LEAST_CONNECTIONS:
+      return UpstreamPolicy::kLeastConnections;
+    default:
+      return Invalid("policy", absl::StrCat(static_cast<int>(policy)),
+                     "use ROUND_ROBIN or LEAST_CONNECTIONS");
+  }
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<Upstream>>> DecodeUpstreams(
+    const v1::ForwardParameters& given, bool datagrams) {
+  if (given.upstreams().empty() || given.upstreams_size() > static_cast<int>(UpstreamSet::kMost)) {
+    return Invalid("upstreams", absl::StrCat(given.upstreams_size()),
+                   absl::StrCat("name 1 to ", UpstreamSet::kMost, " servers"));
+  }
+  std::vector<std::shared_ptr<Upstream>> upstreams;
+  for (int i = 0; i < given.upstreams_size(); ++i) {
+    const std::string field = absl::StrCat("upstreams[", i, "]");
+    absl::StatusOr<std::shared_ptr<Upstream>> upstream = Upstream::Parse(given.upstreams(i));
+    if (!upstream.ok()) {
+      return WithField(upstream.status(), absl::StrCat("listener.forward.", field));
+    }
+    const Protocol protocol = (*upstream)->protocol();
+    const bool takes_datagrams = protocol == Protocol::kUdp || protocol == Protocol::kUnixDatagram;
+    if (takes_datagrams != datagrams) {
+      return Invalid(field, (*upstream)->text(),
+                     datagrams ? "a UDP listener forwards to udp:// only"
+                               : "a listener of connections does not forward to datagram sockets");
+    }
+    upstreams.push_back(*std::move(upstream));
+  }
+  return upstreams;
+}
+
+// What does not fit to the listener's address.
+absl::Status CheckKind(const v1::Listener& listener, bool datagrams) {
+  if (absl::StartsWith(listener.address(), "unixgram:") ||
+      absl::StartsWith(listener.address(), "unix-dgram:")) {
+    return Error(Reason::kFIELD_INVALID,
+                 absl::StrCat("address ", listener.address(),
+                              ": forward takes tcp://, udp:// and unix stream addresses"),
+                 {{"value", listener.address()}}, "listener.address");
+  }
+  if (datagrams && listener.forward().proxy_protocol()) {
+    return Invalid("proxy_protocol", "true", "it is for connections; this is a UDP listener");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FollowNames(const std::vector<std::shared_ptr<Upstream>>& upstreams) {
+  for (const std::shared_ptr<Upstream>& upstream : upstreams) {
+    if (upstream->host().empty()) continue;
+    absl::Status status = HostResolver::OfProcess().Follow(upstream);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeForward(
+    const v1::Listener& listener) {
+  const v1::ForwardParameters& given = listener.forward();
+  const bool datagrams = absl::StartsWith(listener.address(), "udp:");
+  if (absl::Status status = CheckKind(listener, datagrams); !status.ok()) return status;
+  auto upstreams = DecodeUpstreams(given, datagrams);
+  if (!upstreams.ok()) return upstreams.status();
+  const absl::StatusOr<UpstreamPolicy> policy = DecodePolicy(given.policy());
+  if (!policy.ok()) return policy.status();
+  const absl::StatusOr<ForwardOptions> options = DecodeOptions(given);
+  if (!options.ok()) return options.status();
+  if (absl::Status status = FollowNames(*upstreams); !status.ok()) return status;
+  auto parameters = std::make_shared<ForwardParameters>();
+  parameters->route = std::make_shared<ForwardRoute>(*std::move(upstreams), *policy, *options);
+  return parameters;
+}
+
+}  // namespace sockhost

@@ -1,0 +1,46 @@
+// Where a listener forwards to, and what its connections share.
+#ifndef SOCKHOST_SERVER_FORWARD_ROUTE_H_
+#define SOCKHOST_SERVER_FORWARD_ROUTE_H_
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "connect_queue.h"
+#include "sockhost/service_parameters.h"
+#include "upstream_set.h"
+
+namespace sockhost {
+
+// The meaning and range of each field stands in proto/sockhost/v1/forward.proto.
+struct ForwardOptions {
+  absl::Duration connect_timeout = absl::Seconds(5);
+  bool proxy_protocol = false;
+  absl::Duration flow_idle_timeout = absl::Seconds(60);
+  size_t max_flows = 1024;
+  size_t max_flows_per_source = 64;
+};
+
+// Sockets hold on to it: after an update old connections go on with the old one.
+// Thread rule: the service thread; `options` and the list of upstreams are constant.
+struct ForwardRoute {
+  ForwardRoute(std::vector<std::shared_ptr<Upstream>> upstreams, UpstreamPolicy policy,
+               const ForwardOptions& forward_options)
+      : options(forward_options),
+        upstreams(std::make_shared<UpstreamSet>(std::move(upstreams), policy)),
+        connecting(std::make_shared<ConnectQueue>(options.connect_timeout)) {}
+
+  const ForwardOptions options;
+  const std::shared_ptr<UpstreamSet> upstreams;
+  const std::shared_ptr<ConnectQueue> connecting;
+};
+
+// What a listener of the forward service carries.
+struct ForwardParameters : ServiceParameters {
+  std::shared_ptr<ForwardRoute> route;
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_FORWARD_ROUTE_H_

@@ -1,0 +1,232 @@
+#include "host_resolver.h"
+
+#include <ares.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+constexpr int kAttempts = 3;
+// Without an upstream to look up, the thread waits so long for one.
+constexpr absl::Duration kIdleWait = absl::Hours(1);
+
+absl::Duration Now() {
+  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+void InitializeAresOnce() {
+  static const int result = ares_library_init(ARES_LIB_INIT_ALL);
+  static_cast<void>(result);
+}
+
+std::vector<SocketAddress> HostsOf(const ares_addrinfo& answer) {
+  std::vector<SocketAddress> hosts;
+  for (const ares_addrinfo_node* node = answer.nodes; node; node = node->ai_next) {
+    hosts.push_back(SocketAddress::From(Protocol::kTcp, node->ai_addr, node->ai_addrlen));
+  }
+  return hosts;
+}
+
+absl::Duration TimeToLive(const ares_addrinfo& answer) {
+  int seconds = answer.nodes ? answer.nodes->ai_ttl : 0;
+  for (const ares_addrinfo_node* node = answer.nodes; node; node = node->ai_next) {
+    seconds = std::min(seconds, node->ai_ttl);
+  }
+  return absl::Seconds(seconds);
+}
+
+}  // namespace
+
+// The questions of the resolver's thread: which are in flight, which are due.
+class HostResolver::Lookups {
+ public:
+  explicit Lookups(const ResolverOptions& options) : options_(options) {
+    ares_options settings{};
+    settings.timeout = static_cast<int>(absl::ToInt64Milliseconds(options.timeout));
+    settings.tries = kAttempts;
+    const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES;
+    is_open_ = ares_init_options(&channel_, &settings, mask) == ARES_SUCCESS;
+    if (is_open_ && !options.servers.empty()) {
+      ares_set_servers_ports_csv(channel_, options.servers.c_str());
+    }
+  }
+
+  // Calls back for every question in flight.
+  ~Lookups() {
+    if (is_open_) ares_destroy(channel_);
+  }
+  Lookups(const Lookups&) = delete;
+  Lookups& operator=(const Lookups&) = delete;
+
+  void Add(std::weak_ptr<Upstream> upstream) { due_.emplace(Now(), std::move(upstream)); }
+
+  // Asks what is due.
+  void AskDue() {
+    while (!due_.empty() && due_.begin()->first <= Now()) {
+      std::weak_ptr<Upstream> upstream = std::move(due_.begin()->second);
+      due_.erase(due_.begin());
+      Ask(std::move(upstream));
+    }
+  }
+
+  // Waits for an answer, for what is due next, or for `wake_fd`.
+  void Wait(int wake_fd) {
+    ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
+    const int wanted = is_open_ ? ares_getsock(channel_, sockets, ARES_GETSOCK_MAXNUM) : 0;
+    std::vector<pollfd> fds = {{wake_fd, POLLIN, 0}};
+    for (int i = 0; i < ARES_GETSOCK_MAXNUM; ++i) {
+      short events = 0;
+      if (ARES_GETSOCK_READABLE(wanted, i)) events |= POLLIN;
+      if (ARES_GETSOCK_WRITABLE(wanted, i)) events |= POLLOUT;
+      if (events != 0) fds.push_back({sockets[i], events, 0});
+    }
+    poll(fds.data(), fds.size(), TimeoutMs());
+    if (!is_open_) return;
+    for (size_t i = 1; i < fds.size(); ++i) {
+      const bool failed = fds[i].revents & (POLLERR | POLLHUP);
+      const bool readable = failed || (fds[i].revents & POLLIN);
+      ares_process_fd(channel_, readable ? fds[i].fd : ARES_SOCKET_BAD,
+                      fds[i].revents & POLLOUT ? fds[i].fd : ARES_SOCKET_BAD);
+    }
+    // Questions that have waited too long.
+    ares_process_fd(channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+  }
+
+ private:
+  struct Question {
+    Lookups& lookups;
+    std::weak_ptr<Upstream> upstream;
+  };
+
+  void Ask(std::weak_ptr<Upstream> followed) {
+    const std::shared_ptr<Upstream> upstream = followed.lock();
+    if (!upstream) return;
+    auto* question = new Question{*this, std::move(followed)};
+    if (!is_open_) return Answered(question, ARES_ENOMEM, 0, nullptr);
+    ares_addrinfo_hints hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    ares_getaddrinfo(channel_, upstream->host().c_str(), nullptr, &hints, Answered, question);
+  }
+
+  static void Answered(void* arg, int status, int, ares_addrinfo* answer) {
+    const std::unique_ptr<Question> question(static_cast<Question*>(arg));
+    const std::unique_ptr<ares_addrinfo, void (*)(ares_addrinfo*)> owned(answer,
+                                                                         [](ares_addrinfo* a) {
+                                                                           if (a)
+                                                                             ares_freeaddrinfo(a);
+                                                                         });
+    const std::shared_ptr<Upstream> upstream = question->upstream.lock();
+    if (!upstream || status == ARES_EDESTRUCTION) return;
+    question->lookups.Take(status, answer, upstream);
+  }
+
+  void Take(int status, const ares_addrinfo* answer, const std::shared_ptr<Upstream>& upstream) {
+    absl::Duration next = options_.shortest_interval;
+    if (status == ARES_SUCCESS && answer) {
+      upstream->SetAddresses(HostsOf(*answer));
+      next = std::clamp(TimeToLive(*answer), options_.shortest_interval, options_.longest_interval);
+    } else if (status == ARES_ENOTFOUND || status == ARES_ENODATA) {
+      // An answer, too: the name is gone.
+      upstream->SetAddresses({});
+    } else {
+      upstream->SetFailed();
+    }
+    due_.emplace(Now() + next, upstream);
+  }
+
+  int TimeoutMs() {
+    absl::Duration wait = due_.empty() ? kIdleWait : due_.begin()->first - Now();
+    timeval limit{};
+    timeval soonest{};
+    limit.tv_sec = absl::ToInt64Seconds(kIdleWait);
+    if (is_open_) {
+      const timeval* const asked = ares_timeout(channel_, &limit, &soonest);
+      wait = std::min(wait, absl::DurationFromTimeval(*asked));
+    }
+    // Rounded up: waking early would mean to wake twice.
+    return static_cast<int>(
+        absl::ToInt64Milliseconds(std::clamp(wait, absl::ZeroDuration(), kIdleWait)) + 1);
+  }
+
+  const ResolverOptions& options_;
+  ares_channel channel_ = nullptr;
+  bool is_open_ = false;
+  std::multimap<absl::Duration, std::weak_ptr<Upstream>> due_;
+};
+
+HostResolver& HostResolver::OfProcess() {
+  static auto* resolver = new HostResolver;
+  return *resolver;
+}
+
+HostResolver::HostResolver(ResolverOptions options) : options_(std::move(options)) {}
+
+HostResolver::~HostResolver() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (!thread_.joinable()) return;
+  eventfd_write(wake_fd_, 1);
+  thread_.join();
+  close(wake_fd_);
+}
+
+absl::Status HostResolver::Follow(const std::shared_ptr<Upstream>& upstream) {
+  absl::MutexLock lock(&mutex_);
+  if (absl::Status status = Start(); !status.ok()) return status;
+  added_.push_back(upstream);
+  eventfd_write(wake_fd_, 1);
+  return absl::OkStatus();
+}
+
+absl::Status HostResolver::Start() {
+  if (thread_.joinable()) return absl::OkStatus();
+  InitializeAresOnce();
+  if (wake_fd_ < 0) wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake_fd_ < 0) {
+    return Error(Reason::kINTERNAL,
+                 absl::StrCat("cannot look up host names: eventfd: ", DescribeErrno(errno)));
+  }
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    return Error(Reason::kINTERNAL,
+                 absl::StrCat("cannot start the thread that looks up host names: ", error.what()));
+  }
+  pthread_setname_np(thread_.native_handle(), "resolver");
+  return absl::OkStatus();
+}
+
+void HostResolver::Run() {
+  Lookups lookups(options_);
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (stopping_) return;
+      for (std::weak_ptr<Upstream>& upstream : added_) lookups.Add(std::move(upstream));
+      added_.clear();
+    }
+    lookups.AskDue();
+    lookups.Wait(wake_fd_);
+    eventfd_t ignored;
+    eventfd_read(wake_fd_, &ignored);
+  }
+}
+
+}  // namespace sockhost

@@ -1,0 +1,164 @@
+#include "server/host_resolver.h"
+
+#include <gmock/gmock.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "tests/core/eventually.h"
+#include "tests/core/sockets.h"
+
+namespace sockhost {
+namespace {
+
+using testing::ElementsAre;
+using testing::Eq;
+using testing::IsEmpty;
+using testing::Not;
+
+// A name server that knows every name by one IPv4 address, except those that begin
+// with "hang" (no answer) and "none" (there is no such name).
+class NameServer {
+ public:
+  NameServer() : fd_(BoundUdp()), stop_(EventFd(false)), thread_([this] { Serve(); }) {}
+  ~NameServer() {
+    eventfd_write(stop_.get(), 1);
+    thread_.join();
+  }
+
+  std::string address() const {
+    return "127.0.0.1:" + std::to_string(LocalAddress(fd_.get(), Protocol::kUdp).port());
+  }
+  // The last byte of 192.0.2.x.
+  std::atomic<uint8_t> host{1};
+
+ private:
+  void Serve() {
+    while (true) {
+      pollfd fds[] = {{fd_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+      poll(fds, 2, -1);
+      if (fds[1].revents != 0) return;
+      AnswerOne();
+    }
+  }
+
+  // RFC 1035, section 4: the question is sent back, with a record behind it.
+  void AnswerOne() {
+    char bytes[512];
+    sockaddr_storage from;
+    socklen_t length = sizeof(from);
+    const ssize_t got =
+        recvfrom(fd_.get(), bytes, sizeof(bytes), 0, reinterpret_cast<sockaddr*>(&from), &length);
+    if (got < 17) return;
+    const size_t end = std::string(bytes, static_cast<size_t>(got)).find('\0', 12) + 5;
+    std::string message(bytes, end);
+    const std::string first_label = message.substr(13, 4);
+    if (first_label == "hang") return;
+    const bool is_ipv4 = message[end - 3] == 1;
+    message[2] = static_cast<char>(0x80);
+    message[3] = first_label == "none" ? 3 : 0;
+    // Counts: one question, perhaps one answer; nothing else.
+    const bool has_answer = is_ipv4 && message[3] == 0;
+    message.replace(6, 6, std::string("\0\0\0\0\0\0", 6));
+    if (has_answer) {
+      message[7] = 1;
+      // A pointer to the name; A, IN, time to live 0, 4 bytes.
+      message += std::string("\xc0\x0c\0\1\0\1\0\0\0\0\0\4\xc0\0\2", 15);
+      message += static_cast<char>(host.load());
+    }
+    sendto(fd_.get(), message.data(), message.size(), 0, reinterpret_cast<sockaddr*>(&from),
+           length);
+  }
+
+  const UniqueFd fd_;
+  const UniqueFd stop_;
+  std::thread thread_;
+};
+
+class HostResolverTest : public testing::Test {
+ protected:
+  static std::shared_ptr<Upstream> Parse(const std::string& text) {
+    return Upstream::Parse(text).value();
+  }
+  static SocketAddress Address(const std::string& text) {
+    return SocketAddress::Parse(text).value();
+  }
+
+  ResolverOptions Options() const {
+    ResolverOptions options;
+    options.servers = server_.address();
+    options.shortest_interval = absl::Milliseconds(5);
+    return options;
+  }
+
+  NameServer server_;
+};
+
+TEST_F(HostResolverTest, NamesOfTheHostsFileNeedNoServer) {
+  HostResolver resolver;
+  const auto upstream = Parse("tcp://localhost:80");
+  ASSERT_TRUE(resolver.Follow(upstream).ok());
+  EXPECT_TRUE(Becomes([&] { return upstream->addresses(); }, Not(IsEmpty())));
+  for (const SocketAddress& address : upstream->addresses()) EXPECT_EQ(address.port(), 80);
+}
+
+TEST_F(HostResolverTest, AnswerIsAskedForAgainWhenItsTimeIsOver) {
+  HostResolver resolver(Options());
+  const auto upstream = Parse("tcp://web.example:80");
+  ASSERT_TRUE(resolver.Follow(upstream).ok());
+  EXPECT_TRUE(
+      Becomes([&] { return upstream->addresses(); }, ElementsAre(Address("tcp://192.0.2.1:80"))));
+  server_.host = 2;
+  EXPECT_TRUE(
+      Becomes([&] { return upstream->addresses(); }, ElementsAre(Address("tcp://192.0.2.2:80"))));
+}
+
+TEST_F(HostResolverTest, NameThatDoesNotExistHasNoAddress) {
+  HostResolver resolver(Options());
+  const auto upstream = Parse("tcp://none.example:80");
+  ASSERT_TRUE(resolver.Follow(upstream).ok());
+  EXPECT_TRUE(Becomes([&] { return upstream->is_resolving(); }, Eq(false)));
+  EXPECT_THAT(upstream->addresses(), IsEmpty());
+}
+
+TEST_F(HostResolverTest, NameWithoutAnAnswerDelaysNoOther) {
+  HostResolver resolver(Options());
+  const auto hanging = Parse("tcp://hang.example:80");
+  const auto other = Parse("udp://web.example:53");
+  ASSERT_TRUE(resolver.Follow(hanging).ok());
+  ASSERT_TRUE(resolver.Follow(other).ok());
+  EXPECT_TRUE(
+      Becomes([&] { return other->addresses(); }, ElementsAre(Address("udp://192.0.2.1:53"))));
+  EXPECT_TRUE(hanging->is_resolving());
+}
+
+TEST_F(HostResolverTest, SilentServerLeavesWhatIsKnown) {
+  ResolverOptions options = Options();
+  options.timeout = absl::Milliseconds(5);
+  HostResolver resolver(options);
+  const auto upstream = Parse("tcp://hang.example:80");
+  upstream->SetAddresses({Address("tcp://192.0.2.9:0")});
+  ASSERT_TRUE(resolver.Follow(upstream).ok());
+  const auto fresh = Parse("tcp://hang2.example:80");
+  ASSERT_TRUE(resolver.Follow(fresh).ok());
+  EXPECT_TRUE(Becomes([&] { return fresh->is_resolving(); }, Eq(false)));
+  EXPECT_THAT(upstream->addresses(), ElementsAre(Address("tcp://192.0.2.9:80")));
+}
+
+TEST_F(HostResolverTest, UpstreamThatIsGoneIsForgotten) {
+  HostResolver resolver(Options());
+  auto upstream = Parse("tcp://web.example:80");
+  const std::weak_ptr<Upstream> weak = upstream;
+  ASSERT_TRUE(resolver.Follow(upstream).ok());
+  EXPECT_TRUE(Becomes([&] { return upstream->addresses(); }, Not(IsEmpty())));
+  upstream.reset();
+  EXPECT_TRUE(Becomes([&] { return weak.expired(); }, Eq(true)));
+}
+
+}  // namespace
+}  // namespace sockhost
