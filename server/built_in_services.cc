@@ -4,7 +4,8 @@ namespace sockhost {
 
 absl::Status DefineBuiltInServices(ServiceHost& host) {
   for (const sockhost_service_definition* service :
-       {&kEchoService, &kDiscardService, &kForwardService}) {
+       {&kEchoService, &kDiscardService, &kDaytimeService, &kTimeService, &kChargenService,
+        &kBannerService, &kForwardService}) {
     absl::Status status = host.DefineService(*service, ServiceKind::kBuiltIn);
     if (!status.ok()) return status;
   }

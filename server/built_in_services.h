@@ -13,6 +13,14 @@ namespace sockhost {
 extern const sockhost_service_definition kEchoService;
 // RFC 863: takes what it receives and does nothing with it.
 extern const sockhost_service_definition kDiscardService;
+// RFC 867: the time of day as text.
+extern const sockhost_service_definition kDaytimeService;
+// RFC 868: the time in 32 bits.
+extern const sockhost_service_definition kTimeService;
+// RFC 864: characters without end.
+extern const sockhost_service_definition kChargenService;
+// A fixed text.
+extern const sockhost_service_definition kBannerService;
 
 // Passes connections and datagrams on to other servers (ForwardParameters).
 extern const sockhost_service_definition kForwardService;

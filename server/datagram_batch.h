@@ -4,10 +4,15 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <array>
 #include <cstddef>
 #include <memory>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
+#include "datagram_guard.h"
 
 namespace sockhost {
 
@@ -30,14 +35,40 @@ class DatagramBatch {
   // counted.
   size_t Receive(int fd);
 
-  // Sends the first `count` back to where they came from. What the kernel does
-  // not take is dropped, as UDP may, and counted.
+  // As Receive, and keeps only what `guard` lets through; the others are counted as
+  // dropped, with the reason.
+  size_t ReceiveRequests(int fd, DatagramGuard& guard);
+
+  // Sends the first `count` back to where they came from, from the address that
+  // was asked. What the kernel does not take is dropped, as UDP may, and counted.
   void SendBack(int fd, size_t count);
 
+  // Sends `answer(size of the request)` for each of the first `count`, which
+  // ReceiveRequests gave; the text must last until the call returns. An answer that
+  // is larger than the guard allows is dropped and counted.
+  void Answer(int fd, size_t count, const DatagramGuard& guard,
+              absl::FunctionRef<absl::string_view(size_t)> answer);
+
  private:
+  // Room for one IPV6_PKTINFO, the larger of the two kinds.
+  struct alignas(cmsghdr) Control {
+    char bytes[CMSG_SPACE(sizeof(in6_pktinfo))];
+  };
+  union Peer {
+    sockaddr_in6 ip;
+    sockaddr_un unix_path;
+  };
+
+  const Peer& peer(size_t i) const { return *static_cast<Peer*>(headers_[i].msg_hdr.msg_name); }
+  // Of the request, not of the answer.
+  iovec& part(size_t i) { return *headers_[i].msg_hdr.msg_iov; }
+  void Send(int fd, size_t count);
+
   std::unique_ptr<char[]> bytes_;
   std::array<iovec, kMost> parts_;
-  std::array<sockaddr_in6, kMost> peers_;
+  std::array<Peer, kMost> peers_;
+  std::array<Control, kMost> controls_;
+  // Their order changes when some are dropped; each stays with its buffers.
   std::array<mmsghdr, kMost> headers_;
 };
 

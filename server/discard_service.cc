@@ -1,23 +1,17 @@
 // RFC 863: TCP and UDP. Runs on the service thread.
 #include <poll.h>
-#include <zephyr/net/socket.h>
 
 #include "built_in_services.h"
 #include "datagram_batch.h"
+#include "discard_input.h"
 
 namespace sockhost {
 namespace {
 
-constexpr size_t kReadSize = 64 * 1024;
-
 void HandleDiscard(net_socket_service_event* event) {
-  static char buffer[kReadSize];
   const int fd = event->event.fd;
-  if (sockhost_socket_is_datagram(fd)) {
-    DatagramBatch::OfServiceThread().Receive(fd);
-  } else {
-    zsock_recv(fd, buffer, sizeof(buffer), 0);
-  }
+  if (!sockhost_socket_is_datagram(fd)) return DiscardInput(fd);
+  DatagramBatch::OfServiceThread().Receive(fd);
 }
 
 }  // namespace

@@ -56,8 +56,7 @@ void EchoStream(int fd, Backlog* backlog) {
 
 void EchoDatagrams(int fd) {
   DatagramBatch& batch = DatagramBatch::OfServiceThread();
-  const size_t received = batch.Receive(fd);
-  batch.SendBack(fd, received);
+  batch.SendBack(fd, batch.ReceiveRequests(fd, DatagramGuard::OfServiceThread()));
 }
 
 void HandleEcho(net_socket_service_event* event) {

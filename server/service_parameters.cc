@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "forward_parameters.h"
 #include "resource_name.h"
+#include "responder_parameters.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -14,18 +15,32 @@ absl::Status OfAnotherService(absl::string_view field, absl::string_view service
                {{"value", std::string(field)}}, absl::StrCat("listener.", field));
 }
 
+bool AnswersDatagrams(absl::string_view service) {
+  for (const absl::string_view one : {"echo", "daytime", "time", "chargen", "banner"}) {
+    if (service == one) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(
     const v1::Listener& listener) {
   const absl::string_view service = ServiceId(listener.service());
+  if (listener.has_udp_guard() && !AnswersDatagrams(service)) {
+    return OfAnotherService("udp_guard", service);
+  }
   if (service == "forward") return DecodeForward(listener);
+  if (service == "banner") return DecodeBanner(listener);
   switch (listener.parameters_case()) {
     case v1::Listener::kForward:
       return OfAnotherService("forward", service);
+    case v1::Listener::kBanner:
+      return OfAnotherService("banner", service);
     case v1::Listener::PARAMETERS_NOT_SET:
       break;
   }
+  if (AnswersDatagrams(service)) return DecodeResponder(listener);
   return nullptr;
 }
 

@@ -29,7 +29,8 @@ Listener::Listener(ListenerConfig config, std::shared_ptr<Service> service,
       name_(config_, &config_->name),
       service_(std::move(service)),
       address_(socket.address),
-      effective_backlog_(socket.effective_backlog) {}
+      effective_backlog_(socket.effective_backlog),
+      own_port_(socket.own_port) {}
 
 ListenerSnapshot Listener::Snapshot() const {
   ListenerSnapshot out;

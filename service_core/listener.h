@@ -60,6 +60,7 @@ class Listener {
   const std::shared_ptr<Service> service_;
   const SocketAddress address_;
   const int effective_backlog_;
+  const std::shared_ptr<const OwnDatagramPort> own_port_;
 
   std::atomic<ListenerState> state_{ListenerState::kActive};
   mutable Mutex reason_mutex_;

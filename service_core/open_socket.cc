@@ -65,6 +65,13 @@ absl::Status SetOptions(int fd, const SocketAddress& address, const OpenSocketOp
     absl::Status status = SetOption(fd, SOL_SOCKET, SO_REUSEADDR, 1, address, "SO_REUSEADDR");
     if (!status.ok()) return status;
   }
+  if (address.protocol() == Protocol::kUdp && address.is_wildcard()) {
+    // Tells which of the host's addresses was asked: the answer must come from it.
+    const bool ipv6 = address.family() == AF_INET6;
+    absl::Status status = SetOption(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                                    ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1, address, "PKTINFO");
+    if (!status.ok()) return status;
+  }
   if (address.family() != AF_INET6) return absl::OkStatus();
   return SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0, address,
                    "IPV6_V6ONLY");
@@ -105,6 +112,7 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   }
   out.address =
       SocketAddress::From(address.protocol(), reinterpret_cast<sockaddr*>(&storage), bound_length);
+  out.own_port = std::make_shared<const OwnDatagramPort>(out.address);
   return out;
 }
 

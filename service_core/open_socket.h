@@ -2,7 +2,10 @@
 #ifndef SOCKHOST_SERVICE_CORE_OPEN_SOCKET_H_
 #define SOCKHOST_SERVICE_CORE_OPEN_SOCKET_H_
 
+#include <memory>
+
 #include "absl/status/statusor.h"
+#include "sockhost/datagram_ports.h"
 #include "sockhost/socket_address.h"
 #include "unique_fd.h"
 
@@ -21,6 +24,8 @@ struct OpenedSocket {
   SocketAddress address;
   // 0 for datagram sockets.
   int effective_backlog = 0;
+  // For UDP: as long as a copy lives, the port counts as one of ours.
+  std::shared_ptr<const OwnDatagramPort> own_port;
 };
 
 // Opens a non-blocking socket, binds it, and lets it listen if it is a stream

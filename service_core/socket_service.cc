@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "host_parts.h"
@@ -56,6 +57,24 @@ void CloseSet(Service& service, absl::AnyInvocable<void()> done) {
   if (state == ServiceLoop::State::kFailed || state == ServiceLoop::State::kStopped) {
     host.table.Reap();
   }
+}
+
+std::optional<Counter> CounterOf(sockhost_drop_reason reason) {
+  switch (reason) {
+    case SOCKHOST_DROP_SOURCE:
+      return Counter::dropped_sources;
+    case SOCKHOST_DROP_LOOP:
+      return Counter::dropped_loops;
+    case SOCKHOST_DROP_RATE:
+      return Counter::dropped_over_rate;
+    case SOCKHOST_DROP_AMPLIFICATION:
+      return Counter::dropped_amplifications;
+    case SOCKHOST_DROP_UNSENT:
+      return Counter::dropped_unsent;
+    case SOCKHOST_DROP_OTHER:
+      break;
+  }
+  return std::nullopt;
 }
 
 // How long unloading waits for a handler in progress.
@@ -236,11 +255,13 @@ int sockhost_socket_is_datagram(int fd) {
   return slot && slot->role == Role::kDatagram;
 }
 
-void sockhost_socket_count_dropped(int fd, size_t messages) {
+void sockhost_socket_count_dropped(int fd, size_t messages, enum sockhost_drop_reason reason) {
   SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
   if (!slot) return;
-  sockhost::ForEachBlock(*slot, [messages](CounterBlock& block) {
-    block.Add(Counter::dropped_messages, static_cast<int64_t>(messages));
+  const auto count = static_cast<int64_t>(messages);
+  sockhost::ForEachBlock(*slot, [reason, count](CounterBlock& block) {
+    block.Add(Counter::dropped_messages, count);
+    if (const auto counter = CounterOf(reason)) block.Add(*counter, count);
   });
 }
 

@@ -512,8 +512,8 @@ TEST_F(ListenerTest, EmptyDatagramIsAMessageAndNotAnEnd) {
 TEST_F(ListenerTest, DroppedDatagramsAreCounted) {
   DefineTestService([](const Event& event) {
     TakeAll(event.event.fd);
-    sockhost_socket_count_dropped(event.event.fd, 3);
-    sockhost_socket_count_dropped(-1, 100);
+    sockhost_socket_count_dropped(event.event.fd, 3, SOCKHOST_DROP_LOOP);
+    sockhost_socket_count_dropped(-1, 100, SOCKHOST_DROP_OTHER);
   });
   const StopOnExit stop(loop_);
   const UniqueFd client = ConnectTo(Create(Config("dns", "udp://127.0.0.1:0")).effective_address);

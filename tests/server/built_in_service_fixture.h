@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "server/built_in_services.h"
 #include "sockhost/service_host.h"
@@ -20,8 +22,10 @@ class BuiltInServiceTest : public testing::Test {
   }
 
   // Opens a listener called "web"; returns where it listens.
-  SocketAddress Listen(const std::string& service, const std::string& address) {
+  SocketAddress Listen(const std::string& service, const std::string& address,
+                       std::shared_ptr<const ServiceParameters> parameters = nullptr) {
     ListenerConfig config;
+    config.parameters = std::move(parameters);
     config.name = "web";
     config.service = service;
     config.address = SocketAddress::Parse(address).value();

@@ -59,7 +59,12 @@ namespace sockhost {
   X(slow_handler_calls, kSum)         \
   X(handler_exceptions, kSum)         \
   X(connect_failures, kSum)           \
-  X(skipped_upstreams, kSum)
+  X(skipped_upstreams, kSum)          \
+  X(dropped_sources, kSum)            \
+  X(dropped_loops, kSum)              \
+  X(dropped_over_rate, kSum)          \
+  X(dropped_amplifications, kSum)     \
+  X(dropped_unsent, kSum)
 
 #define SOCKHOST_COUNTERS(X) SOCKHOST_HOT_COUNTERS(X) SOCKHOST_RARE_COUNTERS(X)
 

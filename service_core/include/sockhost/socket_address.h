@@ -35,6 +35,8 @@ class SocketAddress {
   int family() const { return family_; }
   uint16_t port() const { return port_; }
   bool is_datagram() const { return protocol_ == Protocol::kUdp; }
+  // True for 0.0.0.0 and ::, which stand for every address of the host.
+  bool is_wildcard() const;
   bool empty() const { return family_ == AF_UNSPEC; }
 
   // Fills `out` and returns its length, for bind(2) and connect(2).
@@ -50,8 +52,6 @@ class SocketAddress {
   bool operator==(const SocketAddress&) const = default;
 
  private:
-  bool is_wildcard() const;
-
   // 24 bytes: two of these stand in every slot of the socket table.
   uint8_t bytes_[16] = {};
   uint32_t scope_id_ = 0;

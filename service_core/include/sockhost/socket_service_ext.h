@@ -134,8 +134,23 @@ int sockhost_socket_connect(int of_fd, int type, const struct sockaddr *address,
 /* Nonzero if the socket exchanges datagrams. */
 int sockhost_socket_is_datagram(int fd);
 
+/* Why a service drops a datagram; each has a counter of its own. */
+enum sockhost_drop_reason {
+  SOCKHOST_DROP_OTHER = 0,
+  /* Its source address or port is none that a client has. */
+  SOCKHOST_DROP_SOURCE = 1,
+  /* Its source is another responder: the two would answer each other for ever. */
+  SOCKHOST_DROP_LOOP = 2,
+  /* Its sender, or all senders together, are over their rate. */
+  SOCKHOST_DROP_RATE = 3,
+  /* The answer would be larger than the request. */
+  SOCKHOST_DROP_AMPLIFICATION = 4,
+  /* The kernel did not take the answer. */
+  SOCKHOST_DROP_UNSENT = 5,
+};
+
 /* Counts datagrams that the service dropped on purpose. */
-void sockhost_socket_count_dropped(int fd, size_t messages);
+void sockhost_socket_count_dropped(int fd, size_t messages, enum sockhost_drop_reason reason);
 
 /* Counts a connection to an upstream that failed. */
 void sockhost_socket_count_connect_failure(int fd);
