@@ -13,6 +13,7 @@
 #include "client/forward_flags.h"
 #include "client/resource_name.h"
 #include "client/resource_output.h"
+#include "client/responder_flags.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 
 namespace sockhost::client {
@@ -98,6 +99,7 @@ void DeclareListenerCreate(CLI::App& app, Arguments& arguments) {
       "--ipv6-only", [&listener] { listener.set_ipv6_only(true); },
       "An IPv6 address takes no IPv4 traffic");
   AddForwardFlags(app, listener);
+  AddResponderFlags(app, listener);
 }
 
 absl::Status RunListenerCreate(const Arguments& arguments, AdminConnection& connection,
