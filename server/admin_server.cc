@@ -8,6 +8,7 @@
 #include <chrono>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "sockhost/error.h"
@@ -30,6 +31,9 @@ constexpr int kKeepaliveTimeoutMs = 10'000;
 // Clients that ping every 10 s are usual; the default of 5 min sends them away.
 constexpr int kMinPingIntervalMs = 10'000;
 constexpr size_t kMemoryBytes = size_t{256} << 20;
+// Calls of reflection and channelz hold a thread each, unlike ours: more of them
+// than this are refused.
+constexpr int kMaxThreads = 16;
 
 // How long watches may take to end by themselves, before their connections are
 // shut down.
@@ -46,32 +50,41 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kMinPingIntervalMs);
-  builder.SetResourceQuota(grpc::ResourceQuota("admin").Resize(kMemoryBytes));
+  builder.SetResourceQuota(
+      grpc::ResourceQuota("admin").Resize(kMemoryBytes).SetMaxThreads(kMaxThreads));
+  // The default is one for each core, each with a thread: on a large machine more
+  // than the quota has, which ends the process.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(AdminService& service,
-                                                                AdminAcceptor& acceptor) {
+absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(
+    AdminService& service, AdminAcceptor& acceptor, const IntrospectionOptions& introspection) {
   // Never paired: the last grpc_shutdown() joins a thread that may sleep in its
   // poller for 10 s more. The end of the process needs no such care.
   grpc_init();
   grpc::EnableDefaultHealthCheckService(true);
+  EnableIntrospection(introspection);
   grpc::ServerBuilder builder;
   SetLimits(builder);
   builder.RegisterService(&service);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(ReflectionGate(introspection));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   acceptor.Attach(builder);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (!server) return Error(Reason::kINTERNAL, "cannot start the gRPC server");
   std::unique_ptr<AdminServer> out(new AdminServer(std::move(server)));
-  out->SetServing(true);
+  // "" is known to it from the start.
+  out->server_->GetHealthCheckService()->SetServingStatus(v1::AdminService::service_full_name(),
+                                                          true);
   return out;
 }
 
 void AdminServer::SetServing(bool serving) {
-  grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
-  health->SetServingStatus(v1::AdminService::service_full_name(), serving);
-  health->SetServingStatus(serving);
+  // Of all names that it knows.
+  server_->GetHealthCheckService()->SetServingStatus(serving);
 }
 
 void AdminServer::Stop(WatchSet& watches, AdminAcceptor& acceptor) {

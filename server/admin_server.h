@@ -9,19 +9,22 @@
 #include "absl/status/statusor.h"
 #include "admin_acceptor.h"
 #include "admin_service.h"
+#include "introspection.h"
 #include "socket_watch.h"
 
 namespace sockhost {
 
-// AdminService and grpc.health.v1 on the connections that an acceptor brings.
+// AdminService, grpc.health.v1, reflection and, if wanted, channelz on the
+// connections that an acceptor brings.
 //
 // Thread rule: main.
 class AdminServer {
  public:
   // Starts to serve; health is SERVING. `service` and `acceptor` are not owned
   // and outlive the server. Error: INTERNAL.
-  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(AdminService& service,
-                                                            AdminAcceptor& acceptor);
+  static absl::StatusOr<std::unique_ptr<AdminServer>> Start(
+      AdminService& service, AdminAcceptor& acceptor,
+      const IntrospectionOptions& introspection = {});
 
   // Any thread: what grpc.health.v1 answers for "" and for AdminService.
   void SetServing(bool serving);

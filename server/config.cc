@@ -25,7 +25,8 @@ constexpr char kFooter[] =
     "  flag --max-sockets 100, variable SOCKHOST_MAX_SOCKETS=100, key max-sockets: 100\n"
     "A flag wins over its variable, a variable over the file. In a variable, commas separate\n"
     "the elements of a list.\n"
-    "\nSignals: SIGTERM and SIGINT drain and stop; a second one stops at once.\n"
+    "\nSignals: SIGTERM and SIGINT drain and stop; a second one stops at once. SIGHUP reads the\n"
+    "configuration file again; log-level takes effect at once, the rest at the next start.\n"
     "\nExit codes: 0 stopped in order, 1 could not start or not stop in time, 2 wrong usage or\n"
     "configuration, 143 ended by a second signal.\n";
 

@@ -17,6 +17,8 @@ namespace sockhost {
 // config_table.cc.
 struct Config {
   std::vector<AdminAddress> admin{{"/run/sockhost/admin.sock", {}}};
+  bool reflection_tcp = false;
+  bool channelz = false;
   // Files of modules, in the order in which they are loaded.
   std::vector<std::string> module;
   bool insecure_tcp = false;
@@ -27,6 +29,7 @@ struct Config {
   size_t max_watches = 1000;
   absl::Duration drain_timeout = absl::Seconds(5);
   std::string log_level = "info";
+  std::string log_format = "text";
 };
 
 // What to do instead of serving: text for standard output or error, and the exit

@@ -27,6 +27,10 @@ std::vector<Setting> MakeSettings() {
       {"insecure-tcp-any-address", kAdminGroup, "",
        "Allow TCP admin addresses on every interface, without access control",
        &Config::insecure_tcp_any_address},
+      {"reflection-tcp", kAdminGroup, "",
+       "Answer gRPC reflection over TCP too; unix sockets always have it", &Config::reflection_tcp},
+      {"channelz", kAdminGroup, "", "Serve grpc.channelz.v1: what gRPC knows of its connections",
+       &Config::channelz},
       {"module", kServicesGroup, "FILE",
        "Shared object with services, loaded at start; can be repeated", &Config::module},
       {"drain-timeout", kServicesGroup, "DURATION",
@@ -40,7 +44,9 @@ std::vector<Setting> MakeSettings() {
       {"max-watches", kLimitsGroup, "N", "Streams of watches at the same time",
        &Config::max_watches, CountRange{1, 100000}},
       {"log-level", kLogGroup, "LEVEL", "Least level that is logged to standard error",
-       &Config::log_level, WordList{{"debug", "info", "warning", "error"}}},
+       &Config::log_level, WordList{{"debug", "info", "warning", "error"}}, /*reloads=*/true},
+      {"log-format", kLogGroup, "FORMAT", "Lines as text, or as one JSON object each",
+       &Config::log_format, WordList{{"text", "json"}}},
   };
 }
 

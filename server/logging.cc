@@ -3,14 +3,21 @@
 #include <limits.h>
 #include <poll.h>
 #include <spdlog/async.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "json_string.h"
 
 namespace sockhost {
 namespace {
@@ -50,6 +57,44 @@ class StderrSink : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 };
 
+// What a line begins with in the journal: "<6>" for info.
+class JournalPriority : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&,
+              spdlog::memory_buf_t& out) override {
+    const char priority = message.level >= spdlog::level::err    ? '3'
+                          : message.level == spdlog::level::warn ? '4'
+                          : message.level == spdlog::level::info ? '6'
+                                                                 : '7';
+    for (const char c : {'<', priority, '>'}) out.push_back(c);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<JournalPriority>();
+  }
+};
+
+// systemd says which file is the journal; standard error may have been redirected
+// since.
+bool StandardErrorIsJournal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat status {};
+  if (!stream || fstat(STDERR_FILENO, &status) != 0) return false;
+  return absl::StrCat(status.st_dev, ":", status.st_ino) == stream;
+}
+
+std::string PatternOf(bool json, bool journal) {
+  constexpr char kTime[] = "%Y-%m-%dT%H:%M:%S.%fZ";
+  const std::string priority = journal ? "%*" : "";
+  if (json) return absl::StrCat(priority, "{\"time\":\"", kTime, "\",\"level\":\"%l\",%v}");
+  return journal ? priority + "%v" : absl::StrCat(kTime, " %l %v");
+}
+
+std::unique_ptr<spdlog::formatter> MakeFormatter(bool json) {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  formatter->add_flag<JournalPriority>('*').set_pattern(PatternOf(json, StandardErrorIsJournal()));
+  return formatter;
+}
+
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
@@ -64,18 +109,30 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
   return spdlog::level::err;
 }
 
+// Constant while the log runs.
+bool is_json = false;
+
+void WriteLine(LogLevel level, absl::string_view message, LogFields fields) {
+  // After StopLogging there is no logger any more.
+  spdlog::logger* logger = spdlog::default_logger_raw();
+  if (!logger || !logger->should_log(ToSpdlog(level))) return;
+  const std::string line = is_json ? JsonMembers(message, fields) : LogText(message, fields);
+  logger->log(ToSpdlog(level), spdlog::string_view_t(line));
+}
+
 }  // namespace
 
-void StartLogging(const std::string& level) {
+void StartLogging(const std::string& level, const std::string& format) {
   spdlog::init_thread_pool(kQueueLength, 1);
   stopping = false;
+  is_json = format == "json";
   auto logger = std::make_shared<spdlog::async_logger>(
       "sockhostd", std::make_shared<StderrSink>(), spdlog::thread_pool(),
       spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(spdlog::level::from_str(level));
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %l %v", spdlog::pattern_time_type::utc);
+  logger->set_formatter(MakeFormatter(is_json));
   spdlog::set_default_logger(std::move(logger));
-  SetLogSink(LogLine);
+  SetLogSink(WriteLine);
 }
 
 void StopLogging() {
@@ -83,10 +140,25 @@ void StopLogging() {
   spdlog::shutdown();
 }
 
-void LogLine(LogLevel level, absl::string_view message) {
-  // After StopLogging there is no logger any more.
-  spdlog::logger* logger = spdlog::default_logger_raw();
-  if (logger) logger->log(ToSpdlog(level), "{}", std::string(message));
+void SetLogLevel(const std::string& level) {
+  spdlog::default_logger_raw()->set_level(spdlog::level::from_str(level));
+}
+
+void LogLine(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields) {
+  WriteLine(level, message, fields);
+}
+
+std::string JsonMembers(absl::string_view message, LogFields fields) {
+  std::string out = absl::StrCat("\"message\":", JsonString(message));
+  for (const LogField& field : fields) {
+    absl::StrAppend(&out, ",", JsonString(field.key), ":");
+    if (const auto* number = std::get_if<int64_t>(&field.value)) {
+      absl::StrAppend(&out, *number);
+    } else {
+      absl::StrAppend(&out, JsonString(std::get<absl::string_view>(field.value)));
+    }
+  }
+  return out;
 }
 
 }  // namespace sockhost

@@ -2,6 +2,7 @@
 #ifndef SOCKHOST_SERVER_LOGGING_H_
 #define SOCKHOST_SERVER_LOGGING_H_
 
+#include <initializer_list>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -10,16 +11,28 @@
 namespace sockhost {
 
 // Starts the log: lines of `level` ("debug", "info", "warning", "error") and
-// above. Lines are written by a thread of their own; when the reader of standard
-// error is blocked, the oldest lines are dropped rather than anybody waits. Once,
+// above. `format` is "text": `TIME LEVEL MESSAGE KEY=VALUE...`, or "json": one
+// object for each line with time, level, message and the fields. Where standard
+// error is the journal, lines begin with the level as sd-daemon(3) has it, and
+// texts leave out what the journal knows by itself.
+//
+// Lines are written by a thread of their own; when the reader of standard error
+// is blocked, the oldest lines are dropped rather than anybody waits. Once,
 // before other threads.
-void StartLogging(const std::string& level);
+void StartLogging(const std::string& level, const std::string& format);
 
 // Writes what waits, unless the reader is blocked.
 void StopLogging();
 
-// Any thread, never waits.
-void LogLine(LogLevel level, absl::string_view message);
+// Any thread.
+void SetLogLevel(const std::string& level);
+
+// Any thread, never waits. The message says what happened, the fields to what.
+void LogLine(LogLevel level, absl::string_view message,
+             std::initializer_list<LogField> fields = {});
+
+// What `json` writes after time and level: `"message":"...","key":value...`.
+std::string JsonMembers(absl::string_view message, LogFields fields);
 
 }  // namespace sockhost
 

@@ -1,5 +1,6 @@
 // sockhostd: parse, build, run, stop in order.
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,19 +20,21 @@
 #include "admin_service.h"
 #include "built_in_services.h"
 #include "config.h"
+#include "config_reload.h"
+#include "health_report.h"
 #include "listener_record.h"
 #include "logging.h"
+#include "process_signals.h"
+#include "service_manager_socket.h"
 #include "socket_watch.h"
 #include "sockhost/fd_limit.h"
 #include "sockhost/module.h"
 #include "sockhost/service_host.h"
-#include "stop_signals.h"
 #include "task_thread.h"
 
 namespace sockhost {
 namespace {
 
-constexpr absl::Duration kHealthInterval = absl::Milliseconds(50);
 // How often a drain looks whether the last connection has gone.
 constexpr int kDrainPollMs = 20;
 // What the rest of the stop may take after the drain.
@@ -64,21 +67,6 @@ absl::StatusOr<std::vector<std::string>> Listen(const Config& config, AdminAccep
   return addresses;
 }
 
-// Health follows the service thread, from now on until the tasks stop.
-void FollowHealth(const ServiceHost& host, AdminServer& server, TaskThread& tasks,
-                  bool was_serving) {
-  const bool serving = !host.IsStalled();
-  if (serving != was_serving) {
-    server.SetServing(serving);
-    LogLine(serving ? LogLevel::kInfo : LogLevel::kError,
-            serving ? "the service thread is back: SERVING"
-                    : absl::StrCat("service ", host.StalledService(),
-                                   " holds the service thread: NOT_SERVING"));
-  }
-  tasks.RunAfter(kHealthInterval,
-                 [&host, &server, &tasks, serving] { FollowHealth(host, server, tasks, serving); });
-}
-
 // Serves the admin API's connections until `stop_fd` is readable (-1: never), or
 // `is_over`.
 void Serve(AdminAcceptor& acceptor, int stop_fd, int poll_ms,
@@ -95,7 +83,8 @@ void Serve(AdminAcceptor& acceptor, int stop_fd, int poll_ms,
 
 // What programs have registered is not waited for: they are not told of the drain,
 // and their listening sockets would outlast every deadline.
-void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor, StopSignals& signals) {
+void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor,
+           ProcessSignals& signals) {
   signals.EndProcessAfter(config.drain_timeout + kStopLimit);
   host.StopAccepting();
   const absl::Time deadline = absl::Now() + config.drain_timeout;
@@ -104,9 +93,21 @@ void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor, Sto
         [&] { return host.sockets_of_listeners() == 0 || absl::Now() >= deadline; });
 }
 
-int Run(const Config& config) {
-  StopSignals signals;
-  StartLogging(config.log_level);
+// Until SIGTERM or SIGINT. SIGHUP reads the configuration again.
+void ServeUntilStopped(AdminAcceptor& acceptor, ProcessSignals& signals,
+                       const std::function<void()>& reload) {
+  while (true) {
+    Serve(acceptor, signals.fd(), -1, [] { return false; });
+    const int signal = signals.Take();
+    if (signal == SIGTERM || signal == SIGINT) return;
+    if (signal == SIGHUP) reload();
+  }
+}
+
+int Run(int argc, const char* const* argv, Config config) {
+  ProcessSignals signals;
+  const ServiceManagerSocket manager;
+  StartLogging(config.log_level, config.log_format);
 
   const int64_t fd_limit = RaiseFdLimit();
   const FdBudget budget(fd_limit);
@@ -134,7 +135,7 @@ int Run(const Config& config) {
       host.Stop();
       return Fail(status);
     }
-    LogLine(LogLevel::kInfo, absl::StrCat("module ", file, " is loaded"));
+    LogLine(LogLevel::kInfo, "a module is loaded", {{"file", file}});
   }
 
   TaskThread tasks;
@@ -142,23 +143,28 @@ int Run(const Config& config) {
                         options.max_sockets < budget.sockets, *addresses};
   WatchSet watches(host, tasks, config.max_watches, identity.instance_id);
   AdminService service(identity, host, watches, tasks);
-  absl::StatusOr<std::unique_ptr<AdminServer>> server = AdminServer::Start(service, acceptor);
+  absl::StatusOr<std::unique_ptr<AdminServer>> server =
+      AdminServer::Start(service, acceptor, {config.reflection_tcp, config.channelz});
   if (!server.ok()) return Fail(server.status());
-  FollowHealth(host, **server, tasks, /*was_serving=*/true);
+  HealthReport health(host, **server, manager, tasks);
+  health.Start();
 
-  LogLine(LogLevel::kInfo,
-          absl::StrCat("sockhostd ", SOCKHOST_VERSION,
-                       " serves: admin=", absl::StrJoin(*addresses, ","),
-                       " instance=", identity.instance_id, " open_files=", fd_limit,
-                       " max_sockets=", host.max_sockets(), " max_listeners=", host.max_listeners(),
-                       " max_watches=", watches.limit(), " pid=", getpid()));
-  Serve(acceptor, signals.fd(), -1, [] { return false; });
-  signals.Take();
+  LogLine(LogLevel::kInfo, absl::StrCat("sockhostd ", SOCKHOST_VERSION, " serves"),
+          {{"admin", absl::StrJoin(*addresses, ",")},
+           {"instance", identity.instance_id},
+           {"open_files", fd_limit},
+           {"max_sockets", host.max_sockets()},
+           {"max_listeners", host.max_listeners()},
+           {"max_watches", watches.limit()},
+           {"pid", getpid()}});
+  ServeUntilStopped(acceptor, signals, [&] {
+    if (ReloadConfig(argc, argv, SOCKHOST_VERSION, config)) SetLogLevel(config.log_level);
+  });
 
-  LogLine(LogLevel::kInfo,
-          absl::StrCat("stopping: drains ", host.sockets_of_listeners(), " sockets for at most ",
-                       absl::FormatDuration(config.drain_timeout)));
-  (*server)->SetServing(false);
+  LogLine(LogLevel::kInfo, "stopping",
+          {{"draining", host.sockets_of_listeners()},
+           {"drain_timeout", absl::FormatDuration(config.drain_timeout)}});
+  health.Stop();
   Drain(config, host, acceptor, signals);
   (*server)->Stop(watches, acceptor);
   tasks.Stop();
@@ -177,5 +183,5 @@ int main(int argc, char** argv) {
     std::fputs(exit->text.c_str(), exit->code == 0 ? stdout : stderr);
     return exit->code;
   }
-  return sockhost::Run(std::get<sockhost::Config>(config));
+  return sockhost::Run(argc, argv, std::get<sockhost::Config>(std::move(config)));
 }

@@ -117,8 +117,8 @@ bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop
 }
 
 void Listener::Pause(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
-  accept_log_.Log(LogLevel::kWarning, absl::StrCat("listener ", *name_, " (", address_.ToString(),
-                                                   ") pauses accepting for 100 ms: ", reason));
+  accept_log_.Log(LogLevel::kWarning, "a listener pauses accepting for 100 ms",
+                  {{"listener", *name_}, {"address", address_.ToString()}, {"error", reason}});
   {
     MutexLock lock(reason_mutex_);
     state_reason_ = std::move(reason);

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 
 #include "absl/strings/string_view.h"
 #include "sockhost/log_sink.h"
@@ -12,13 +13,14 @@
 namespace sockhost {
 
 // Any thread. `message` is one line without its end.
-void Log(LogLevel level, absl::string_view message);
+void Log(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields = {});
 
-// At most one line a second; the next one says how many were left out. For
-// faults that a peer or a handler can repeat at will. Any thread.
+// At most one line a second; the next one says how many were left out, in the
+// field `suppressed`. For faults that a peer or a handler can repeat at will. Any
+// thread.
 class LimitedLog {
  public:
-  void Log(LogLevel level, absl::string_view message);
+  void Log(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields = {});
 
  private:
   std::atomic<int64_t> next_allowed_nanos_{0};

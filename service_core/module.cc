@@ -136,7 +136,7 @@ void EndAfter(unsigned seconds) {
   prctl(PR_SET_DUMPABLE, 0);
   // Lines come when the module is loaded in earnest. Also, the threads that serve the
   // parent's sink are not here.
-  SetLogSink([](LogLevel, absl::string_view) {});
+  SetLogSink([](LogLevel, absl::string_view, LogFields) {});
   std::set_terminate(ReportException);
   EndAfter(kTrySeconds);
   if (Open(file)) Report(kLoadable);

@@ -11,7 +11,6 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "listener.h"
@@ -244,10 +243,8 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
 bool ServiceLoop::ReturnsFrom(net_socket_service_event& event, const Service& service) {
   const auto report = [&](absl::string_view what) {
     // Escaped: the text can hold what came from the network.
-    exception_log_.Log(
-        LogLevel::kError,
-        absl::StrCat("service ", *service.name, " (", service.owner,
-                     "): its handler threw an exception: ", absl::Utf8SafeCEscape(what)));
+    exception_log_.Log(LogLevel::kError, "a handler threw an exception",
+                       {{"service", *service.name}, {"owner", service.owner}, {"exception", what}});
   };
   try {
     event.callback(&event);
@@ -310,9 +307,11 @@ void ServiceLoop::GuardAgainstSpinning(SocketSlot& slot) {
   const int64_t pause = spin_guard_.AfterCall(slot, table_.turn(), static_cast<uint32_t>(counted));
   if (pause == 0) return;
   spin_log_.Log(LogLevel::kWarning,
-                absl::StrCat("service ", *slot.service->name, " (", slot.service->owner,
-                             ") does not consume what fd ", slot.fd,
-                             " is ready for; it is not polled for ", pause / 1'000'000, " ms"));
+                "a service does not consume what an fd is ready for; it is not polled for a while",
+                {{"service", *slot.service->name},
+                 {"owner", slot.service->owner},
+                 {"fd", slot.fd},
+                 {"pause_ms", pause / 1'000'000}});
   ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::masked); });
   table_.SetPolling(slot, Polling::kMasked);
   RunAt(last_clock_ + pause, [this, key = slot.key(), masked_at = last_clock_] {

@@ -68,9 +68,11 @@ std::shared_ptr<Service> ServiceRegistry::Announce(const net_socket_service_desc
     AddLocked(service);
   }
   if (namesake) {
-    Log(LogLevel::kWarning,
-        absl::StrCat("service ", name, " (", service->owner, ") is known as ", *service->name,
-                     ": the name is taken by another one (", namesake->owner, ")"));
+    Log(LogLevel::kWarning, "a service gets another name: its own is taken",
+        {{"service", *service->name},
+         {"owner", service->owner},
+         {"wanted", name},
+         {"taken_by", namesake->owner}});
   }
   return service;
 }

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 
-#include "absl/strings/str_cat.h"
 #include "host_parts.h"
 #include "log.h"
 #include "sockhost/error.h"
@@ -151,9 +150,8 @@ void sockhost_service_withdraw(const struct net_socket_service_desc* descriptor)
   // place that waits for a handler in progress, but not for ever.
   const bool runs = host.loop.state() == ServiceLoop::State::kRunning;
   if (!runs || host.loop.OnServiceThread() || completion->Wait(kWithdrawTimeoutMs)) return;
-  sockhost::Log(sockhost::LogLevel::kError,
-                absl::StrCat("service ", *service->name, " (", service->owner,
-                             ") is unloaded while its handler runs"));
+  sockhost::Log(sockhost::LogLevel::kError, "a service is unloaded while its handler runs",
+                {{"service", *service->name}, {"owner", service->owner}});
 }
 
 int sockhost_service_define(const struct sockhost_service_definition* definition,

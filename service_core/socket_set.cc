@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "log.h"
 #include "socket_table.h"
 
@@ -52,10 +51,12 @@ class SetTransaction {
 
   // Logs who has `fd`.
   int Duplicate(int fd, const SocketSlot& owner) const {
-    Log(LogLevel::kError,
-        absl::StrCat("service ", *service_.name, " (", service_.owner, "): fd ", fd,
-                     " is registered already, with service ", *owner.service->name, " (",
-                     owner.service->owner, "); one fd belongs to one service"));
+    Log(LogLevel::kError, "an fd is registered already; one fd belongs to one service",
+        {{"service", *service_.name},
+         {"owner", service_.owner},
+         {"fd", fd},
+         {"registered_with", *owner.service->name},
+         {"registered_by", owner.service->owner}});
     return -EEXIST;
   }
 

@@ -9,7 +9,6 @@
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "listener.h"
 
@@ -202,9 +201,8 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) 
   if (!open) {
     closed_behind_.fetch_add(1, std::memory_order_relaxed);
     closed_behind_log_.Log(
-        LogLevel::kWarning,
-        absl::StrCat("service ", *slot.service->name, " (", slot.service->owner, "): fd ", slot.fd,
-                     " was closed without being unregistered; it is no longer polled"));
+        LogLevel::kWarning, "an fd was closed without being unregistered; it is no longer polled",
+        {{"service", *slot.service->name}, {"owner", slot.service->owner}, {"fd", slot.fd}});
   }
   if (slot.pev_index >= 0) {
     pollfd& event = slot.service->descriptor->pev[slot.pev_index].event;

@@ -54,11 +54,13 @@ std::string BacktraceOf(pthread_t thread) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
   const int count = captured.count.load(std::memory_order_acquire);
-  if (count == 0) return " (no backtrace: the thread sleeps in the kernel)";
+  if (count == 0) return "none: the thread sleeps in the kernel";
   std::string out;
   char** symbols = backtrace_symbols(captured.frames, count);
   // The first two frames are the signal's own.
-  for (int i = 2; symbols && i < count; ++i) absl::StrAppend(&out, "\n    ", symbols[i]);
+  for (int i = 2; symbols && i < count; ++i) {
+    absl::StrAppend(&out, out.empty() ? "" : " < ", symbols[i]);
+  }
   std::free(symbols);
   return out;
 }
@@ -138,9 +140,10 @@ void StallWatchdog::Report(const std::string& service) {
   const int64_t now = MonotonicNanos();
   if (now < next_backtrace_nanos_) return;
   next_backtrace_nanos_ = now + kBacktraceIntervalNanos;
-  Log(LogLevel::kWarning,
-      absl::StrCat("service ", service, ": its handler has not returned for ", kStallMs,
-                   " ms; every other service waits", BacktraceOf(loop_.native_handle())));
+  Log(LogLevel::kWarning, "a handler does not return; every other service waits",
+      {{"service", service},
+       {"for_ms", kStallMs},
+       {"backtrace", BacktraceOf(loop_.native_handle())}});
 }
 
 std::string StallWatchdog::StalledService() const {

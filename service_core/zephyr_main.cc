@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <optional>
 
-#include "absl/strings/str_cat.h"
 #include "init_levels.h"
 #include "kernel/thread.h"
 #include "log.h"
@@ -43,7 +42,7 @@ void RunAppMain(void*, void*, void*) {
   const int result = FindAppMain()();
   app_main_runs = false;
   if (result == 0) return;
-  Log(LogLevel::kError, absl::StrCat("main: returned ", result));
+  Log(LogLevel::kError, "main() has failed", {{"result", result}});
   app_main_failed = true;
   kill(getpid(), SIGTERM);
 }

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "absl/strings/str_cat.h"
 #include "kernel/wait.h"
 #include "log.h"
 #include "mutex.h"
@@ -70,8 +69,8 @@ bool Start(k_thread& thread) {
   const int error = pthread_create(&ignored, &attributes, Run, &thread);
   pthread_attr_destroy(&attributes);
   if (error == 0) return true;
-  sockhost::Log(sockhost::LogLevel::kError,
-                absl::StrCat("create thread: ", thread.name, ": ", sockhost::DescribeErrno(error)));
+  sockhost::Log(sockhost::LogLevel::kError, "cannot create a thread",
+                {{"thread", thread.name}, {"error", sockhost::DescribeErrno(error)}});
   return false;
 }
 

@@ -20,10 +20,10 @@ Captured& TheCaptured() {
   return *captured;
 }
 
-void Capture(LogLevel, absl::string_view message) {
+void Capture(LogLevel, absl::string_view message, LogFields fields) {
   Captured& captured = TheCaptured();
   const std::lock_guard<std::mutex> lock(captured.mutex);
-  captured.lines.emplace_back(message);
+  captured.lines.push_back(LogText(message, fields));
 }
 
 }  // namespace

@@ -144,9 +144,9 @@ class AdminClient:
         response = self._health.Check(request, timeout=CALL_TIMEOUT_S)
         return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
 
-    def watch_health(self):
+    def watch_health(self, service=""):
         """Yields e.g. "SERVING" at each change."""
-        for response in self._health.Watch(health_pb2.HealthCheckRequest()):
+        for response in self._health.Watch(health_pb2.HealthCheckRequest(service=service)):
             yield health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
 
     def watch(self, interval_s=0.1, **fields):

@@ -117,12 +117,77 @@ class ConfigFileTest(DaemonTestCase):
         self.assertIn("max-listeners", refused.stderr)
 
 
+class ReloadTest(DaemonTestCase):
+    """SIGHUP, with a file that changes."""
+
+    flags = None
+
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(self.folder) / "sockhostd.yaml"
+        self.path.write_text("log-level: info\n")
+        self.daemon = self.start("--config", str(self.path))
+
+    def reload(self, text):
+        self.path.write_text(text)
+        self.daemon.signal(signal.SIGHUP)
+
+    def log_has(self, text):
+        self.eventually(lambda: text in self.daemon.log(), True)
+
+    def test_log_level_changes_and_what_cannot_is_named(self):
+        self.reload("log-level: debug\nmax-listeners: 7\n")
+        self.log_has("setting=log-level")
+        self.log_has("setting=max-listeners")
+        self.assertNotEqual(self.daemon.admin.host().listeners.limit, 7)
+        self.reload("log-level: error\n")
+        self.eventually(lambda: self.daemon.log().count("setting=log-level"), 2)
+        self.daemon.stop()
+        self.assertNotIn("stopping", self.daemon.log())
+
+    def test_wrong_file_changes_nothing(self):
+        before = self.daemon.admin.host()
+        self.reload("{")
+        self.log_has("the old one stays")
+        self.path.unlink()
+        self.daemon.signal(signal.SIGHUP)
+        self.log_has("ENOENT")
+        self.assertEqual(self.daemon.admin.host().instance_id, before.instance_id)
+
+    def test_hangup_during_a_drain_is_no_second_signal(self):
+        address = self.daemon.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        peer = self.connect(address)
+        self.assert_echo(peer)
+        self.daemon.signal()
+        self.eventually(self.daemon.admin.health, "NOT_SERVING")
+        self.daemon.signal(signal.SIGHUP)
+        self.assert_echo(peer, b"still here")
+        peer.close()
+        self.assertEqual(self.daemon.wait(), 0)
+
+
+class JsonLogTest(DaemonTestCase):
+    flags = ("--log-format", "json")
+
+    def test_every_line_is_an_object_with_fields(self):
+        pid = self.daemon.pid
+        self.daemon.stop()
+        lines = [json.loads(line) for line in self.daemon.log().splitlines()]
+        for line in lines:
+            self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+            self.assertIn(line["level"], ("debug", "info", "warning", "error"))
+        self.assertEqual(lines[0]["admin"], self.daemon.address)
+        self.assertEqual(lines[0]["pid"], pid)
+        self.assertEqual([line["message"] for line in lines[1:]], ["stopping", "stopped"])
+        self.assertEqual(lines[1]["draining"], 0)
+
+
 class StartTest(DaemonTestCase):
     def test_one_line_says_what_serves(self):
         host = self.admin.host()
         # A thread of its own writes the log.
-        self.eventually(lambda: self.daemon.log().count(" serves: "), 1)
-        [line] = [line for line in self.daemon.log().splitlines() if " serves: " in line]
+        self.eventually(lambda: self.daemon.log().count(" serves "), 1)
+        [line] = [line for line in self.daemon.log().splitlines() if " serves " in line]
         self.assertIn(f"sockhostd {host.version} ", line)
         shown = dict(word.split("=", 1) for word in line.split() if "=" in word)
         wanted = {
@@ -253,6 +318,27 @@ class StopTest(DaemonTestCase):
         self.assertEqual(self.admin.health(admin.SERVICE), "NOT_SERVING")
         peer.close()
         self.assertEqual(self.daemon.wait(), 0)
+
+    def test_lost_peers_and_a_lost_log_do_not_end_it(self):
+        reader, writer = os.pipe()
+        folder = pathlib.Path(self.folder) / "lost"
+        folder.mkdir()
+        lost = self.start(folder=folder, stderr=writer)
+        os.close(writer)
+        # Lines cannot be written from now on: EPIPE, and no SIGPIPE.
+        os.close(reader)
+        address = lost.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        for _ in range(20):
+            peer = self.connect(address)
+            peer.sendall(b"x" * 65536)
+            # With what was echoed unread: RST, and the echo goes nowhere.
+            peer.close()
+        lost.signal(signal.SIGHUP)
+        lost.signal(signal.SIGPIPE)
+        self.assert_echo(self.connect(address))
+        lost.admin.delete("web", force=True)
+        lost.signal()
+        self.assertEqual(lost.wait(), 0)
 
     def test_nobody_reads_the_log(self):
         reader, writer = os.pipe()

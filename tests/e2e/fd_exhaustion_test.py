@@ -24,6 +24,28 @@ class SoftLimitTest(DaemonTestCase):
         self.assertGreater(host.sockets.limit, wanted // 2 - 1)
 
 
+class HardLimitTest(DaemonTestCase):
+    flags = None
+
+    def test_serves_under_low_and_huge_limits(self):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        for limit in (64, 1024, 524288):
+            with self.subTest(limit):
+                if hard != resource.RLIM_INFINITY and limit > hard:
+                    self.skipTest(f"the hard limit here is {hard}")
+                started = self.start(fd_limit=f"{limit}:{limit}")
+                host = started.admin.host()
+                self.assertEqual(host.file_descriptors.limit, limit)
+                # The rest is kept for the admin API.
+                self.assertLess(host.sockets.limit, limit)
+                self.assertGreaterEqual(host.sockets.limit, limit // 2)
+                address = started.admin.create("web", "tcp://127.0.0.1:0").effective_address
+                peer = self.connect(address)
+                self.assert_echo(peer)
+                peer.close()
+                started.stop()
+
+
 class FloodTestCase(DaemonTestCase):
     def flood(self, count):
         """Connections, all of which have sent something; the kernel takes what the daemon cannot."""

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "server/config_reload.h"
 #include "server/config_table.h"
 #include "tests/server/admin_api.h"
 
@@ -70,19 +71,24 @@ TEST(ConfigTest, Defaults) {
   EXPECT_EQ(config.max_watches, 1000u);
   EXPECT_EQ(config.drain_timeout, absl::Seconds(5));
   EXPECT_EQ(config.log_level, "info");
+  EXPECT_EQ(config.log_format, "text");
+  EXPECT_FALSE(config.reflection_tcp);
+  EXPECT_FALSE(config.channelz);
 }
 
 TEST(ConfigTest, EveryFlag) {
-  const Config config = Parsed({"--admin",         "unix:/a",
-                                "--admin",         "tcp://127.0.0.1:1",
-                                "--insecure-tcp",  "--insecure-tcp-any-address",
-                                "--max-sockets",   "7",
-                                "--max-listeners", "8",
-                                "--max-watches",   "9",
-                                "--drain-timeout", "1m30s",
-                                "--log-level",     "debug",
-                                "--module",        "a.so",
-                                "--module",        "b.so"});
+  const Config config = Parsed({"--admin",          "unix:/a",
+                                "--admin",          "tcp://127.0.0.1:1",
+                                "--insecure-tcp",   "--insecure-tcp-any-address",
+                                "--max-sockets",    "7",
+                                "--max-listeners",  "8",
+                                "--max-watches",    "9",
+                                "--drain-timeout",  "1m30s",
+                                "--log-level",      "debug",
+                                "--log-format",     "json",
+                                "--reflection-tcp", "--channelz",
+                                "--module",         "a.so",
+                                "--module",         "b.so"});
   EXPECT_THAT(AdminOf(config), ElementsAre("unix:/a", "tcp://127.0.0.1:1"));
   EXPECT_THAT(config.module, ElementsAre("a.so", "b.so"));
   EXPECT_TRUE(config.insecure_tcp);
@@ -92,6 +98,9 @@ TEST(ConfigTest, EveryFlag) {
   EXPECT_EQ(config.max_watches, 9u);
   EXPECT_EQ(config.drain_timeout, absl::Seconds(90));
   EXPECT_EQ(config.log_level, "debug");
+  EXPECT_EQ(config.log_format, "json");
+  EXPECT_TRUE(config.reflection_tcp);
+  EXPECT_TRUE(config.channelz);
 }
 
 TEST(ConfigTest, EveryVariable) {
@@ -104,6 +113,9 @@ TEST(ConfigTest, EveryVariable) {
   const Variable watches("SOCKHOST_MAX_WATCHES", "9");
   const Variable drain("SOCKHOST_DRAIN_TIMEOUT", "0s");
   const Variable level("SOCKHOST_LOG_LEVEL", "error");
+  const Variable format("SOCKHOST_LOG_FORMAT", "json");
+  const Variable reflection("SOCKHOST_REFLECTION_TCP", "true");
+  const Variable channelz("SOCKHOST_CHANNELZ", "true");
   const Config config = Parsed({});
   EXPECT_THAT(AdminOf(config), ElementsAre("unix:/a", "tcp://127.0.0.1:1"));
   EXPECT_THAT(config.module, ElementsAre("a.so", "b.so"));
@@ -114,6 +126,9 @@ TEST(ConfigTest, EveryVariable) {
   EXPECT_EQ(config.max_watches, 9u);
   EXPECT_EQ(config.drain_timeout, absl::ZeroDuration());
   EXPECT_EQ(config.log_level, "error");
+  EXPECT_EQ(config.log_format, "json");
+  EXPECT_TRUE(config.reflection_tcp);
+  EXPECT_TRUE(config.channelz);
 }
 
 TEST(ConfigTest, CommandLineWinsOverTheEnvironment) {
@@ -129,13 +144,12 @@ TEST(ConfigTest, CommandLineWinsOverTheEnvironment) {
 class ConfigFileFlagTest : public testing::Test {
  protected:
   const char* Write(const std::string& text) {
-    path_ = folder_.Path("sockhostd.yaml");
     std::ofstream(path_) << text;
     return path_.c_str();
   }
 
   TemporaryFolder folder_;
-  std::string path_;
+  const std::string path_ = folder_.Path("sockhostd.yaml");
 };
 
 TEST_F(ConfigFileFlagTest, FlagBeatsVariableBeatsFileBeatsDefault) {
@@ -255,6 +269,33 @@ TEST_F(ConfigFileFlagTest, DefaultsCanBePrintedAndLoaded) {
 
 TEST(ConfigTest, WrongConfigurationIsNotPrinted) {
   EXPECT_EQ(Refused({"--print-config", "--max-watches", "0"}).code, 2);
+}
+
+// ---- ReloadConfig --------------------------------------------------------------
+
+TEST_F(ConfigFileFlagTest, ReloadTakesOverWhatCanChangeAndNothingElse) {
+  const char* argv[] = {"sockhostd", "--config", Write("max-watches: 3\n")};
+  Config config = Parsed({argv[1], argv[2]});
+  Write("max-watches: 4\nlog-level: debug\n");
+  EXPECT_TRUE(ReloadConfig(3, argv, "1.2.3", config));
+  EXPECT_EQ(config.log_level, "debug");
+  EXPECT_EQ(config.max_watches, 3u);
+}
+
+TEST_F(ConfigFileFlagTest, WrongFileChangesNothing) {
+  const char* argv[] = {"sockhostd", "--config", Write("log-level: warning\n")};
+  Config config = Parsed({argv[1], argv[2]});
+  Write("log-level: debug\nmax-watch: 1\n");
+  EXPECT_FALSE(ReloadConfig(3, argv, "1.2.3", config));
+  EXPECT_EQ(config.log_level, "warning");
+}
+
+TEST_F(ConfigFileFlagTest, FlagStillWinsWhenTheFileIsReadAgain) {
+  const char* argv[] = {"sockhostd", "--config", Write(""), "--log-level", "error"};
+  Config config = Parsed({argv[1], argv[2], argv[3], argv[4]});
+  Write("log-level: debug\n");
+  EXPECT_TRUE(ReloadConfig(5, argv, "1.2.3", config));
+  EXPECT_EQ(config.log_level, "error");
 }
 
 TEST(ConfigTest, SettingGivenTwiceIsRefusedUnlessItIsAList) {

@@ -1,4 +1,4 @@
-#include "stop_signals.h"
+#include "process_signals.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <initializer_list>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,13 @@ namespace {
 // As a shell reports a process that a signal has ended.
 constexpr int kExitBySignal = 128 + SIGTERM;
 constexpr int kExitByLimit = 1;
+
+sigset_t SetOf(std::initializer_list<int> numbers) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : numbers) sigaddset(&set, number);
+  return set;
+}
 
 [[noreturn]] void EndProcess(std::string_view why, int code) {
   // Not through the log: its thread may be what hangs, or standard error a pipe
@@ -31,25 +39,26 @@ constexpr int kExitByLimit = 1;
 
 }  // namespace
 
-StopSignals::StopSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+ProcessSignals::ProcessSignals() {
+  const sigset_t set = SetOf({SIGTERM, SIGINT, SIGHUP});
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   // A peer that goes away is an error of send(2), never the end of the process.
   signal(SIGPIPE, SIG_IGN);
 }
 
-StopSignals::~StopSignals() { close(fd_); }
+ProcessSignals::~ProcessSignals() { close(fd_); }
 
-bool StopSignals::Take() {
+int ProcessSignals::Take() {
   signalfd_siginfo signal;
-  return read(fd_, &signal, sizeof(signal)) == sizeof(signal);
+  return read(fd_, &signal, sizeof(signal)) == sizeof(signal) ? static_cast<int>(signal.ssi_signo)
+                                                              : 0;
 }
 
-void StopSignals::EndProcessAfter(absl::Duration limit) {
+void ProcessSignals::EndProcessAfter(absl::Duration limit) {
+  // SIGHUP waits for ever from now on: there is nothing left to read again.
+  const sigset_t set = SetOf({SIGTERM, SIGINT});
+  signalfd(fd_, &set, 0);
   const int timeout_ms = static_cast<int>(absl::ToInt64Milliseconds(limit));
   // Never joined: the process ends with it or before it. It has an fd of its own,
   // because the process may be past the destructor of this object.

@@ -1,4 +1,4 @@
-#include "server/stop_signals.h"
+#include "server/process_signals.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -12,9 +12,9 @@ namespace sockhost {
 namespace {
 
 // Each in a process of its own: signals and masks belong to the process.
-class StopSignalsDeathTest : public testing::Test {
+class ProcessSignalsDeathTest : public testing::Test {
  protected:
-  StopSignalsDeathTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+  ProcessSignalsDeathTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 };
 
 bool IsReadable(int fd) {
@@ -26,14 +26,14 @@ bool IsReadable(int fd) {
 #define EXIT_UNLESS(condition) \
   if (!(condition)) _exit(99)
 
-TEST_F(StopSignalsDeathTest, SignalIsTakenOnce) {
+TEST_F(ProcessSignalsDeathTest, SignalIsTakenOnce) {
   EXPECT_EXIT(
       {
-        StopSignals signals;
+        ProcessSignals signals;
         EXIT_UNLESS(!IsReadable(signals.fd()) && !signals.Take());
-        for (const int number : {SIGTERM, SIGINT}) {
+        for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
           kill(getpid(), number);
-          EXIT_UNLESS(IsReadable(signals.fd()) && signals.Take());
+          EXIT_UNLESS(IsReadable(signals.fd()) && signals.Take() == number);
           EXIT_UNLESS(!IsReadable(signals.fd()) && !signals.Take());
         }
         _exit(0);
@@ -41,10 +41,10 @@ TEST_F(StopSignalsDeathTest, SignalIsTakenOnce) {
       testing::ExitedWithCode(0), "");
 }
 
-TEST_F(StopSignalsDeathTest, LostPeerIsAnErrorAndNoDeath) {
+TEST_F(ProcessSignalsDeathTest, LostPeerIsAnErrorAndNoDeath) {
   EXPECT_EXIT(
       {
-        const StopSignals signals;
+        const ProcessSignals signals;
         int pair[2];
         EXIT_UNLESS(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
         close(pair[1]);
@@ -54,10 +54,10 @@ TEST_F(StopSignalsDeathTest, LostPeerIsAnErrorAndNoDeath) {
       testing::ExitedWithCode(0), "");
 }
 
-TEST_F(StopSignalsDeathTest, NextSignalEndsAProcessThatStops) {
+TEST_F(ProcessSignalsDeathTest, NextSignalEndsAProcessThatStops) {
   EXPECT_EXIT(
       {
-        StopSignals signals;
+        ProcessSignals signals;
         signals.EndProcessAfter(absl::Hours(1));
         kill(getpid(), SIGINT);
         while (true) pause();
@@ -65,10 +65,23 @@ TEST_F(StopSignalsDeathTest, NextSignalEndsAProcessThatStops) {
       testing::ExitedWithCode(128 + SIGTERM), "second signal");
 }
 
-TEST_F(StopSignalsDeathTest, LimitEndsAProcessThatHangs) {
+TEST_F(ProcessSignalsDeathTest, HangupDoesNotEndAProcessThatStops) {
   EXPECT_EXIT(
       {
-        StopSignals signals;
+        ProcessSignals signals;
+        signals.EndProcessAfter(absl::Hours(1));
+        kill(getpid(), SIGHUP);
+        EXIT_UNLESS(!IsReadable(signals.fd()));
+        kill(getpid(), SIGTERM);
+        while (true) pause();
+      },
+      testing::ExitedWithCode(128 + SIGTERM), "second signal");
+}
+
+TEST_F(ProcessSignalsDeathTest, LimitEndsAProcessThatHangs) {
+  EXPECT_EXIT(
+      {
+        ProcessSignals signals;
         signals.EndProcessAfter(absl::Milliseconds(10));
         while (true) pause();
       },

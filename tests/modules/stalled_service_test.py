@@ -1,0 +1,82 @@
+"""A handler that does not return: health and the service manager hear of it."""
+
+import itertools
+import os
+import pathlib
+import socket
+
+import admin
+from daemon_test_case import DaemonTestCase
+
+MODULE = pathlib.Path(os.environ["MODULES"]) / "blocking_handler.so"
+# Short, so that many pings would come while the handler blocks.
+WATCHDOG_USEC = 200_000
+
+
+class StalledServiceTest(DaemonTestCase):
+    flags = None
+
+    def setUp(self):
+        super().setUp()
+        notify = f"{self.folder}/notify"
+        self.manager = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.manager.bind(notify)
+        self.manager.settimeout(admin.CALL_TIMEOUT_S)
+        variables = {"NOTIFY_SOCKET": notify, "WATCHDOG_USEC": str(WATCHDOG_USEC)}
+        self.daemon = self.start("--module", str(MODULE), variables=variables)
+        self.admin = self.daemon.admin
+        self.fifo = f"{self.folder}/fifo"
+        os.mkfifo(self.fifo)
+
+    def hold_service_thread(self):
+        created = self.admin.create("held", "udp://127.0.0.1:0", service="blocker")
+        self.connect(created.effective_address).send(self.fifo.encode())
+
+    def release_service_thread(self):
+        # Waits until the handler has the other end.
+        os.close(os.open(self.fifo, os.O_WRONLY))
+
+    def told_until(self, wanted):
+        """What the service manager is told, up to the first message that holds `wanted`."""
+        messages = []
+        while not messages or wanted not in messages[-1]:
+            messages.append(self.manager.recv(4096).decode())
+        return messages
+
+    def test_health_is_not_serving_until_the_handler_returns(self):
+        streams = [self.admin.watch_health(name) for name in ("", admin.SERVICE)]
+        self.assertEqual([next(stream) for stream in streams], ["SERVING"] * 2)
+        self.hold_service_thread()
+        self.assertEqual([next(stream) for stream in streams], ["NOT_SERVING"] * 2)
+        self.assertEqual(self.admin.health(), "NOT_SERVING")
+        self.release_service_thread()
+        self.assertEqual([next(stream) for stream in streams], ["SERVING"] * 2)
+        self.assertEqual(self.admin.health(admin.SERVICE), "SERVING")
+
+    def test_watchdog_of_the_service_manager_hears_nothing_meanwhile(self):
+        self.assertEqual(self.told_until("READY=1"), ["READY=1\nSTATUS=serving"])
+        self.told_until("WATCHDOG=1")
+        self.hold_service_thread()
+        *_, status = self.told_until("holds the service thread")
+        self.assertIn("blocker", status)
+        # The thread that pings samples this stream too: time for ten pings passes.
+        stream = self.admin.watch(interval_s=0.1)
+        for _ in itertools.islice(stream, 10):
+            pass
+        stream.cancel()
+        self.release_service_thread()
+        self.assertEqual(self.told_until("STATUS=serving"), ["STATUS=serving"])
+        self.told_until("WATCHDOG=1")
+
+    def test_stop_is_told(self):
+        self.daemon.stop()
+        self.told_until("STOPPING=1")
+
+    def test_other_services_of_the_host_go_on_afterwards(self):
+        address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        self.hold_service_thread()
+        self.eventually(self.admin.health, "NOT_SERVING")
+        peer = self.connect(address)
+        peer.sendall(b"early")
+        self.release_service_thread()
+        self.assertEqual(peer.recv(5), b"early")
