@@ -15,6 +15,11 @@ namespace {
 // that is ever kept for one connection.
 constexpr size_t kReadSize = 64 * 1024;
 
+// Of one connection, before the others have their turn: what many messages in
+// flight gain by it is gained with 4 (16 in flight of 16 KiB), at less than 0.1 ms.
+// One larger read would gain the same, but all of it may have to be kept.
+constexpr int kMostReads = 4;
+
 // Bytes that the peer has not taken yet: the user_data of a connection, nullptr
 // for the usual case that there are none.
 struct Backlog {
@@ -45,13 +50,21 @@ void KeepBacklog(int fd, const char* begin, const char* end) {
   sockhost_socket_set_events(fd, POLLOUT);
 }
 
+// Returns whether a whole read was there, and the peer took all of it: there may
+// be more to echo.
+bool EchoOneRead(int fd) {
+  const ssize_t received = zsock_recv(fd, buffer, sizeof(buffer), 0);
+  if (received <= 0) return false;  // the host closes what has ended or failed
+  const ssize_t sent = zsock_send(fd, buffer, static_cast<size_t>(received), 0);
+  if (sent == received) return received == sizeof(buffer);
+  KeepBacklog(fd, buffer + (sent > 0 ? sent : 0), buffer + received);
+  return false;
+}
+
 void EchoStream(int fd, Backlog* backlog) {
   if (backlog) return SendBacklog(fd, *backlog);
-  const ssize_t received = zsock_recv(fd, buffer, sizeof(buffer), 0);
-  if (received <= 0) return;  // the host closes what has ended or failed
-  const ssize_t sent = zsock_send(fd, buffer, static_cast<size_t>(received), 0);
-  if (sent == received) return;
-  KeepBacklog(fd, buffer + (sent > 0 ? sent : 0), buffer + received);
+  for (int reads = 0; reads < kMostReads && EchoOneRead(fd); ++reads) {
+  }
 }
 
 void EchoDatagrams(int fd) {

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""Measures sockhost beside a minimal epoll server, and its core alone.
+"""Measures sockhost beside other echo servers, and its core alone.
 
-usage: bench.py [--quick] [--only data|forward|core] BUILD_DIR   (`./dev bench` builds and calls it)
+usage: bench.py [--quick] [--only data|forward|core] [--rows WORD] [--noise FRACTION] BUILD_DIR
+       (`./dev bench` builds and calls it)
 
-A row of the data path compares two servers on the same core, with the same load from the other
-core, in short slices that take turns: A B, B A, A B, ... A round in which the machine was busy with
+A row of the data path compares servers on the same core, with the same load from the other core, in
+short slices that take turns: A B C D, B C D A, ... A round in which the machine was busy with
 something else is thrown away. The figure is the CPU time of the server process for each echoed
-message; its ratio is the median over the rounds. All results go to BUILD_DIR/bench/results.json.
+message; its ratio to that of the minimal epoll server of the same round is the median over the
+rounds. All results go to BUILD_DIR/bench/results.json.
 """
 
 import argparse
@@ -30,6 +32,8 @@ LOAD_CORE = 0
 SERVER_CORE = 1
 # Of one core, spent by neither the server nor the load: more, and a round does not count.
 MOST_OTHER_UTILISATION = 0.06
+# Name of each server that sockhostd is compared with, and its program; the first is the measure.
+PEERS = {"minimal": "minimal_epoll_echo", "libuv": "libuv_echo", "asio": "asio_echo"}
 # So many attempts for each round that is wanted, on average.
 ATTEMPTS = 4
 # What sockhostd, its log and the admin API need beside the connections.
@@ -57,11 +61,14 @@ class Load:
 LOADS = [
     Load("TCP 64 B, 64 connections", "tcp", 1.05),
     Load("TCP 64 B, 1000 connections", "tcp", 1.05, connections=1000),
+    Load("TCP 64 B, 10000 connections", "tcp", 1.05, connections=10000),
     Load("TCP 64 B, 16 in flight", "tcp", 1.05, in_flight=16),
     Load("TCP 16 KiB, 64 connections", "tcp", 1.05, size=16384),
+    Load("TCP 16 KiB, 1000 connections", "tcp", 1.05, size=16384, connections=1000),
     Load("TCP 16 KiB, 16 in flight", "tcp", 1.05, size=16384, in_flight=16),
     Load("UDP 64 B, 16 clients", "udp", 1.05, connections=16),
-    Load("UDP 64 B, 1 client, 32 in flight", "udp", 0.84, connections=1, in_flight=32),
+    Load("UDP 64 B, 1 client, 32 in flight", "udp", 0.90, connections=1, in_flight=32),
+    Load("UDP 64 B, 16 clients, 16 in flight", "udp", 0.90, connections=16, in_flight=16),
     Load("connect, 1 message, close", "churn", 1.05),
 ]
 IDLE_LOAD = Load("TCP 64 B, 64 connections", "tcp", 1.05)
@@ -81,34 +88,36 @@ FULL = Effort(rounds=11, slice_ms=1000, warm_up_ms=200)
 
 
 class Bench:
-    """Runs loads against pairs of servers."""
+    """Runs loads against servers that take turns."""
 
-    def __init__(self, bin_dir, effort):
+    def __init__(self, bin_dir, effort, noise):
         self._echo_load = str(bin_dir / "echo_load")
         self._effort = effort
+        self._noise = noise
 
-    def compare(self, load, server, peer):
-        """Returns the row: medians of both servers, ratios, and how many rounds counted."""
+    def compare(self, load, base, *others):
+        """Returns the row: medians of all servers, ratios to `base`, and how many rounds counted."""
+        several = [base, *others]
         rounds = []
         attempts = 0
         while len(rounds) < self._effort.rounds and attempts < ATTEMPTS * self._effort.rounds:
-            pair = (server, peer) if attempts % 2 == 0 else (peer, server)
+            first = attempts % len(several)
             attempts += 1
-            slices = {each.name: self._slice(load, each) for each in pair}
-            if all(s["other_utilisation"] <= MOST_OTHER_UTILISATION for s in slices.values()):
-                rounds.append((slices[server.name], slices[peer.name]))
+            slices = {s.name: self._slice(load, s) for s in several[first:] + several[:first]}
+            if all(s["other_utilisation"] <= self._noise for s in slices.values()):
+                rounds.append(slices)
         row = {"what": load.what, "limit": load.limit, "rounds": len(rounds), "attempts": attempts}
         if not rounds:
             return row
         cost = "server_cpu_ns_per_message"
-        ratios = [ours[cost] / theirs[cost] for ours, theirs in rounds]
-        row |= {
-            "ratio": statistics.median(ratios),
-            "ratio_range": [min(ratios), max(ratios)],
-            server.name: medians([ours for ours, _ in rounds]),
-            peer.name: medians([theirs for _, theirs in rounds]),
-        }
-        return row
+        row["ratios"] = {}
+        for other in others:
+            ratios = [each[other.name][cost] / each[base.name][cost] for each in rounds]
+            row["ratios"][other.name] = {
+                "median": statistics.median(ratios),
+                "range": [min(ratios), max(ratios)],
+            }
+        return row | {s.name: medians([each[s.name] for each in rounds]) for s in several}
 
     def _slice(self, load, server):
         port = server.ports["udp" if load.kind == "udp" else "tcp"]
@@ -116,7 +125,7 @@ class Bench:
         command += ["--port", str(port), "--pid", str(server.pid)]
         command += ["--ms", str(self._effort.slice_ms)]
         command += ["--warm-up-ms", str(self._effort.warm_up_ms)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=90, check=True)
         return json.loads(done.stdout)
 
 
@@ -135,39 +144,44 @@ def verdict(value, limit):
     return f"<= {limit:g}  {'ok' if value <= limit else 'MISSED'}"
 
 
-def print_data_header(ours, theirs):
-    columns = f"{ours:>9} {theirs:>9}  ratio  range        limit"
-    print(f"\n{'CPU of the server, ns for each message':<40} {columns}")
+def print_data_header(base, *others):
+    columns = "".join(f"{name:>8}" for name in others)
+    print(f"\n{'':<36} {'ns/message':>10}  CPU of the server for each message / {base}")
+    print(f"{'':<36} {base:>10}  {columns}  {'range of ' + others[0]:<18} limit")
 
 
-def print_data_row(row, ours, theirs):
-    if "ratio" not in row:
-        print(f"{row['what']:<40} the machine was busy with something else", flush=True)
+def print_data_row(row, base, *others):
+    """The limit is that of the first of `others`."""
+    if "ratios" not in row:
+        print(f"{row['what']:<36} the machine was busy with something else", flush=True)
         return
-    cost = "server_cpu_ns_per_message"
-    low, high = row["ratio_range"]
+    ratios = row["ratios"]
+    columns = "".join(f"{ratios[name]['median']:8.3f}" for name in others)
+    judged = ratios[others[0]]
+    low, high = judged["range"]
     print(
-        f"{row['what']:<40} {row[ours][cost]:9.0f} {row[theirs][cost]:9.0f}  {row['ratio']:5.3f}  "
-        f"{low:.2f} - {high:.2f}  {verdict(row['ratio'], row['limit'])}",
+        f"{row['what']:<36} {row[base]['server_cpu_ns_per_message']:10.0f}  {columns}  "
+        f"{f'{low:.2f} - {high:.2f}':<18} {verdict(judged['median'], row['limit'])}",
         flush=True,
     )
-    lost = row[ours]["lost"] + row[ours]["failed"]
-    if lost:
-        print(f"{'':<40} {lost:g} messages were lost or failed")
+    for name in (base, *others):
+        lost = row[name]["lost"] + row[name]["failed"]
+        if lost:
+            print(f"{'':<36} {name}: {lost:g} messages were lost or failed")
 
 
-def print_latencies(rows, ours, theirs):
-    print(f"\n{'Latency p50 / p99 / p99.9 in us, messages/s':<40} {ours:>26} {theirs:>34}  load")
+def print_latencies(rows, *names):
+    columns = "".join(f"{name:>34}" for name in names)
+    print(f"\n{'us p50 / p99 / p99.9, messages/s':<36} {columns}  load")
     for row in rows:
-        if "ratio" not in row:
+        if "ratios" not in row:
             continue
         texts = []
-        for server in (ours, theirs):
-            of = row[server]
+        for of in (row[name] for name in names):
             latency = f"{of['p50_us']:.0f} / {of['p99_us']:.0f} / {of['p999_us']:.0f}"
-            texts.append(f"{latency:>18} {of['messages_per_second']:9.0f}")
-        busy = row[ours]["load_utilisation"]
-        print(f"{row['what']:<36} {texts[0]:>30}    {texts[1]:>30}  {busy:4.0%}")
+            texts.append(f"{latency:>23} {of['messages_per_second']:10.0f}")
+        busy = row[names[0]]["load_utilisation"]
+        print(f"{row['what']:<36} {''.join(texts)}  {busy:4.0%}")
 
 
 def print_figures(figures):
@@ -183,40 +197,45 @@ def print_figures(figures):
 # ---- What is measured --------------------------------------------------------------------------
 
 
-def measure_data(bin_dir, folder, effort):
-    """Returns the rows of sockhostd and the minimal server, the idle row, and one memory figure."""
-    bench = Bench(bin_dir, effort)
+def measure_data(bin_dir, folder, bench, rows_with):
+    """Returns the rows of all servers, and one memory figure."""
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(servers.Sockhostd(bin_dir, folder, SERVER_CORE))
-        theirs = stack.enter_context(
-            servers.PortPrinter("minimal", [str(bin_dir / "minimal_epoll_echo")], SERVER_CORE)
-        )
-        print_data_header(ours.name, theirs.name)
+        base, *peers = [
+            stack.enter_context(servers.PortPrinter(name, [str(bin_dir / program)], SERVER_CORE))
+            for name, program in PEERS.items()
+        ]
+        several = (base, ours, *peers)
+        names = [each.name for each in several]
+        print_data_header(*names)
         rows = []
         for load in LOADS:
-            rows.append(bench.compare(load, ours, theirs))
-            print_data_row(rows[-1], ours.name, theirs.name)
+            if rows_with not in load.what:
+                continue
+            rows.append(bench.compare(load, *several))
+            print_data_row(rows[-1], *names)
         connections = min(10000, servers.fd_limit() - SPARE_FDS)
         memory = core_figures.Figure(
             "memory of sockhostd for each idle connection",
             servers.memory_per_connection(ours, connections), "B", 512,
         )
-    print_latencies(rows, ours.name, theirs.name)
-    return rows, measure_idle(bench, bin_dir), memory
+    print_latencies(rows, *names[:2])
+    return rows, memory
 
 
 def measure_idle(bench, bin_dir):
     """The cost of sockets that are registered and idle, for the connections beside them."""
     idle = min(core_figures.MANY, servers.fd_limit() - SPARE_FDS)
-    names = [f"{idle} idle", "none"]
+    names = ["none", "idle"]
     with contextlib.ExitStack() as stack:
         pair = [
             stack.enter_context(
                 servers.PortPrinter(name, [str(bin_dir / "idle_host"), count], SERVER_CORE)
             )
-            for name, count in zip(names, (str(idle), "0"))
+            for name, count in zip(names, ("0", str(idle)))
         ]
-        row = bench.compare(IDLE_LOAD, *pair)
+        load = dataclasses.replace(IDLE_LOAD, what=f"the same beside {idle} idle sockets")
+        row = bench.compare(load, *pair)
     print_data_header(*names)
     print_data_row(row, *names)
     return row
@@ -229,8 +248,13 @@ def measure_core(bin_dir, out_dir, quick):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="less than three minutes")
+    parser.add_argument("--quick", action="store_true", help="a few minutes, wider ranges")
     parser.add_argument("--only", choices=("data", "forward", "core"), help="one part of the figures")
+    parser.add_argument("--rows", default="", metavar="WORD", help="rows with it in their name")
+    parser.add_argument(
+        "--noise", type=float, default=MOST_OTHER_UTILISATION, metavar="FRACTION",
+        help="of a core, spent by others: more, and a round does not count (default %(default)s)",
+    )
     parser.add_argument("build_dir", type=pathlib.Path, help="where the programs were built")
     options = parser.parse_args()
     if os.cpu_count() < 2:
@@ -245,17 +269,18 @@ def main():
         "machine": {"kernel": platform.release(), "cores": os.cpu_count()},
     }
     figures = []
+    effort = QUICK if options.quick else FULL
     if options.only in (None, "data"):
+        bench = Bench(bin_dir, effort, options.noise)
         with tempfile.TemporaryDirectory(prefix="sockhost-bench-") as folder:
-            effort = QUICK if options.quick else FULL
-            results["data"], results["idle"], memory = measure_data(bin_dir, folder, effort)
+            results["data"], memory = measure_data(bin_dir, folder, bench, options.rows)
             figures.append(memory)
+        results["idle"] = measure_idle(bench, bin_dir)
     if options.only in (None, "forward"):
         with tempfile.TemporaryDirectory(prefix="sockhost-bench-") as folder:
-            effort = QUICK if options.quick else FULL
             cores = (LOAD_CORE, SERVER_CORE)
             results["forward"] = forward_bench.measure_forward(
-                bin_dir, folder, effort, cores, MOST_OTHER_UTILISATION, ATTEMPTS
+                bin_dir, folder, effort, cores, options.noise, ATTEMPTS
             )
     if options.only in (None, "core"):
         figures += measure_core(bin_dir, out_dir, options.quick)

@@ -90,8 +90,10 @@ class Sockhostd(Server):
         self._sockctl = [str(bin_dir / "sockctl"), "--host", admin, "-o", "json"]
         try:
             self._wait_until_serving()
-            for protocol in ("tcp", "udp"):
-                self.ports[protocol] = self.create(f"{protocol}-echo", protocol, "--service", "echo")
+            self.ports["tcp"] = self.create("tcp-echo", "tcp", "--service", "echo")
+            # The guard is on; only its rate is above what one client can send.
+            rate = ("--udp-peer-reply-rate", str(1_000_000_000))
+            self.ports["udp"] = self.create("udp-echo", "udp", "--service", "echo", *rate)
         except BaseException:
             self.stop()
             raise

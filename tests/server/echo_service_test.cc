@@ -14,6 +14,7 @@ namespace sockhost {
 namespace {
 
 using testing::Eq;
+using testing::Gt;
 
 constexpr int64_t kMostKept = 64 * 1024;
 
@@ -30,6 +31,13 @@ class EchoServiceTest : public BuiltInServiceTest {
     pollfd connected{fd.get(), POLLOUT, 0};
     EXPECT_EQ(poll(&connected, 1, -1), 1);
     return fd;
+  }
+
+  // `message` may be longer than what the kernel holds.
+  static void SendWhileReading(int fd, const std::string& message) {
+    std::thread sender([fd, &message] { SendText(fd, message); });
+    EXPECT_EQ(ReceiveText(fd, message.size()), message);
+    sender.join();
   }
 
   bool IsRead() const {
@@ -59,6 +67,18 @@ TEST_F(EchoServiceTest, StreamComesBack) {
     SendText(peer.get(), message);
     EXPECT_EQ(ReceiveText(peer.get(), size), message);
   }
+}
+
+// Without a further wait of the service thread for each.
+TEST_F(EchoServiceTest, MuchThatWaitsIsReadSeveralTimesInOneCall) {
+  const UniqueFd peer = ConnectTo(Listen("echo", "tcp://127.0.0.1:0"));
+  const std::string message(static_cast<size_t>(8 * kMostKept), 'x');
+  // How much waits when the service thread looks is up to the kernel.
+  const auto reads_beyond_one_a_call = [&] {
+    SendWhileReading(peer.get(), message);
+    return Count(Counter::receive_messages) - Count(Counter::poll_in_events);
+  };
+  EXPECT_TRUE(Becomes(reads_beyond_one_a_call, Gt(0)));
 }
 
 TEST_F(EchoServiceTest, PeerThatClosesGetsTheRestAndTheEnd) {
