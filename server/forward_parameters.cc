@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "forward_route.h"
@@ -114,15 +113,14 @@ absl::StatusOr<std::vector<std::shared_ptr<Upstream>>> DecodeUpstreams(
 }
 
 // What does not fit to the listener's address.
-absl::Status CheckKind(const v1::Listener& listener, bool datagrams) {
-  if (absl::StartsWith(listener.address(), "unixgram:") ||
-      absl::StartsWith(listener.address(), "unix-dgram:")) {
+absl::Status CheckKind(const v1::Listener& listener, Protocol protocol) {
+  if (protocol == Protocol::kUnixDatagram) {
     return Error(Reason::kFIELD_INVALID,
                  absl::StrCat("address ", listener.address(),
-                              ": forward takes tcp://, udp:// and unix stream addresses"),
+                              ": forward takes connections and UDP, no unix datagrams"),
                  {{"value", listener.address()}}, "listener.address");
   }
-  if (datagrams && listener.forward().proxy_protocol()) {
+  if (protocol == Protocol::kUdp && listener.forward().proxy_protocol()) {
     return Invalid("proxy_protocol", "true", "it is for connections; this is a UDP listener");
   }
   return absl::OkStatus();
@@ -142,9 +140,11 @@ absl::Status FollowNames(const std::vector<std::shared_ptr<Upstream>>& upstreams
 absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeForward(
     const v1::Listener& listener) {
   const v1::ForwardParameters& given = listener.forward();
-  const bool datagrams = absl::StartsWith(listener.address(), "udp:");
-  if (absl::Status status = CheckKind(listener, datagrams); !status.ok()) return status;
-  auto upstreams = DecodeUpstreams(given, datagrams);
+  const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(listener.address());
+  if (!address.ok()) return WithField(address.status(), "listener.address");
+  const Protocol protocol = address->protocol();
+  if (absl::Status status = CheckKind(listener, protocol); !status.ok()) return status;
+  auto upstreams = DecodeUpstreams(given, protocol == Protocol::kUdp);
   if (!upstreams.ok()) return upstreams.status();
   const absl::StatusOr<UpstreamPolicy> policy = DecodePolicy(given.policy());
   if (!policy.ok()) return policy.status();
