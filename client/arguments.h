@@ -28,7 +28,10 @@ struct Arguments {
   // Flags of verbs.
   v1::CreateListenerRequest create_listener;
   v1::DeleteListenerRequest delete_listener;
+  v1::ListListenersRequest list_listeners;
   v1::ListSocketsRequest list_sockets;
+  v1::GetSocketRequest get_socket;
+  v1::ListServicesRequest list_services;
   v1::WatchSocketsRequest watch_sockets;
   int64_t sample_count = 0;  // samples after which a watch ends; 0: never
 };

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "client/error_text.h"
 #include "client/forward_flags.h"
+#include "client/list_flags.h"
 #include "client/resource_name.h"
 #include "client/resource_output.h"
 #include "client/responder_flags.h"
@@ -113,9 +114,14 @@ absl::Status RunListenerCreate(const Arguments& arguments, AdminConnection& conn
   return PrintRow(*listener, arguments, output);
 }
 
+void DeclareListenerList(CLI::App& app, Arguments& arguments) {
+  AddListFlags(app, arguments.list_listeners, "listeners", "service = echo AND labels.env = prod",
+               "counters.active_connections desc");
+}
+
 absl::Status RunListenerList(const Arguments& arguments, AdminConnection& connection,
                              Output& output) {
-  const auto all = connection.CallAllPages(&Stub::ListListeners, v1::ListListenersRequest());
+  const auto all = connection.CallAllPages(&Stub::ListListeners, arguments.list_listeners);
   if (!all.ok()) return WithContext("cannot list listeners", all.status());
   return PrintList(*all, all->listeners(), arguments, output);
 }

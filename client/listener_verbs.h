@@ -15,6 +15,7 @@ void DeclareListenerCreate(CLI::App& app, Arguments& arguments);
 absl::Status RunListenerCreate(const Arguments& arguments, AdminConnection& connection,
                                Output& output);
 
+void DeclareListenerList(CLI::App& app, Arguments& arguments);
 absl::Status RunListenerList(const Arguments& arguments, AdminConnection& connection,
                              Output& output);
 

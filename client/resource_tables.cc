@@ -1,5 +1,6 @@
 #include "client/resource_tables.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,12 @@ std::string Age(const Resource& resource, absl::Time now) {
 
 std::string AddressOf(const v1::Listener& listener) {
   return listener.effective_address().empty() ? listener.address() : listener.effective_address();
+}
+
+// Empty for an open socket.
+std::string CloseReasonOf(const v1::Socket& socket) {
+  if (socket.state() != v1::Socket::CLOSED) return "";
+  return EnumText(socket.close_reason(), v1::Socket::CloseReason_Name);
 }
 
 std::string RegisteredFds(const v1::Service& service) {
@@ -50,6 +57,9 @@ TextTable TableOf(const RepeatedPtrField<v1::Listener>& listeners, absl::Time no
 }
 
 TextTable TableOf(const RepeatedPtrField<v1::Socket>& sockets, absl::Time now) {
+  const bool shows_closed =
+      std::any_of(sockets.begin(), sockets.end(),
+                  [](const v1::Socket& socket) { return socket.state() == v1::Socket::CLOSED; });
   TextTable table({{"ID", kRight},
                    {"FD", kRight},
                    {"ROLE"},
@@ -61,17 +71,19 @@ TextTable TableOf(const RepeatedPtrField<v1::Socket>& sockets, absl::Time now) {
                    {"EVENTS", kRight},
                    {"RX-BYTES", kRight},
                    {"TX-BYTES", kRight},
-                   {"AGE", kRight}});
+                   {"AGE", kRight},
+                   {"CLOSED"}});
   for (const v1::Socket& socket : sockets) {
     const v1::Counters& counters = socket.counters();
-    table.AddRow({BareId(kSockets, socket.name()), absl::StrCat(socket.fd()),
-                  EnumText(socket.role(), v1::Socket::Role_Name),
-                  BareId(kServices, socket.service()), BareId(kListeners, socket.listener()),
-                  socket.local_address(), socket.remote_address(),
-                  absl::StrCat(counters.accepted_connections()),
-                  absl::StrCat(counters.handler_calls()), absl::StrCat(counters.receive_bytes()),
-                  absl::StrCat(counters.transmit_bytes()), Age(socket, now)});
+    table.AddRow(
+        {BareId(kSockets, socket.name()), absl::StrCat(socket.fd()),
+         EnumText(socket.role(), v1::Socket::Role_Name), BareId(kServices, socket.service()),
+         BareId(kListeners, socket.listener()), socket.local_address(), socket.remote_address(),
+         absl::StrCat(counters.accepted_connections()), absl::StrCat(counters.handler_calls()),
+         absl::StrCat(counters.receive_bytes()), absl::StrCat(counters.transmit_bytes()),
+         Age(socket, now), CloseReasonOf(socket)});
   }
+  if (!shows_closed) table.RemoveColumn("CLOSED");
   return table;
 }
 

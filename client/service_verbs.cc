@@ -1,6 +1,7 @@
 #include "client/service_verbs.h"
 
 #include "absl/strings/str_cat.h"
+#include "client/list_flags.h"
 #include "client/resource_name.h"
 #include "client/resource_output.h"
 #include "sockhost/v1/admin.grpc.pb.h"
@@ -9,9 +10,14 @@ namespace sockhost::client {
 
 using Stub = v1::AdminService::Stub;
 
+void DeclareServiceList(CLI::App& app, Arguments& arguments) {
+  AddListFlags(app, arguments.list_services, "services", "sockets > 0",
+               "counters.handler_time_nanos desc");
+}
+
 absl::Status RunServiceList(const Arguments& arguments, AdminConnection& connection,
                             Output& output) {
-  const auto all = connection.CallAllPages(&Stub::ListServices, v1::ListServicesRequest());
+  const auto all = connection.CallAllPages(&Stub::ListServices, arguments.list_services);
   if (!all.ok()) return WithContext("cannot list services", all.status());
   return PrintList(*all, all->services(), arguments, output);
 }

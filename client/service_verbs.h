@@ -11,6 +11,7 @@
 
 namespace sockhost::client {
 
+void DeclareServiceList(CLI::App& app, Arguments& arguments);
 absl::Status RunServiceList(const Arguments& arguments, AdminConnection& connection,
                             Output& output);
 

@@ -17,6 +17,10 @@ absl::Status RunSocketList(const Arguments& arguments, AdminConnection& connecti
 void DeclareSocketGet(CLI::App& app, Arguments& arguments);
 absl::Status RunSocketGet(const Arguments& arguments, AdminConnection& connection, Output& output);
 
+void DeclareSocketClose(CLI::App& app, Arguments& arguments);
+absl::Status RunSocketClose(const Arguments& arguments, AdminConnection& connection,
+                            Output& output);
+
 }  // namespace sockhost::client
 
 #endif  // SOCKHOST_CLIENT_SOCKET_VERBS_H_

@@ -22,6 +22,7 @@ class OneReply {
  public:
   explicit OneReply(grpc::ServerUnaryReactor* reactor) : reactor_(reactor) {}
   void Finish(const absl::Status& status);
+  bool finished() const { return finished_; }
 
  private:
   grpc::ServerUnaryReactor* const reactor_;

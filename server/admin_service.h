@@ -52,6 +52,9 @@ class AdminService final : public v1::AdminService::CallbackService {
   grpc::ServerUnaryReactor* ListSockets(grpc::CallbackServerContext* context,
                                         const v1::ListSocketsRequest* request,
                                         v1::ListSocketsResponse* response) override;
+  grpc::ServerUnaryReactor* CloseSocket(grpc::CallbackServerContext* context,
+                                        const v1::CloseSocketRequest* request,
+                                        v1::Socket* response) override;
   grpc::ServerUnaryReactor* GetService(grpc::CallbackServerContext* context,
                                        const v1::GetServiceRequest* request,
                                        v1::Service* response) override;

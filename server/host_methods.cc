@@ -31,6 +31,8 @@ grpc::ServerUnaryReactor* AdminService::GetHost(grpc::CallbackServerContext* con
       static_cast<int64_t>(host_.sockets()));
   use(*response->mutable_listeners(), static_cast<int64_t>(host_.max_listeners()),
       static_cast<int64_t>(host_.listeners()));
+  use(*response->mutable_closed_sockets(), static_cast<int64_t>(host_.max_closed_sockets()),
+      static_cast<int64_t>(host_.closed_sockets()));
   use(*response->mutable_watches(), static_cast<int64_t>(watches_.limit()),
       static_cast<int64_t>(watches_.size()));
   response->mutable_admin_addresses()->Add(identity_.admin_addresses.begin(),

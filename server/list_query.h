@@ -51,6 +51,12 @@ class ListQuery {
     return out;
   }
 
+  // What the number in the name of every item of this page is greater than, so that
+  // others need not be looked at: 0 on the first page, and in another order.
+  int64_t after_number() const {
+    return after_ && order_.is_by_name() ? after_->front().number : 0;
+  }
+
   // Calls `append` for each item of the page, in order; it returns the size of
   // what it has appended. `items` are in the order of their names. Returns the
   // token of the next page, "" at the end.

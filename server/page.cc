@@ -5,7 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "admin_reply.h"
+#include "filter_syntax.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -80,10 +80,10 @@ std::string NextPageToken(absl::string_view call, const std::vector<std::string>
 
 absl::Status PageTokenError(absl::string_view page_token) {
   return Error(Reason::kPAGE_TOKEN_INVALID,
-               absl::StrCat("page_token \"", Shown(page_token),
-                            "\" was not given by a call with this filter and order; begin again "
+               absl::StrCat("page_token ", QuoteForMessage(page_token),
+                            " was not given by a call with this filter and order; begin again "
                             "without a token"),
-               {{"value", Shown(page_token)}}, "page_token");
+               {}, "page_token");
 }
 
 }  // namespace sockhost

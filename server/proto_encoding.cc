@@ -52,6 +52,38 @@ v1::Socket::Protocol EncodeProtocol(Protocol protocol) {
   return v1::Socket::PROTOCOL_UNSPECIFIED;
 }
 
+v1::Socket::CloseReason EncodeCloseReason(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::kUnregistered:
+      return v1::Socket::UNREGISTERED;
+    case CloseReason::kClosedBehind:
+      return v1::Socket::CLOSED_BEHIND;
+    case CloseReason::kPeerClosed:
+      return v1::Socket::PEER_CLOSED;
+    case CloseReason::kFailed:
+      return v1::Socket::FAILED;
+    case CloseReason::kClosedByService:
+      return v1::Socket::CLOSED_BY_SERVICE;
+    case CloseReason::kHandlerFailed:
+      return v1::Socket::HANDLER_FAILED;
+    case CloseReason::kIdleTimeout:
+      return v1::Socket::IDLE_TIMEOUT;
+    case CloseReason::kMaxLifetime:
+      return v1::Socket::MAX_LIFETIME;
+    case CloseReason::kDrainTimeout:
+      return v1::Socket::DRAIN_TIMEOUT;
+    case CloseReason::kListenerStopped:
+      return v1::Socket::LISTENER_STOPPED;
+    case CloseReason::kListenerDeleted:
+      return v1::Socket::LISTENER_DELETED;
+    case CloseReason::kClosedByAdmin:
+      return v1::Socket::CLOSED_BY_ADMIN;
+    case CloseReason::kNone:
+      break;
+  }
+  return v1::Socket::CLOSE_REASON_UNSPECIFIED;
+}
+
 // last_event_time is the one counter that is a time.
 void EncodeCounter(int64_t value, v1::Counters& out, void (v1::Counters::*set)(int64_t)) {
   if (value != 0) (out.*set)(value);
@@ -122,6 +154,13 @@ void Encode(const SocketSnapshot& snapshot, v1::Socket& out) {
     if (snapshot.events & bit) out.add_poll_events(name);
   }
   out.set_masked(snapshot.masked);
+  out.set_draining(snapshot.draining);
+  const bool open = snapshot.close_reason == CloseReason::kNone;
+  out.set_state(open ? v1::Socket::OPEN : v1::Socket::CLOSED);
+  if (!open) {
+    out.set_close_reason(EncodeCloseReason(snapshot.close_reason));
+    EncodeTime(snapshot.close_time_nanos, *out.mutable_close_time());
+  }
   Encode(snapshot.counters, *out.mutable_counters());
 }
 

@@ -7,7 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "admin_reply.h"
+#include "filter_syntax.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -19,8 +19,9 @@ constexpr size_t kMaxOrderBytes = 1024;
 constexpr size_t kMaxOrderFields = 8;
 
 absl::Status OrderError(absl::string_view shown, absl::string_view why) {
-  return Error(Reason::kORDER_BY_INVALID, absl::StrCat("order_by \"", Shown(shown), "\": ", why),
-               {{"order_by", Shown(shown)}}, "order_by");
+  const std::string quoted = QuoteForMessage(shown);
+  return Error(Reason::kORDER_BY_INVALID, absl::StrCat("order_by: ", quoted, " ", why),
+               {{"order_by", quoted}}, "order_by");
 }
 
 }  // namespace
@@ -40,10 +41,12 @@ absl::StatusOr<typename ResourceOrder<Item>::Part> ResourceOrder<Item>::ParsePar
     absl::string_view text) {
   const std::vector<absl::string_view> words =
       absl::StrSplit(text, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty());
-  if (words.empty()) return OrderError(text, "a field is missing; write FIELD or FIELD desc");
+  if (words.empty()) return OrderError(text, "is no field; write FIELD or FIELD desc");
   const bool has_direction = words.size() == 2 && (words[1] == "desc" || words[1] == "asc");
   if (words.size() > 1 && !has_direction) {
-    return OrderError(text, "fields are joined by commas, and \"desc\" alone may stand behind one");
+    return OrderError(
+        text,
+        "is more than a field: fields are joined by commas, and behind one stands desc or nothing");
   }
   Part part;
   part.field = FindField<Item>(words[0]);
@@ -58,7 +61,7 @@ template <class Item>
 absl::StatusOr<ResourceOrder<Item>> ResourceOrder<Item>::Parse(absl::string_view text) {
   if (absl::StripAsciiWhitespace(text).empty()) return ResourceOrder();
   if (text.size() > kMaxOrderBytes) {
-    return OrderError(text, absl::StrCat("longer than ", kMaxOrderBytes, " bytes"));
+    return OrderError(text, absl::StrCat("is longer than ", kMaxOrderBytes, " bytes"));
   }
   ResourceOrder out;
   out.parts_.clear();
@@ -67,7 +70,7 @@ absl::StatusOr<ResourceOrder<Item>> ResourceOrder<Item>::Parse(absl::string_view
     if (!part.ok()) return part.status();
     out.parts_.push_back(*std::move(part));
     if (out.parts_.size() > kMaxOrderFields) {
-      return OrderError(text, absl::StrCat("more than ", kMaxOrderFields, " fields"));
+      return OrderError(text, absl::StrCat("has more than ", kMaxOrderFields, " fields"));
     }
     // What stands behind the name never decides.
     if (out.parts_.back().field.text == ByName().field.text) return out;

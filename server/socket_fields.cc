@@ -13,6 +13,23 @@ constexpr FieldWord kRoles[] = {
     WordOf("DATAGRAM", Role::kDatagram),   WordOf("REGISTERED", Role::kRegistered),
     WordOf("UPSTREAM", Role::kUpstream),
 };
+// The numbers are those of the contract, see ReadState.
+constexpr FieldWord kStates[] = {{"OPEN", 1}, {"CLOSED", 2}};
+constexpr FieldWord kCloseReasons[] = {
+    WordOf("CLOSE_REASON_UNSPECIFIED", CloseReason::kNone),
+    WordOf("UNREGISTERED", CloseReason::kUnregistered),
+    WordOf("CLOSED_BEHIND", CloseReason::kClosedBehind),
+    WordOf("PEER_CLOSED", CloseReason::kPeerClosed),
+    WordOf("FAILED", CloseReason::kFailed),
+    WordOf("CLOSED_BY_SERVICE", CloseReason::kClosedByService),
+    WordOf("HANDLER_FAILED", CloseReason::kHandlerFailed),
+    WordOf("IDLE_TIMEOUT", CloseReason::kIdleTimeout),
+    WordOf("MAX_LIFETIME", CloseReason::kMaxLifetime),
+    WordOf("DRAIN_TIMEOUT", CloseReason::kDrainTimeout),
+    WordOf("LISTENER_STOPPED", CloseReason::kListenerStopped),
+    WordOf("LISTENER_DELETED", CloseReason::kListenerDeleted),
+    WordOf("CLOSED_BY_ADMIN", CloseReason::kClosedByAdmin),
+};
 constexpr FieldWord kProtocols[] = {
     WordOf("PROTOCOL_UNSPECIFIED", Protocol::kNone),
     WordOf("TCP", Protocol::kTcp),
@@ -21,12 +38,24 @@ constexpr FieldWord kProtocols[] = {
     WordOf("UNIX_DATAGRAM", Protocol::kUnixDatagram),
 };
 
+int64_t ReadState(const SocketSnapshot& socket) {
+  return socket.close_reason == CloseReason::kNone ? 1 : 2;
+}
+
 constexpr NumberField<SocketSnapshot> kNumbers[] = {
     {"fd", [](const SocketSnapshot& s) { return int64_t{s.fd}; }},
     {"role", [](const SocketSnapshot& s) { return static_cast<int64_t>(s.role); }, kRoles},
     {"protocol", [](const SocketSnapshot& s) { return static_cast<int64_t>(s.protocol); },
      kProtocols},
     {"masked", [](const SocketSnapshot& s) { return int64_t{s.masked}; }, kBooleanWords},
+    {"draining", [](const SocketSnapshot& s) { return int64_t{s.draining}; }, kBooleanWords},
+    {"state", ReadState, kStates},
+    {"close_reason", [](const SocketSnapshot& s) { return static_cast<int64_t>(s.close_reason); },
+     kCloseReasons},
+    {"close_time",
+     [](const SocketSnapshot& s) { return s.close_time_nanos; },
+     {},
+     /*is_time=*/true},
     {"create_time",
      [](const SocketSnapshot& s) { return s.create_time_nanos; },
      {},

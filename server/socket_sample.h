@@ -18,8 +18,9 @@ struct SocketSample {
   std::vector<SocketSnapshot> sockets;
 };
 
-// Copies all sockets. Any thread; costs about a microsecond for each socket.
-std::shared_ptr<const SocketSample> TakeSample(const ServiceHost& host);
+// Copies all sockets whose ids are beyond `after`. Any thread; costs about a
+// microsecond for each socket.
+std::shared_ptr<const SocketSample> TakeSample(const ServiceHost& host, SocketId after = 0);
 
 }  // namespace sockhost
 

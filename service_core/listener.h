@@ -39,6 +39,7 @@ class Listener {
   void Accept(SocketSlot& slot, ServiceLoop& loop);
 
   // Any thread.
+  bool is_draining() const { return state_ == ListenerState::kDraining; }
   void BeginDraining() { state_ = ListenerState::kDraining; }
 
   // Written by the service thread: sum over the listener's sockets, closed ones

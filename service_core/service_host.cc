@@ -1,9 +1,11 @@
 #include "sockhost/service_host.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "host_parts.h"
 #include "sockhost/error.h"
@@ -30,6 +32,7 @@ absl::Status ServiceHost::Start(const HostOptions& options) {
   const auto possible = static_cast<size_t>(std::max<int64_t>(fds - kReservedFds, fds / 2));
   parts_->table.SetLimit(options.max_sockets > 0 ? std::min(options.max_sockets, possible)
                                                  : possible);
+  parts_->table.SetClosedLimit(options.closed_sockets);
   parts_->listeners.SetLimit(options.max_listeners);
   if (absl::Status status = parts_->loop.Start(); !status.ok()) {
     // Somebody may be waiting for the thread to close what is queued.
@@ -117,12 +120,45 @@ std::vector<ListenerSnapshot> ServiceHost::ListListeners() const {
 size_t ServiceHost::listeners() const { return parts_->listeners.size(); }
 size_t ServiceHost::max_listeners() const { return parts_->listeners.limit(); }
 
-void ServiceHost::ForEachSocket(const std::function<void(SocketSnapshot&&)>& visit) const {
-  parts_->table.ForEach(visit);
+void ServiceHost::ForEachSocket(const std::function<void(SocketSnapshot&&)>& visit,
+                                SocketId after) const {
+  parts_->table.ForEach(visit, after);
 }
 
 std::optional<SocketSnapshot> ServiceHost::FindSocket(SocketId id) const {
   return parts_->table.Find(id);
+}
+
+void ServiceHost::ForEachClosedSocket(const std::function<void(SocketSnapshot&&)>& visit) const {
+  parts_->table.ForEachClosed(visit);
+}
+
+std::optional<SocketSnapshot> ServiceHost::FindClosedSocket(SocketId id) const {
+  return parts_->table.FindClosed(id);
+}
+
+size_t ServiceHost::closed_sockets() const { return parts_->table.CountClosed().first; }
+size_t ServiceHost::max_closed_sockets() const { return parts_->table.CountClosed().second; }
+
+absl::Status ServiceHost::CloseSocket(SocketId id, absl::AnyInvocable<void()> done) {
+  const int result =
+      parts_->table.CloseConnection(id, CloseReason::kClosedByAdmin, std::move(done));
+  if (result == 0) return absl::OkStatus();
+  const std::string name = absl::StrCat("sockets/", id);
+  if (result == -ENOENT) {
+    return Error(Reason::kSOCKET_NOT_FOUND, absl::StrCat("socket \"", name, "\" does not exist"),
+                 {{"socket", name}}, "name");
+  }
+  return Error(Reason::kSTATE_INVALID,
+               absl::StrCat("socket \"", name,
+                            "\" is no connection: delete its listener to close it, or let the "
+                            "program that registered it close it"),
+               {{"socket", name}}, "name");
+}
+
+bool ServiceHost::InspectSocket(const SocketSnapshot& socket,
+                                absl::FunctionRef<void(int fd)> inspect) const {
+  return parts_->table.Inspect(socket.id, socket.fd, inspect);
 }
 
 size_t ServiceHost::sockets() const { return parts_->table.size(); }

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
+#include <span>
 #include <thread>
 #include <utility>
 
@@ -21,6 +23,8 @@ static_assert(POLLERR == EPOLLERR && POLLHUP == EPOLLHUP && POLLRDHUP == EPOLLRD
 
 // How many sockets are copied before the mutex is let go.
 constexpr uint32_t kSnapshotChunk = 32;
+// How many slots are looked at, most of which may be free.
+constexpr uint32_t kScanChunk = 512;
 
 uint32_t EpollEvents(const SocketSlot& slot, uint32_t events) {
   const Polling polling = slot.polling.load(std::memory_order_relaxed);
@@ -69,6 +73,24 @@ SocketAddress NameOf(int fd, Protocol protocol, NameFunction function) {
   return SocketAddress::From(protocol, reinterpret_cast<sockaddr*>(&storage), length);
 }
 
+// What the table itself knows.
+SocketSnapshot BasicSnapshot(const SocketSlot& slot, SocketId id) {
+  SocketSnapshot out;
+  out.id = id;
+  out.fd = slot.fd;
+  out.role = slot.role;
+  out.service = slot.service->name;
+  if (slot.listener) {
+    out.listener = slot.listener->name();
+    out.draining = slot.listener->is_draining();
+  }
+  out.create_time_nanos = slot.create_time_nanos;
+  out.events = slot.events.load(std::memory_order_relaxed);
+  out.masked = slot.polling.load(std::memory_order_relaxed) == Polling::kMasked;
+  out.counters = slot.counters.Read();
+  return out;
+}
+
 }  // namespace
 
 // The mutex as the service thread takes it: threads that copy in chunks see
@@ -95,6 +117,12 @@ absl::Status SocketTable::Open() { return epoll_.Open(); }
 
 void SocketTable::SetLimit(size_t max_sockets) {
   max_sockets_.store(std::min(max_sockets, kMostSockets), std::memory_order_relaxed);
+}
+
+void SocketTable::SetClosedLimit(size_t closed_sockets) {
+  MutexLock lock(mutex_);
+  closed_.SetLimit(closed_sockets);
+  closed_limit_.store(closed_sockets, std::memory_order_relaxed);
 }
 
 // ---- Adding and removing ----------------------------------------------------
@@ -216,25 +244,44 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) 
   slot.close_reason = open ? reason : CloseReason::kClosedBehind;
   slot.removed_turn.store(turn(), std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);
-  slot.id.store(0, std::memory_order_release);
-  retired_.push_back({slot.index, open && fate == Fate::kClose ? slot.fd : -1});
+  const SocketId id = slot.id.exchange(0, std::memory_order_release);
+  retired_.push_back({slot.index, open && fate == Fate::kClose ? slot.fd : -1, id});
   reap_needed_.store(true, std::memory_order_release);
 }
 
 bool SocketTable::Remove(SocketId id, Fate fate, CloseReason reason) {
-  bool found = false;
+  SocketSlot* slot = SlotCandidate(id);
+  if (!slot) return false;
   {
     MutexLock lock(mutex_);
-    const uint32_t end = slots_in_use_.load(std::memory_order_relaxed);
-    for (uint32_t i = 0; i < end && !found; ++i) {
-      SocketSlot& slot = Slot(i);
-      if (slot.id.load(std::memory_order_relaxed) != id) continue;
-      RemoveLocked(slot, fate, reason);
-      found = true;
-    }
+    if (slot->id.load(std::memory_order_relaxed) != id) return false;
+    RemoveLocked(*slot, fate, reason);
   }
-  if (found) epoll_.Wake();
-  return found;
+  epoll_.Wake();
+  return true;
+}
+
+int SocketTable::CloseConnection(SocketId id, CloseReason reason, absl::AnyInvocable<void()> done) {
+  SocketSlot* slot = SlotCandidate(id);
+  if (!slot) return -ENOENT;
+  {
+    MutexLock lock(mutex_);
+    if (slot->id.load(std::memory_order_relaxed) != id) return -ENOENT;
+    if (slot->role != Role::kConnection) return -EPERM;
+    RemoveLocked(*slot, Fate::kClose, reason);
+    RunAfterReapLocked(std::move(done));
+  }
+  epoll_.Wake();
+  return 0;
+}
+
+SocketSlot* SocketTable::SlotCandidate(SocketId id) const {
+  if (id <= 0) return nullptr;
+  const uint32_t end = slots_in_use_.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < end; ++i) {
+    if (Slot(i).id.load(std::memory_order_relaxed) == id) return &Slot(i);
+  }
+  return nullptr;
 }
 
 void SocketTable::RemoveSlot(SocketSlot& slot, Fate fate, CloseReason reason) {
@@ -308,6 +355,12 @@ void SocketTable::ReapOnce() {
     after.swap(after_reap_);
     reap_needed_.store(false, std::memory_order_relaxed);
   }
+  // Of many at a time only the last ones stay.
+  const size_t kept = std::min(retired.size(), closed_limit_.load(std::memory_order_relaxed));
+  closing_.clear();
+  for (const Retired& gone : std::span(retired).last(kept)) {
+    closing_.push_back(SnapshotOfRetired(gone));
+  }
   for (const Retired& gone : retired) {
     if (gone.fd_to_close >= 0) UniqueFd(gone.fd_to_close).reset();
     SocketSlot& slot = Slot(gone.slot);
@@ -320,6 +373,9 @@ void SocketTable::ReapOnce() {
   }
   {
     LoopLock lock(*this);
+    if (closed_.limit() > 0) {
+      for (SocketSnapshot& closed : closing_) closed_.Add(closed);
+    }
     for (const Retired& gone : retired) {
       Slot(gone.slot).counters.Clear();
       free_slots_.push_back(gone.slot);
@@ -352,17 +408,7 @@ void SocketTable::CountForeign(int fd, int64_t received_bytes, int64_t received_
 // ---- Reading ----------------------------------------------------------------
 
 SocketSnapshot SocketTable::SnapshotLocked(SocketSlot& slot) const {
-  SocketSnapshot out;
-  out.id = slot.id.load(std::memory_order_relaxed);
-  out.fd = slot.fd;
-  out.role = slot.role;
-  out.service = slot.service->name;
-  if (slot.listener) out.listener = slot.listener->name();
-  out.create_time_nanos = slot.create_time_nanos;
-  out.events = slot.events.load(std::memory_order_relaxed);
-  out.masked = slot.polling.load(std::memory_order_relaxed) == Polling::kMasked;
-  out.counters = slot.counters.Read();
-
+  SocketSnapshot out = BasicSnapshot(slot, slot.id.load(std::memory_order_relaxed));
   // A program may have closed its fd, and the number may be another file now:
   // of that nothing is said. What a listener owns stays open under the mutex.
   const bool registered = slot.role == Role::kRegistered;
@@ -376,17 +422,20 @@ SocketSnapshot SocketTable::SnapshotLocked(SocketSlot& slot) const {
   return out;
 }
 
-void SocketTable::ForEach(const std::function<void(SocketSnapshot&&)>& visit) const {
+void SocketTable::ForEach(const std::function<void(SocketSnapshot&&)>& visit,
+                          SocketId after) const {
   std::vector<SocketSnapshot> chunk;
   chunk.reserve(kSnapshotChunk);
   uint32_t next = 0;
   while (next < slots_in_use_.load(std::memory_order_acquire)) {
     {
       MutexLock lock(mutex_);
-      const uint32_t end = slots_in_use_.load(std::memory_order_relaxed);
+      const uint32_t end =
+          std::min(slots_in_use_.load(std::memory_order_relaxed), next + kScanChunk);
       for (; next < end && chunk.size() < kSnapshotChunk; ++next) {
         SocketSlot& slot = Slot(next);
-        if (slot.id.load(std::memory_order_relaxed) != 0) chunk.push_back(SnapshotLocked(slot));
+        // An id of 0 is no socket, and `after` is at least that.
+        if (slot.id.load(std::memory_order_relaxed) > after) chunk.push_back(SnapshotLocked(slot));
       }
     }
     for (SocketSnapshot& snapshot : chunk) visit(std::move(snapshot));
@@ -397,15 +446,80 @@ void SocketTable::ForEach(const std::function<void(SocketSnapshot&&)>& visit) co
   }
 }
 
-std::optional<SocketSnapshot> SocketTable::Find(SocketId id) const {
-  if (id <= 0) return std::nullopt;
-  MutexLock lock(mutex_);
-  const uint32_t end = slots_in_use_.load(std::memory_order_relaxed);
-  for (uint32_t i = 0; i < end; ++i) {
-    SocketSlot& slot = Slot(i);
-    if (slot.id.load(std::memory_order_relaxed) == id) return SnapshotLocked(slot);
+// Its handler will not be called any more, so the counters are final; its fd is not
+// closed yet if it is ours to close.
+SocketSnapshot SocketTable::SnapshotOfRetired(const Retired& gone) const {
+  SocketSlot& slot = Slot(gone.slot);
+  SocketSnapshot out = BasicSnapshot(slot, gone.id);
+  out.close_reason = slot.close_reason;
+  out.close_time_nanos = absl::GetCurrentTimeNanos();
+  if (gone.fd_to_close < 0) return out;
+  out.protocol = slot.protocol;
+  out.local = NameOf(slot.fd, slot.protocol, getsockname);
+  out.remote = slot.remote;
+  return out;
+}
+
+void SocketTable::ForEachClosed(const std::function<void(SocketSnapshot&&)>& visit) const {
+  std::vector<SocketSnapshot> chunk;
+  uint64_t next = 0;
+  bool more = true;
+  while (more) {
+    {
+      MutexLock lock(mutex_);
+      // What went meanwhile is the oldest.
+      next = std::max(next, closed_.begin());
+      for (; next < closed_.end() && chunk.size() < kSnapshotChunk; ++next) {
+        chunk.push_back(closed_[next]);
+      }
+      more = next < closed_.end();
+    }
+    for (SocketSnapshot& snapshot : chunk) visit(std::move(snapshot));
+    chunk.clear();
+    while (loop_waits_.load(std::memory_order_relaxed)) std::this_thread::yield();
   }
-  return std::nullopt;
+}
+
+std::optional<SocketSnapshot> SocketTable::FindClosed(SocketId id) const {
+  // From the newest on: what was closed just now is asked for most often.
+  uint64_t next = std::numeric_limits<uint64_t>::max();
+  while (true) {
+    MutexLock lock(mutex_);
+    next = std::min(next, closed_.end());
+    for (uint32_t looked = 0; looked < kScanChunk; ++looked) {
+      if (next <= closed_.begin()) return std::nullopt;
+      --next;
+      if (closed_[next].id == id) return closed_[next];
+    }
+  }
+}
+
+std::pair<size_t, size_t> SocketTable::CountClosed() const {
+  MutexLock lock(mutex_);
+  return {static_cast<size_t>(closed_.end() - closed_.begin()), closed_.limit()};
+}
+
+bool SocketTable::Inspect(SocketId id, int fd, absl::FunctionRef<void(int)> inspect) const {
+  MutexLock lock(mutex_);
+  const SocketSlot* slot = FindByFdLocked(fd);
+  if (!slot || slot->id.load(std::memory_order_relaxed) != id) return false;
+  if (slot->role != Role::kRegistered) {
+    inspect(fd);
+    return true;
+  }
+  // A program may close its fd at any moment, and the number may be another file
+  // then: what was read counts only if it was the same before and after.
+  if (InodeOf(fd) != slot->inode) return false;
+  inspect(fd);
+  return InodeOf(fd) == slot->inode;
+}
+
+std::optional<SocketSnapshot> SocketTable::Find(SocketId id) const {
+  SocketSlot* slot = SlotCandidate(id);
+  if (!slot) return std::nullopt;
+  MutexLock lock(mutex_);
+  if (slot->id.load(std::memory_order_relaxed) != id) return std::nullopt;
+  return SnapshotLocked(*slot);
 }
 
 std::vector<SocketId> SocketTable::FindClosedBehind(uint32_t count) {

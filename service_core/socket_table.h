@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "closed_sockets.h"
 #include "epoll_set.h"
 #include "log.h"
 #include "mutex.h"
@@ -120,6 +122,8 @@ class SocketTable {
   absl::Status Open();
   // At most so many sockets at a time; at most kMostSockets.
   void SetLimit(size_t max_sockets);
+  // Keeps so many closed sockets for ForEachClosed and FindClosed.
+  void SetClosedLimit(size_t closed_sockets);
 
   // ---- Any thread. None waits for a handler. --------------------------------
   // An int result is 0 or a negative errno, as in socket_service.h.
@@ -149,6 +153,10 @@ class SocketTable {
   // Removes one socket. False if there is no such socket (any more).
   bool Remove(SocketId id, Fate fate, CloseReason reason = CloseReason::kUnregistered);
 
+  // Removes a connection; `done` runs on the service thread when it is closed.
+  // -ENOENT if there is no such socket, -EPERM if it is no connection.
+  int CloseConnection(SocketId id, CloseReason reason, absl::AnyInvocable<void()> done);
+
   // Removes every socket of `listener` and refuses new ones; `done` runs on the
   // service thread when they are closed. Returns the number of connections it
   // has; if there are any and `force` is false, nothing is done.
@@ -166,10 +174,21 @@ class SocketTable {
   void CountForeign(int fd, int64_t received_bytes, int64_t received_messages,
                     int64_t transmitted_bytes, int64_t transmitted_messages);
 
-  // Calls `visit` for every socket in the order of slots. Works in chunks: the
-  // mutex is held for a few microseconds at a time.
-  void ForEach(const std::function<void(SocketSnapshot&&)>& visit) const;
+  // Calls `visit` for every socket with an id beyond `after` in the order of slots. Works in
+  // chunks: the mutex is held for a few microseconds at a time.
+  void ForEach(const std::function<void(SocketSnapshot&&)>& visit, SocketId after = 0) const;
   std::optional<SocketSnapshot> Find(SocketId id) const;
+  // The last closed sockets in the order of closing.
+  void ForEachClosed(const std::function<void(SocketSnapshot&&)>& visit) const;
+  std::optional<SocketSnapshot> FindClosed(SocketId id) const;
+  // How many are kept, and how many there can be.
+  std::pair<size_t, size_t> CountClosed() const;
+
+  // Calls `inspect` with the fd of the socket `id`, while it cannot be closed; false
+  // if that is gone, or its program has closed it. `inspect` must be short: the
+  // service thread may wait for it.
+  bool Inspect(SocketId id, int fd, absl::FunctionRef<void(int)> inspect) const;
+
   // How many sockets `service` has: registered ones, and all.
   std::pair<int, int> CountSockets(const Service& service) const;
   size_t size() const { return size_.load(std::memory_order_relaxed); }
@@ -221,6 +240,7 @@ class SocketTable {
   struct Retired {
     uint32_t slot = 0;
     int fd_to_close = -1;
+    SocketId id = 0;
   };
   class LoopLock;
 
@@ -242,6 +262,10 @@ class SocketTable {
   void ReapOnce();
   void RunAfterReapLocked(absl::AnyInvocable<void()> done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SocketSnapshot SnapshotLocked(SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  SocketSnapshot SnapshotOfRetired(const Retired& gone) const;
+  // The slot of `id`, or nullptr. Found without the mutex, which would be held for
+  // as long as it takes to read all slots.
+  SocketSlot* SlotCandidate(SocketId id) const;
 
   static constexpr uint32_t kChunk = 256;
   // Bounds the array of chunks, which must not move.
@@ -265,6 +289,10 @@ class SocketTable {
   SocketId next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   uint32_t next_stamp_ ABSL_GUARDED_BY(mutex_) = 1;
   std::vector<Retired> retired_ ABSL_GUARDED_BY(mutex_);
+  ClosedSockets closed_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<size_t> closed_limit_{0};
+  // Of the service thread: what ReapOnce is about to put into `closed_`.
+  std::vector<SocketSnapshot> closing_;
   std::vector<absl::AnyInvocable<void()>> after_reap_ ABSL_GUARDED_BY(mutex_);
   // True while there is something to reap: spares the mutex on quiet turns.
   std::atomic<bool> reap_needed_{false};

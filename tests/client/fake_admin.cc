@@ -97,6 +97,7 @@ class FakeAdmin::Service final
 
   grpc::Status ListListeners(grpc::ServerContext*, const v1::ListListenersRequest* request,
                              v1::ListListenersResponse* response) override {
+    fake_.requests.list_listeners = *request;
     return List(fake_.answers.listeners, *request, response, response->mutable_listeners());
   }
 
@@ -115,7 +116,16 @@ class FakeAdmin::Service final
 
   grpc::Status GetSocket(grpc::ServerContext*, const v1::GetSocketRequest* request,
                          v1::Socket* socket) override {
+    fake_.requests.get_socket = *request;
     return Get(fake_.answers.sockets, request->name(), "SOCKET_NOT_FOUND", socket);
+  }
+
+  grpc::Status CloseSocket(grpc::ServerContext*, const v1::CloseSocketRequest* request,
+                           v1::Socket* socket) override {
+    const grpc::Status status =
+        Get(fake_.answers.sockets, request->name(), "SOCKET_NOT_FOUND", socket);
+    socket->set_state(v1::Socket::CLOSED);
+    return status;
   }
 
   grpc::Status ListSockets(grpc::ServerContext*, const v1::ListSocketsRequest* request,
@@ -131,6 +141,7 @@ class FakeAdmin::Service final
 
   grpc::Status ListServices(grpc::ServerContext*, const v1::ListServicesRequest* request,
                             v1::ListServicesResponse* response) override {
+    fake_.requests.list_services = *request;
     return List(fake_.answers.services, *request, response, response->mutable_services());
   }
 

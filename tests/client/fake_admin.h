@@ -40,7 +40,7 @@ class FakeAdmin {
 
   struct Answers {
     std::vector<v1::Listener> listeners;  // DeleteListener takes them away
-    std::vector<v1::Socket> sockets;
+    std::vector<v1::Socket> sockets;      // CloseSocket closes them
     std::vector<v1::Service> services;
     v1::Host host;
     int page_size = 1000;
@@ -52,7 +52,10 @@ class FakeAdmin {
   struct Requests {
     v1::CreateListenerRequest create_listener;
     std::vector<v1::DeleteListenerRequest> delete_listener;
+    v1::ListListenersRequest list_listeners;
+    v1::GetSocketRequest get_socket;
     v1::ListSocketsRequest list_sockets;
+    v1::ListServicesRequest list_services;
     v1::WatchSocketsRequest watch_sockets;
     std::string user_agent;
     int calls = 0;

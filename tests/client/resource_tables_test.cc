@@ -54,6 +54,19 @@ TEST(TableOfSocketsTest, ShowsBareIdsAndDashes) {
                           "       0         0    -"));
 }
 
+TEST(TableOfSocketsTest, ClosedSocketsAddTheirReason) {
+  RepeatedPtrField<v1::Socket> sockets;
+  sockets.Add()->set_name("sockets/1");
+  v1::Socket& closed = *sockets.Add();
+  closed.set_name("sockets/2");
+  closed.set_state(v1::Socket::CLOSED);
+  closed.set_close_reason(v1::Socket::PEER_CLOSED);
+  const std::vector<std::string> lines = TableOf(sockets, kNow).Lines();
+  EXPECT_THAT(lines[0], testing::EndsWith("  AGE  CLOSED"));
+  EXPECT_THAT(lines[1], testing::EndsWith("  -"));
+  EXPECT_THAT(lines[2], testing::EndsWith("  PEER_CLOSED"));
+}
+
 TEST(TableOfServicesTest, ShowsUseOfCapacity) {
   RepeatedPtrField<v1::Service> services;
   v1::Service& echo = *services.Add();

@@ -105,6 +105,47 @@ TEST_F(SockctlTest, GetTakesIdAndFullName) {
   EXPECT_THAT(Run({"service", "list"}).output, HasSubstr("\necho "));
 }
 
+TEST_F(SockctlTest, ListFlagsReachTheDaemon) {
+  EXPECT_EQ(Run({"listener", "list", "--filter", "labels.env = prod", "--order-by", "name desc"})
+                .exit_code,
+            0);
+  EXPECT_EQ(fake_.requests.list_listeners.filter(), "labels.env = prod");
+  EXPECT_EQ(fake_.requests.list_listeners.order_by(), "name desc");
+  EXPECT_EQ(Run({"service", "list", "--filter", "sockets > 0", "--order-by", "owner"}).exit_code,
+            0);
+  EXPECT_EQ(fake_.requests.list_services.filter(), "sockets > 0");
+  EXPECT_EQ(fake_.requests.list_services.order_by(), "owner");
+  EXPECT_EQ(Run({"socket", "list", "--order-by", "fd", "--view", "full", "--closed"}).exit_code, 0);
+  EXPECT_EQ(fake_.requests.list_sockets.order_by(), "fd");
+  EXPECT_EQ(fake_.requests.list_sockets.view(), v1::SOCKET_VIEW_FULL);
+  EXPECT_TRUE(fake_.requests.list_sockets.show_closed());
+}
+
+TEST_F(SockctlTest, ViewIsOneOfTwoWords) {
+  v1::Socket socket;
+  socket.set_name("sockets/12");
+  socket.mutable_tcp_info()->set_rtt_micros(7);
+  fake_.answers.sockets = {socket};
+  EXPECT_THAT(Run({"socket", "get", "12", "--view", "full"}).output, HasSubstr("rtt_micros  7\n"));
+  EXPECT_EQ(fake_.requests.get_socket.view(), v1::SOCKET_VIEW_FULL);
+  EXPECT_EQ(Run({"socket", "get", "12", "--view", "some"}).exit_code, 2);
+}
+
+TEST_F(SockctlTest, CloseGoesOnAfterFailure) {
+  v1::Socket socket;
+  socket.set_name("sockets/12");
+  v1::Socket other;
+  other.set_name("sockets/14");
+  fake_.answers.sockets = {socket, other};
+  const Finished closed = Run({"socket", "close", "12", "13", "sockets/14"});
+  EXPECT_EQ(closed.exit_code, 64 + 5);
+  EXPECT_EQ(closed.output, "socket 12 closed\nsocket 14 closed\n");
+  EXPECT_THAT(closed.errors, StartsWith("sockctl: cannot close socket \"13\": "));
+  EXPECT_EQ(Run({"socket", "close", "12", "-o", "name"}).output, "sockets/12\n");
+  EXPECT_THAT(Run({"socket", "close", "12", "-o", "json"}).output,
+              HasSubstr("\"state\": \"CLOSED\""));
+}
+
 TEST_F(SockctlTest, GetPrintsIndentedJson) {
   AddListener("web");
   EXPECT_THAT(Run({"listener", "get", "web", "-o", "json"}).output,

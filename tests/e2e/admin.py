@@ -113,8 +113,11 @@ class AdminClient:
     def listeners(self, **page):
         return self._pages("ListListeners", admin_pb2.ListListenersRequest(**page), "listeners")
 
-    def get_socket(self, name):
-        return self.call("GetSocket", admin_pb2.GetSocketRequest(name=name))
+    def get_socket(self, name, **options):
+        return self.call("GetSocket", admin_pb2.GetSocketRequest(name=name, **options))
+
+    def close_socket(self, name):
+        return self.call("CloseSocket", admin_pb2.CloseSocketRequest(name=name))
 
     def sockets(self, filter_text="", **page):
         request = admin_pb2.ListSocketsRequest(filter=filter_text, **page)

@@ -167,6 +167,22 @@ TEST(ListQueryTest, TokenOfOtherOptionsIsRefused) {
   EXPECT_TRUE(ListQuery<SocketSnapshot>::Parse("sockets", next, "closed").ok());
 }
 
+TEST(ListQueryTest, SocketsBeforeAPageByNameNeedNotBeLookedAt) {
+  v1::ListSocketsRequest request = Request("", 2);
+  const auto after = [&request] {
+    return ListQuery<SocketSnapshot>::Parse("sockets", request)->after_number();
+  };
+  EXPECT_EQ(after(), 0);
+  NextPage(Sockets(), request);
+  EXPECT_EQ(after(), 2);
+  request = Request("fd", 2);
+  NextPage(Sockets(), request);
+  EXPECT_EQ(after(), 0);
+  request = Request("name desc", 2);
+  NextPage(Sockets(), request);
+  EXPECT_EQ(after(), 0);
+}
+
 TEST(ListQueryTest, LargePageEndsEarlyAndGoesOn) {
   v1::ListSocketsRequest request = Request("service");
   std::vector<SocketId> ids;

@@ -37,6 +37,10 @@ TEST(SocketSampleTest, HoldsEverySocketInTheOrderOfIds) {
   std::vector<SocketId> ids;
   for (const SocketSnapshot& socket : sample->sockets) ids.push_back(socket.id);
   EXPECT_THAT(ids, ElementsAre(1, 3, 4, 5));
+  ids.clear();
+  const auto later = TakeSample(host, 3);
+  for (const SocketSnapshot& socket : later->sockets) ids.push_back(socket.id);
+  EXPECT_THAT(ids, ElementsAre(4, 5));
 }
 
 TEST(SocketSampleTest, HostWithoutSocketsHasAnEmptyOne) {

@@ -36,6 +36,7 @@ namespace sockhost {
   X(ADDRESS_IN_USE, kFailedPrecondition, EADDRINUSE)           \
   X(BIND_NOT_PERMITTED, kFailedPrecondition, EACCES)           \
   X(ADDRESS_NOT_AVAILABLE, kFailedPrecondition, EADDRNOTAVAIL) \
+  X(STATE_INVALID, kFailedPrecondition, EBUSY)                 \
   X(LISTENER_BUSY, kFailedPrecondition, EBUSY)                 \
   X(FORWARD_LOOP, kFailedPrecondition, ELOOP)                  \
   X(ETAG_MISMATCH, kAborted, EAGAIN)                           \

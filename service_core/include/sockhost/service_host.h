@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -38,6 +39,8 @@ struct HostOptions {
   // Sockets at the same time; 0: as many as the limit of open files allows.
   size_t max_sockets = 0;
   size_t max_listeners = 65536;
+  // Closed sockets that are remembered; some 500 bytes each.
+  size_t closed_sockets = 1024;
 };
 
 // One service thread with its services, listeners and sockets.
@@ -95,12 +98,29 @@ class ServiceHost {
 
   // Calls `visit` for each socket, in no particular order. No handler waits for
   // it longer than a few microseconds.
-  void ForEachSocket(const std::function<void(SocketSnapshot&&)>& visit) const;
+  // With `after`, only those whose ids are greater: the others cost nothing.
+  void ForEachSocket(const std::function<void(SocketSnapshot&&)>& visit, SocketId after = 0) const;
   std::optional<SocketSnapshot> FindSocket(SocketId id) const;
   size_t sockets() const;
   // Those of listeners: not what programs have registered.
   size_t sockets_of_listeners() const;
   size_t max_sockets() const;
+
+  // The last closed sockets, in the order in which they were closed.
+  void ForEachClosedSocket(const std::function<void(SocketSnapshot&&)>& visit) const;
+  std::optional<SocketSnapshot> FindClosedSocket(SocketId id) const;
+  size_t closed_sockets() const;
+  size_t max_closed_sockets() const;
+
+  // Closes a connection. `done` runs on the service thread when the fd is closed,
+  // and must not block. Errors, with `done` never called: SOCKET_NOT_FOUND,
+  // STATE_INVALID (it is no connection).
+  absl::Status CloseSocket(SocketId id, absl::AnyInvocable<void()> done);
+
+  // Calls `inspect` with the fd of `socket`, which cannot be closed meanwhile; false
+  // if that is closed. `inspect` must be short (microseconds): the service thread
+  // may wait for it.
+  bool InspectSocket(const SocketSnapshot& socket, absl::FunctionRef<void(int fd)> inspect) const;
 
   LoopStatistics Statistics() const;
 

@@ -51,6 +51,12 @@ struct SocketSnapshot {
   // POLL* bits that are asked for.
   uint32_t events = 0;
   bool masked = false;
+  // Its listener is draining.
+  bool draining = false;
+  // kNone: it is open.
+  CloseReason close_reason = CloseReason::kNone;
+  // Wall clock, ns since 1970; 0: it is open.
+  int64_t close_time_nanos = 0;
   CounterValues counters;
 };
 

@@ -1,0 +1,45 @@
+// The sockets that went away last.
+#ifndef SOCKHOST_SERVICE_CORE_CLOSED_SOCKETS_H_
+#define SOCKHOST_SERVICE_CORE_CLOSED_SOCKETS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "sockhost/socket_snapshot.h"
+
+namespace sockhost {
+
+// A ring of snapshots, made once: keeping a socket allocates nothing. Each has a
+// number, counted up from 0, which tells a reader that comes back where it was.
+//
+// Thread rule: none of its own; guarded by the socket table's mutex.
+class ClosedSockets {
+ public:
+  // Keeps the last `limit` from now on and forgets what there is. 0: keeps none.
+  void SetLimit(size_t limit) {
+    ring_ = std::vector<SocketSnapshot>(limit);
+    end_ = 0;
+  }
+  size_t limit() const { return ring_.size(); }
+
+  // Takes `socket` in place of the oldest, which the caller gets: its memory is
+  // freed where nobody waits for the mutex. limit() is not 0.
+  void Add(SocketSnapshot& socket) { std::swap(ring_[end_++ % ring_.size()], socket); }
+
+  // The numbers of those that are kept: [begin, end).
+  uint64_t begin() const { return end_ - size(); }
+  uint64_t end() const { return end_; }
+  const SocketSnapshot& operator[](uint64_t number) const { return ring_[number % ring_.size()]; }
+
+ private:
+  size_t size() const { return end_ < ring_.size() ? static_cast<size_t>(end_) : ring_.size(); }
+
+  std::vector<SocketSnapshot> ring_;
+  uint64_t end_ = 0;
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVICE_CORE_CLOSED_SOCKETS_H_

@@ -1,0 +1,103 @@
+// Requests: any bytes that are a message are decoded to what the core takes, or to an
+// error with its reason and a field. The first byte of the input says which message.
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "require.h"
+#include "server/list_query.h"
+#include "server/listener_record.h"
+#include "server/resource_name.h"
+#include "server/service_parameters.h"
+#include "sockhost/v1/admin.pb.h"
+
+namespace sockhost {
+namespace {
+
+// What an error of decoding is: the caller's fault, short, printable, with a field.
+void CheckError(const absl::Status& status) {
+  if (status.ok()) return;
+  const auto detail = DetailOf(status);
+  Require(detail.has_value(), "errors have a reason");
+  RequireParseError(status, detail->reason);
+  Require(status.code() == absl::StatusCode::kInvalidArgument,
+          "decoding fails for the request only");
+  Require(!detail->field.empty(), "the field is named");
+}
+
+void Decode(const v1::CreateListenerRequest& request) {
+  const v1::Listener& listener = request.listener();
+  CheckError(ValidateListenerTexts(listener));
+  CheckError(DecodeParameters(listener).status());
+  const auto address = SocketAddress::Parse(listener.address());
+  CheckError(WithField(address.status(), "listener.address"));
+  if (!address.ok()) return;
+  const auto again = SocketAddress::Parse(address->ToString());
+  Require(again.ok() && *again == *address, "its address is read back");
+}
+
+template <class Item, class Request>
+void DecodeList(absl::string_view collection, const Request& request) {
+  const auto query = ListQuery<Item>::Parse(collection, request);
+  CheckError(query.status());
+  if (!query.ok()) return;
+  const std::string token = query->AppendPage({}, [](const Item&) { return size_t{0}; });
+  Require(token.empty(), "nothing is one page");
+}
+
+void Decode(const v1::ListListenersRequest& request) {
+  DecodeList<ListenerSnapshot>("listeners", request);
+}
+void Decode(const v1::ListSocketsRequest& request) {
+  DecodeList<SocketSnapshot>("sockets", request);
+}
+void Decode(const v1::ListServicesRequest& request) {
+  DecodeList<ServiceSnapshot>("services", request);
+}
+
+void DecodeName(absl::string_view collection, const std::string& name) {
+  const auto id = ParseName(collection, name);
+  CheckError(id.status());
+  if (id.ok()) Require(absl::StrCat(collection, "/", *id) == name, "a name is its id");
+}
+
+void Decode(const v1::GetListenerRequest& request) { DecodeName("listeners", request.name()); }
+void Decode(const v1::DeleteListenerRequest& request) { DecodeName("listeners", request.name()); }
+void Decode(const v1::GetServiceRequest& request) { DecodeName("services", request.name()); }
+
+void DecodeSocketName(const std::string& name) {
+  const auto id = ParseSocketName(name);
+  CheckError(id.status());
+  if (id.ok()) Require(SocketName(*id) == name, "a socket has one name");
+}
+
+void Decode(const v1::GetSocketRequest& request) { DecodeSocketName(request.name()); }
+void Decode(const v1::CloseSocketRequest& request) { DecodeSocketName(request.name()); }
+
+template <class Request>
+void ParseAndDecode(const uint8_t* data, size_t size) {
+  Request request;
+  if (request.ParseFromArray(data, static_cast<int>(size))) Decode(request);
+}
+
+constexpr void (*kMessages[])(const uint8_t*, size_t) = {
+    ParseAndDecode<v1::CreateListenerRequest>, ParseAndDecode<v1::ListListenersRequest>,
+    ParseAndDecode<v1::ListSocketsRequest>,    ParseAndDecode<v1::ListServicesRequest>,
+    ParseAndDecode<v1::GetListenerRequest>,    ParseAndDecode<v1::DeleteListenerRequest>,
+    ParseAndDecode<v1::GetServiceRequest>,     ParseAndDecode<v1::GetSocketRequest>,
+    ParseAndDecode<v1::CloseSocketRequest>,
+};
+
+}  // namespace
+}  // namespace sockhost
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  sockhost::kMessages[data[0] % std::size(sockhost::kMessages)](data + 1, size - 1);
+  return 0;
+}
