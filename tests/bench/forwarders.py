@@ -9,7 +9,7 @@ import servers
 HAPROXY = """
 global
   nbthread 1
-  maxconn 20000
+  maxconn 4000
   tune.bufsize 65536
 defaults
   mode tcp
