@@ -124,7 +124,7 @@ int FlowBatch::Send(int fd, size_t first, size_t count, const FlowPeer* peer, in
       error = errno;
     }
   }
-  if (sent < count) sockhost_socket_count_dropped(count_for, count - sent);
+  if (sent < count) sockhost_socket_count_dropped(count_for, count - sent, SOCKHOST_DROP_UNSENT);
   return error;
 }
 
