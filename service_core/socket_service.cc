@@ -47,6 +47,10 @@ SocketSlot* OwnedSlot(int fd) {
   return !in_handler || loop.call_service() == slot->service ? slot : nullptr;
 }
 
+// True for a socket that was removed in the handler call for it, and will be closed when
+// that returns.
+bool IsRemoved(const SocketSlot& slot) { return slot.id.load(std::memory_order_relaxed) == 0; }
+
 // Removes the sockets of `service` and lets the service thread close them. If that
 // thread has ended since FindService, nobody else would.
 void CloseSet(Service& service, absl::AnyInvocable<void()> done) {
@@ -226,7 +230,7 @@ int sockhost_service_close_wait(const struct net_socket_service_desc* descriptor
 
 int sockhost_socket_set_events(int fd, short events) {
   SocketSlot* slot = OwnedSlot(fd);
-  if (!slot) return -ENOENT;
+  if (!slot || IsRemoved(*slot)) return -ENOENT;
   const uint32_t wanted = static_cast<uint16_t>(events);
   if (slot->events.load(std::memory_order_relaxed) == wanted) return 0;
   ServiceLoop::Current()->table().SetEvents(*slot, wanted);
@@ -242,7 +246,7 @@ int sockhost_socket_set_user_data(int fd, void* user_data) {
 
 int sockhost_socket_close(int fd) {
   SocketSlot* slot = OwnedSlot(fd);
-  if (!slot) return -ENOENT;
+  if (!slot || IsRemoved(*slot)) return -ENOENT;
   ServiceLoop::Current()->table().RemoveSlot(*slot, Fate::kClose,
                                              sockhost::CloseReason::kClosedByService);
   return 0;

@@ -8,8 +8,11 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <future>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "sockhost/fd_limit.h"
@@ -324,6 +327,32 @@ TEST_F(ListenerTest, UserDataIsKeptAndFreedWithItsConnection) {
   EXPECT_EQ(freed, 0);
   client.reset();
   EXPECT_TRUE(Becomes([] { return freed.load(); }, Eq(1)));
+}
+
+// A listener is deleted while a handler frees its own state: the host must learn of it.
+TEST_F(ListenerTest, UserDataThatAHandlerFreesWhileItsSocketIsRemovedIsNotFreedAgain) {
+  static std::atomic<int> freed{0};
+  freed = 0;
+  std::promise<void> removed;
+  DefineTestService(
+      [&](const Event& event) {
+        auto state = std::make_unique<int>(17);
+        EXPECT_EQ(sockhost_socket_set_user_data(event.event.fd, state.get()), 0);
+        std::thread([this] {
+          EXPECT_TRUE(listeners_.Delete("web", nullptr, /*force=*/true, {}).ok());
+        }).join();
+        state.reset();
+        EXPECT_EQ(sockhost_socket_set_user_data(event.event.fd, nullptr), 0);
+        removed.set_value();
+      },
+      0, [](void*) { ++freed; });
+  const StopOnExit stop(loop_);
+  const UniqueFd client = ConnectTo(Create(Config("web")).effective_address);
+  SendText(client.get(), "x");
+  removed.get_future().wait();
+  EXPECT_TRUE(WaitClosed(client.get()));
+  FinishTurns(loop_);
+  EXPECT_EQ(freed, 0);
 }
 
 TEST_F(ListenerTest, ExceptionOfAHandlerEndsItsConnectionOnly) {
