@@ -49,7 +49,7 @@ void ForwardFlows::OnReady(short) {
     if (flow) {
       Send(*flow, first, next - first);
     } else {
-      sockhost_socket_count_dropped(fd_, next - first);
+      sockhost_socket_count_dropped(fd_, next - first, SOCKHOST_DROP_OTHER);
     }
   }
 }
