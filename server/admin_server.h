@@ -10,7 +10,7 @@
 #include "admin_acceptor.h"
 #include "admin_service.h"
 #include "introspection.h"
-#include "socket_watch.h"
+#include "watch_set.h"
 
 namespace sockhost {
 

@@ -26,11 +26,11 @@
 #include "logging.h"
 #include "process_signals.h"
 #include "service_manager_socket.h"
-#include "socket_watch.h"
 #include "sockhost/fd_limit.h"
 #include "sockhost/module.h"
 #include "sockhost/service_host.h"
 #include "task_thread.h"
+#include "watch_set.h"
 
 namespace sockhost {
 namespace {
@@ -128,6 +128,7 @@ int Run(int argc, const char* const* argv, Config config) {
       config.max_sockets > 0 ? std::min(config.max_sockets, budget.sockets) : budget.sockets;
   options.max_listeners = config.max_listeners;
   options.closed_sockets = config.closed_sockets;
+  options.event_history = config.event_history;
   status = host.Start(options);
   if (!status.ok()) return Fail(status);
   for (const std::string& file : config.module) {
