@@ -36,6 +36,8 @@ struct Arguments {
   v1::ListServicesRequest list_services;
   v1::WatchSocketsRequest watch_sockets;
   int64_t sample_count = 0;  // samples after which a watch ends; 0: never
+  v1::WatchEventsRequest watch_events;
+  int64_t event_count = 0;  // events after which they end; 0: never
 };
 
 }  // namespace sockhost::client

@@ -25,4 +25,9 @@ CLI::Option* AddDurationFlag(CLI::App& app, const std::string& flag, const std::
       ->type_name("DURATION");
 }
 
+void SetDuration(absl::Duration duration, google::protobuf::Duration& out) {
+  out.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
+  out.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
+}
+
 }  // namespace sockhost::client

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "google/protobuf/duration.pb.h"
 
 namespace sockhost::client {
 
@@ -14,6 +15,8 @@ namespace sockhost::client {
 // else is a usage error that names the value and the form.
 CLI::Option* AddDurationFlag(CLI::App& app, const std::string& flag, const std::string& description,
                              std::function<void(absl::Duration)> set);
+
+void SetDuration(absl::Duration duration, google::protobuf::Duration& out);
 
 }  // namespace sockhost::client
 

@@ -32,7 +32,8 @@ absl::StatusOr<bool> SocketSamples::Add(const v1::WatchSocketsResponse& message)
                      message.instance_id(), ": start the watch again"));
   }
   instance_id_ = message.instance_id();
-  coalesced_ = message.coalesced();
+  if (message.has_lag()) coalesced_ = message.lag().coalesced();
+  if (message.reset()) sockets_.clear();
   if (message.has_sample_time()) sample_time_ = TimeOf(message.sample_time());
   for (const std::string& name : message.removed()) sockets_.erase(name);
   for (const v1::Socket& socket : message.sockets()) sockets_[socket.name()].socket = socket;

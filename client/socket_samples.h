@@ -34,7 +34,8 @@ struct SampledSocket {
 // Fed with every message of one stream, in order, by one thread.
 class SocketSamples {
  public:
-  // True if `message` completes a sample (the initial set counts as the first).
+  // True if `message` completes a sample (the initial set counts as the first; a
+  // heartbeat says that the sample is the same as before).
   // FAILED_PRECONDITION: the message comes from another instance of the daemon.
   absl::StatusOr<bool> Add(const v1::WatchSocketsResponse& message);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/completion_script.h"
+#include "client/event_verb.h"
 #include "client/help_text.h"
 #include "client/host_verbs.h"
 #include "client/listener_verbs.h"
@@ -42,6 +43,8 @@ constexpr Verb kVerbs[] = {
      RunHost},
     {"watch", "Show sockets with their counters and rates, again and again",
      "sockctl watch --interval 500ms --filter 'role = CONNECTION'", DeclareWatch, RunWatch},
+    {"events", "Show what happens: sockets and listeners that come and go, stalled services",
+     "sockctl events --filter 'kind = SOCKET_CLOSED'", DeclareEvents, RunEvents},
     {"health", "Ask whether the daemon serves; exits with 0 only if it does", "sockctl health",
      DeclareHealth, RunHealth},
     {"version", "Show the versions of sockctl and of the daemon", "sockctl version", nullptr,

@@ -2,9 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "client/duration_flag.h"
+#include "client/stream_end.h"
 #include "client/stream_guard.h"
 #include "client/watch_display.h"
 #include "sockhost/v1/admin.grpc.pb.h"
@@ -14,36 +15,30 @@ namespace {
 
 using v1::WatchSocketsRequest;
 
-// What the end of a stream means that we did not end ourselves.
-absl::Status StatusOfEnd(const grpc::Status& end, StreamGuard::Cause cause, bool once,
-                         const WatchDisplay& display, const AdminConnection& connection) {
-  const bool began = display.complete_samples() > 0;
-  const std::string what = began ? "the watch broke" : "cannot watch sockets";
-  switch (cause) {
-    case StreamGuard::Cause::kSignal:
-    case StreamGuard::Cause::kReaderGone:
-      return absl::OkStatus();
-    case StreamGuard::Cause::kTimeout:
-      return WithContext(what,
-                         connection.ErrorOf(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "")));
-    case StreamGuard::Cause::kNone:
-      break;
+// Adds what a person in front of the screen expects and did not say.
+WatchSocketsRequest RequestOf(const Arguments& arguments) {
+  WatchSocketsRequest request = arguments.watch_sockets;
+  const bool on_change = request.trigger() == WatchSocketsRequest::ON_CHANGE;
+  if (!request.has_sample_interval() && !on_change) {
+    request.mutable_sample_interval()->set_seconds(1);
   }
-  if (!end.ok()) return WithContext(what, connection.ErrorOf(end));
-  if (once && began) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(what, ": the daemon ended the stream early"));
+  // Rates go to zero when nothing happens: the picture must be told.
+  const bool can_be_silent = on_change || request.suppress_redundant();
+  const bool is_picture = arguments.output == OutputFormat::kTable;
+  if (is_picture && can_be_silent && !request.has_heartbeat_interval()) {
+    request.mutable_heartbeat_interval()->set_seconds(1);
+  }
+  return request;
 }
 
 }  // namespace
 
 void DeclareWatch(CLI::App& app, Arguments& arguments) {
   WatchSocketsRequest& request = arguments.watch_sockets;
-  AddDurationFlag(app, "--interval", "Time between samples, 100ms to 1h [1s]",
+  AddDurationFlag(app, "--interval",
+                  "Time between samples, 100ms to 1h [1s; with --on-change 100ms]",
                   [&request](absl::Duration interval) {
-                    request.mutable_sample_interval()->set_seconds(
-                        absl::IDivDuration(interval, absl::Seconds(1), &interval));
-                    request.mutable_sample_interval()->set_nanos(
-                        static_cast<int32_t>(absl::ToInt64Nanoseconds(interval)));
+                    SetDuration(interval, *request.mutable_sample_interval());
                   });
   CLI::Option* once = app.add_flag_callback(
       "--once", [&request] { request.set_mode(WatchSocketsRequest::ONCE); },
@@ -56,13 +51,32 @@ void DeclareWatch(CLI::App& app, Arguments& arguments) {
          "--filter", [&request](const std::string& filter) { request.set_filter(filter); },
          "Which sockets, e.g. 'role = CONNECTION AND listener = web'")
       ->type_name("EXPR");
+  app.add_option_function<std::vector<std::string>>(
+         "--fields",
+         [&request](const std::vector<std::string>& paths) {
+           for (const std::string& path : paths) request.mutable_read_mask()->add_paths(path);
+         },
+         "Only these fields of the sockets, e.g. counters.receive_bytes,fd")
+      ->delimiter(',')
+      ->type_name("FIELDS");
   app.add_flag_callback(
       "--suppress", [&request] { request.set_suppress_redundant(true); },
       "Leave out sockets of which nothing changed");
+  app.add_flag_callback(
+      "--on-change", [&request] { request.set_trigger(WatchSocketsRequest::ON_CHANGE); },
+      "Send sockets when they change, instead of samples");
+  app.add_flag_callback(
+      "--updates-only", [&request] { request.set_updates_only(true); },
+      "Leave out the initial set");
+  AddDurationFlag(app, "--heartbeat",
+                  "A sign of life after so long without a change, 100ms to 1h [never]",
+                  [&request](absl::Duration interval) {
+                    SetDuration(interval, *request.mutable_heartbeat_interval());
+                  });
 }
 
 absl::Status RunWatch(const Arguments& arguments, AdminConnection& connection, Output& output) {
-  const WatchSocketsRequest& request = arguments.watch_sockets;
+  const WatchSocketsRequest request = RequestOf(arguments);
   grpc::ClientContext context;
   StreamGuard guard(context, output.fd(), arguments.timeout);
   v1::AdminService::Stub stub(connection.channel());
@@ -83,7 +97,8 @@ absl::Status RunWatch(const Arguments& arguments, AdminConnection& connection, O
   }
   const grpc::Status end = stream->Finish();
   const bool once = request.mode() == WatchSocketsRequest::ONCE;
-  return StatusOfEnd(end, guard.cause(), once, display, connection);
+  return StatusOfEnd({end, guard.cause(), display.complete_samples() > 0, once}, "sockets",
+                     connection);
 }
 
 }  // namespace sockhost::client

@@ -13,7 +13,7 @@
 #include "guarded_admin_service.h"
 #include "introspection.h"
 #include "server_certificates.h"
-#include "socket_watch.h"
+#include "watch_set.h"
 
 namespace sockhost {
 

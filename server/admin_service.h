@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "socket_watch.h"
 #include "sockhost/service_host.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 #include "task_thread.h"
+#include "watch_set.h"
 
 namespace sockhost {
 
@@ -25,11 +25,15 @@ struct HostIdentity {
   std::vector<std::string> admin_addresses;
 };
 
+// The generated service, with streams whose messages are bytes already.
+using AdminServiceBase =
+    v1::AdminService::WithRawCallbackMethod_WatchSockets<v1::AdminService::CallbackService>;
+
 // Each method decodes, calls the core or the watches, and encodes. No method
 // waits: gRPC has few threads.
 //
 // Thread rule: gRPC's threads.
-class AdminService final : public v1::AdminService::CallbackService {
+class AdminService final : public AdminServiceBase {
  public:
   // `host`, `watches` and `tasks` are not owned and outlive the gRPC server.
   AdminService(HostIdentity identity, ServiceHost& host, WatchSet& watches, TaskThread& tasks);
@@ -63,8 +67,10 @@ class AdminService final : public v1::AdminService::CallbackService {
                                          v1::ListServicesResponse* response) override;
   grpc::ServerUnaryReactor* GetHost(grpc::CallbackServerContext* context,
                                     const v1::GetHostRequest* request, v1::Host* response) override;
-  grpc::ServerWriteReactor<v1::WatchSocketsResponse>* WatchSockets(
-      grpc::CallbackServerContext* context, const v1::WatchSocketsRequest* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSockets(
+      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override;
+  grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(
+      grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request) override;
 
  private:
   absl::Status Create(const v1::CreateListenerRequest& request, v1::Listener& response);

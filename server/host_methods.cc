@@ -41,4 +41,9 @@ grpc::ServerUnaryReactor* AdminService::GetHost(grpc::CallbackServerContext* con
   return Reply(context, absl::OkStatus());
 }
 
+grpc::ServerWriteReactor<v1::WatchEventsResponse>* AdminService::WatchEvents(
+    grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request) {
+  return watches_.StartEvents(*request, context->peer());
+}
+
 }  // namespace sockhost

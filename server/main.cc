@@ -32,11 +32,11 @@
 #include "roles.h"
 #include "server_certificates.h"
 #include "service_manager_socket.h"
-#include "socket_watch.h"
 #include "sockhost/fd_limit.h"
 #include "sockhost/module.h"
 #include "sockhost/service_host.h"
 #include "task_thread.h"
+#include "watch_set.h"
 #include "watched_files.h"
 
 namespace sockhost {
@@ -169,6 +169,7 @@ int Run(int argc, const char* const* argv, Config config) {
       config.max_sockets > 0 ? std::min(config.max_sockets, budget.sockets) : budget.sockets;
   options.max_listeners = config.max_listeners;
   options.closed_sockets = config.closed_sockets;
+  options.event_history = config.event_history;
   status = host.Start(options);
   if (!status.ok()) return Fail(status);
   for (const std::string& file : config.module) {

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "sockhost/counters.h"
+#include "sockhost/host_event.h"
 #include "sockhost/service_host.h"
 #include "sockhost/socket_address.h"
 #include "sockhost/socket_snapshot.h"
@@ -66,7 +67,7 @@ struct ResourceFields {
   absl::Span<const TextField<Item>> texts;
 };
 
-// The table of a kind; see socket_fields.cc, listener_fields.cc, service_fields.cc.
+// The table of a kind; see socket_fields.cc and its like.
 template <class Item>
 const ResourceFields<Item>& FieldsOf();
 template <>
@@ -75,6 +76,8 @@ template <>
 const ResourceFields<ListenerSnapshot>& FieldsOf<ListenerSnapshot>();
 template <>
 const ResourceFields<ServiceSnapshot>& FieldsOf<ServiceSnapshot>();
+template <>
+const ResourceFields<HostEvent>& FieldsOf<HostEvent>();
 
 // The field that a client means by `name`: one of the two, or none.
 template <class Item>

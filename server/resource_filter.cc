@@ -344,5 +344,6 @@ bool ResourceFilter<Item>::Matches(const Item& item) const {
 template class ResourceFilter<SocketSnapshot>;
 template class ResourceFilter<ListenerSnapshot>;
 template class ResourceFilter<ServiceSnapshot>;
+template class ResourceFilter<HostEvent>;
 
 }  // namespace sockhost

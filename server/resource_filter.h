@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "sockhost/host_event.h"
 #include "sockhost/service_host.h"
 #include "sockhost/socket_snapshot.h"
 
@@ -44,10 +45,12 @@ class ResourceFilter {
 extern template class ResourceFilter<SocketSnapshot>;
 extern template class ResourceFilter<ListenerSnapshot>;
 extern template class ResourceFilter<ServiceSnapshot>;
+extern template class ResourceFilter<HostEvent>;
 
 using SocketFilter = ResourceFilter<SocketSnapshot>;
 using ListenerFilter = ResourceFilter<ListenerSnapshot>;
 using ServiceFilter = ResourceFilter<ServiceSnapshot>;
+using EventFilter = ResourceFilter<HostEvent>;
 
 }  // namespace sockhost
 

@@ -132,9 +132,9 @@ grpc::ServerUnaryReactor* AdminService::CloseSocket(grpc::CallbackServerContext*
   return reactor;
 }
 
-grpc::ServerWriteReactor<v1::WatchSocketsResponse>* AdminService::WatchSockets(
-    grpc::CallbackServerContext*, const v1::WatchSocketsRequest* request) {
-  return watches_.Start(*request);
+grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::WatchSockets(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  return watches_.Start(*request, context->peer());
 }
 
 }  // namespace sockhost

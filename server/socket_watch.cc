@@ -1,56 +1,42 @@
 #include "socket_watch.h"
 
 #include <utility>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "grpc_status.h"
-#include "sockhost/error.h"
+#include "absl/time/clock.h"
+#include "proto_encoding.h"
+#include "watch_set.h"
 
 namespace sockhost {
-namespace {
 
-constexpr absl::Duration kShortestInterval = absl::Milliseconds(100);
-constexpr absl::Duration kLongestInterval = absl::Hours(1);
-constexpr absl::Duration kDefaultInterval = absl::Seconds(1);
+SocketWatch::SocketWatch(WatchSet& set, const WatchOptions& options,
+                         std::shared_ptr<SocketView> view, std::string peer)
+    : set_(set),
+      once_(options.once()),
+      only_changed_(options.only_changed),
+      heartbeat_(options.heartbeat),
+      view_(std::move(view)),
+      peer_(std::move(peer)),
+      cursor_(options.only_changed),
+      skip_(options.updates_only),
+      write_time_(absl::Now()) {}
 
-absl::StatusOr<absl::Duration> ParseInterval(const v1::WatchSocketsRequest& request) {
-  const google::protobuf::Duration& wanted = request.sample_interval();
-  const absl::Duration interval =
-      absl::Seconds(wanted.seconds()) + absl::Nanoseconds(wanted.nanos());
-  if (interval == absl::ZeroDuration()) return kDefaultInterval;
-  if (interval >= kShortestInterval && interval <= kLongestInterval) return interval;
-  const std::string shown = absl::FormatDuration(interval);
-  return Error(Reason::kINTERVAL_INVALID,
-               absl::StrCat("sample_interval ", shown, ": use 0 (default ",
-                            absl::FormatDuration(kDefaultInterval), ") or ",
-                            absl::FormatDuration(kShortestInterval), " to ",
-                            absl::FormatDuration(kLongestInterval)),
-               {{"value", shown}}, "sample_interval");
-}
-
-absl::Status ShuttingDown() {
-  return Error(Reason::kSHUTTING_DOWN, "the host is stopping; watch again when it is back");
-}
-
-// A watch that is over before it began.
-class RefusedWatch : public grpc::ServerWriteReactor<v1::WatchSocketsResponse> {
- public:
-  explicit RefusedWatch(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
-  void OnDone() override { delete this; }
-};
-
-}  // namespace
-
-// ---- SocketWatch -------------------------------------------------------------
-
-SocketWatch::SocketWatch(WatchSet& set, SampleCursor::Options options, bool once)
-    : set_(set), once_(once), cursor_(std::move(options)) {}
-
-void SocketWatch::Offer(std::shared_ptr<const SocketSample> sample) {
+void SocketWatch::Offer() {
   {
     absl::MutexLock lock(&mutex_);
-    if (waiting_) ++coalesced_;
-    waiting_ = std::move(sample);
+    if (!began_) return;
+    if (offered_) ++coalesced_;
+    offered_ = true;
+    wanting_ = false;
+  }
+  Advance();
+}
+
+void SocketWatch::Continue() {
+  {
+    absl::MutexLock lock(&mutex_);
+    wanting_ = false;
+    if (!std::exchange(began_, true)) offered_ = true;
   }
   Advance();
 }
@@ -59,17 +45,27 @@ void SocketWatch::End(grpc::Status status) {
   {
     absl::MutexLock lock(&mutex_);
     if (!end_) end_ = std::move(status);
-    waiting_ = nullptr;
   }
   Advance();
+}
+
+bool SocketWatch::IsWriting() const {
+  absl::MutexLock lock(&mutex_);
+  return writing_;
+}
+
+absl::Duration SocketWatch::WritingFor() const {
+  absl::MutexLock lock(&mutex_);
+  return writing_ ? absl::Now() - write_time_ : absl::ZeroDuration();
 }
 
 void SocketWatch::OnWriteDone(bool ok) {
   {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
+    message_.Clear();
     if (!ok && !end_) end_ = grpc::Status::CANCELLED;
-    if (once_ && !cursor_.has_next() && !end_) end_ = grpc::Status::OK;
+    if (once_ && synced_ && !end_) end_ = grpc::Status::OK;
   }
   Advance();
 }
@@ -82,112 +78,105 @@ void SocketWatch::OnDone() {
 }
 
 void SocketWatch::Advance() {
-  std::optional<grpc::Status> finish;
+  Step step;
+  grpc::Status end;
   {
     absl::MutexLock lock(&mutex_);
-    if (writing_ || finished_) return;
-    if (end_) {
-      finished_ = true;
-      finish = end_;
-    } else {
-      if (!cursor_.has_next()) {
-        if (!waiting_) return;
-        cursor_.Begin(std::exchange(waiting_, nullptr));
-      }
-      message_.Clear();
-      cursor_.Next(coalesced_, message_);
-      writing_ = true;
-    }
+    step = NextStepLocked();
+    if (step == Step::kFinish) end = *end_;
   }
-  if (finish) {
-    Finish(*finish);
-  } else {
-    StartWrite(&message_);
-  }
-}
-
-// ---- WatchSet ----------------------------------------------------------------
-
-WatchSet::WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit,
-                   std::string instance_id)
-    : host_(host), tasks_(tasks), limit_(limit), instance_id_(std::move(instance_id)) {}
-
-grpc::ServerWriteReactor<v1::WatchSocketsResponse>* WatchSet::Start(
-    const v1::WatchSocketsRequest& request) {
-  const absl::StatusOr<absl::Duration> interval = ParseInterval(request);
-  if (!interval.ok()) return new RefusedWatch(interval.status());
-  absl::StatusOr<SocketFilter> filter = SocketFilter::Parse(request.filter());
-  if (!filter.ok()) return new RefusedWatch(filter.status());
-  const bool once = request.mode() == v1::WatchSocketsRequest::ONCE;
-  auto watch = std::make_shared<SocketWatch>(
-      *this, SampleCursor::Options{*std::move(filter), request.suppress_redundant(), instance_id_},
-      once);
-  if (absl::Status status = Add(watch, once ? absl::ZeroDuration() : *interval); !status.ok()) {
-    return new RefusedWatch(status);
-  }
-  watch->HoldUntilDone(watch);
-  tasks_.Run([this, watch] { watch->Offer(TakeSample(host_)); });
-  return watch.get();
-}
-
-absl::Status WatchSet::Add(const std::shared_ptr<SocketWatch>& watch, absl::Duration interval) {
-  absl::MutexLock lock(&mutex_);
-  if (stopping_) return ShuttingDown();
-  size_t used = 0;
-  for (const auto& [unused, group] : groups_) used += group.size();
-  if (used >= limit_) {
-    return Error(
-        Reason::kWATCH_LIMIT,
-        absl::StrCat("all ", limit_, " watches are used; end some, or raise --max-watches"),
-        {{"limit", absl::StrCat(limit_)},
-         {"used", absl::StrCat(used)},
-         {"setting", "--max-watches"}});
-  }
-  const auto [group, is_new] = groups_.try_emplace(interval);
-  group->second.push_back(watch);
-  const bool needs_sampler = is_new && interval > absl::ZeroDuration();
-  if (needs_sampler) tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
-  return absl::OkStatus();
-}
-
-void WatchSet::Remove(const SocketWatch* watch) {
-  absl::MutexLock lock(&mutex_);
-  for (auto& [interval, group] : groups_) {
-    std::erase_if(group, [watch](const auto& other) { return other.get() == watch; });
-  }
-}
-
-void WatchSet::Tick(absl::Duration interval) {
-  Group group;
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto found = groups_.find(interval);
-    if (found->second.empty() || stopping_) {
-      groups_.erase(found);
+  switch (step) {
+    case Step::kNothing:
       return;
-    }
-    group = found->second;
+    case Step::kWrite:
+      return StartWrite(&message_);
+    case Step::kWant:
+      return set_.Want(shared_from_this());
+    case Step::kFinish:
+      return Finish(end);
   }
-  tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
-  const std::shared_ptr<const SocketSample> sample = TakeSample(host_);
-  for (const std::shared_ptr<SocketWatch>& watch : group) watch->Offer(sample);
 }
 
-void WatchSet::Stop() {
-  Group all;
+SocketWatch::Step SocketWatch::NextStepLocked() {
+  if (writing_ || finished_) return Step::kNothing;
+  if (end_) {
+    finished_ = true;
+    if (cursor_.in_sweep()) view_->Release();
+    return Step::kFinish;
+  }
+  while (cursor_.in_sweep() || offered_) {
+    if (wanting_) return Step::kNothing;
+    const std::shared_ptr<const ViewFrame> frame = view_->frame();
+    if (!frame->has_bytes) {
+      wanting_ = true;
+      return Step::kWant;
+    }
+    if (NextPartLocked(*frame) == Step::kWrite) return Step::kWrite;
+  }
+  return Step::kNothing;
+}
+
+SocketWatch::Step SocketWatch::NextPartLocked(const ViewFrame& frame) {
+  ViewCursor::Part part;
+  if (!cursor_.in_sweep()) offered_ = false;
+  if (skip_) {
+    skip_ = false;
+    cursor_.Skip(frame);
+  } else {
+    if (!cursor_.in_sweep()) {
+      cursor_.Begin();
+      view_->Hold();
+    }
+    part = cursor_.Next(frame);
+    if (!cursor_.in_sweep()) view_->Release();
+  }
+  if (!IsWorthALine(part)) return Step::kNothing;
+  v1::WatchSocketsResponse head;
+  EncodeTime(frame.time_nanos, *head.mutable_sample_time());
+  head.set_more(part.more);
+  head.set_reset(part.reset);
+  if (!part.more) head.set_sync(!std::exchange(synced_, true));
+  continues_ = part.more;
+  news_sequence_ = sequence_ + 1;
+  WriteLocked(head, std::move(part.fields));
+  return Step::kWrite;
+}
+
+bool SocketWatch::IsWorthALine(const ViewCursor::Part& part) const {
+  return !only_changed_ || !synced_ || continues_ || part.more || part.reset ||
+         !part.fields.empty();
+}
+
+void SocketWatch::WriteLocked(v1::WatchSocketsResponse& head, std::vector<grpc::Slice> fields) {
+  head.set_instance_id(set_.instance_id());
+  head.set_sequence(++sequence_);
+  if (coalesced_ > told_coalesced_) {
+    told_coalesced_ = coalesced_;
+    head.mutable_lag()->set_coalesced(coalesced_);
+  }
+  // Fields of a message may stand in any order: what is shared follows.
+  fields.insert(fields.begin(), grpc::Slice(head.SerializeAsString()));
+  message_ = grpc::ByteBuffer(fields.data(), fields.size());
+  writing_ = true;
+  write_time_ = absl::Now();
+}
+
+absl::Duration SocketWatch::Beat() {
   {
     absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-    for (const auto& [interval, group] : groups_) all.insert(all.end(), group.begin(), group.end());
+    const absl::Duration left = write_time_ + heartbeat_ - absl::Now();
+    if (left > absl::ZeroDuration()) return left;
+    // While something is written or waits for its bytes it is no time of silence.
+    const bool is_silent =
+        synced_ && !writing_ && !finished_ && !end_ && !offered_ && !cursor_.in_sweep();
+    if (!is_silent) return heartbeat_;
+    v1::WatchSocketsResponse head;
+    EncodeTime(view_->frame()->time_nanos, *head.mutable_sample_time());
+    head.mutable_heartbeat()->set_sequence(news_sequence_);
+    WriteLocked(head, {});
   }
-  for (const std::shared_ptr<SocketWatch>& watch : all) watch->End(ToGrpcStatus(ShuttingDown()));
-}
-
-size_t WatchSet::size() const {
-  absl::MutexLock lock(&mutex_);
-  size_t used = 0;
-  for (const auto& [interval, group] : groups_) used += group.size();
-  return used;
+  StartWrite(&message_);
+  return heartbeat_;
 }
 
 }  // namespace sockhost

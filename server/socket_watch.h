@@ -1,107 +1,112 @@
-// The streams of WatchSockets.
+// One stream of WatchSockets.
 #ifndef SOCKHOST_SERVER_SOCKET_WATCH_H_
 #define SOCKHOST_SERVER_SOCKET_WATCH_H_
 
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "sample_cursor.h"
-#include "sockhost/service_host.h"
+#include "socket_view.h"
 #include "sockhost/v1/watch.pb.h"
-#include "task_thread.h"
+#include "view_cursor.h"
+#include "watch_options.h"
 
 namespace sockhost {
 
 class WatchSet;
 
-// One open stream. A sample that is offered is sent as soon as the reader has
-// taken what is in flight; until then it waits, and a newer one takes its place.
+// Sends what its reader has not seen of a view, one message at a time. The bytes
+// of the sockets are the view's, shared with other watches; only what stands
+// around them is the watch's own.
 //
 //              Offer                   reader took the last message
 //   idle ----------------> writing --------------------------------> idle
-//     |                       |        (or: next sample, writing again)
+//     |                       |        (or: the next part, writing again)
 //     | End, OnCancel         | End, OnCancel: when the write is over
 //     v                       v
 //   finished: Finish was called once; OnDone lets go of the object
 //
 // Thread rule: any thread. The mutex is not held while gRPC is called, because
 // gRPC may run a reaction inside the call.
-class SocketWatch : public grpc::ServerWriteReactor<v1::WatchSocketsResponse> {
+class SocketWatch : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
+                    public std::enable_shared_from_this<SocketWatch> {
  public:
-  SocketWatch(WatchSet& set, SampleCursor::Options options, bool once);
+  // `peer`: what gRPC calls the connection.
+  SocketWatch(WatchSet& set, const WatchOptions& options, std::shared_ptr<SocketView> view,
+              std::string peer);
 
   // Keeps the watch alive until gRPC is done with it.
   void HoldUntilDone(std::shared_ptr<SocketWatch> self) { self_ = std::move(self); }
 
-  void Offer(std::shared_ptr<const SocketSample> sample);
+  const std::shared_ptr<SocketView>& view() const { return view_; }
+  const std::string& peer() const { return peer_; }
+
+  // The view has the next sample. If the one before still waits it is coalesced.
+  // Nothing happens before the first Continue: the sample can be older than the
+  // call.
+  void Offer();
+  // The view has what the watch asked WatchSet::Want for, or WatchSet for it.
+  void Continue();
+  // Sends a heartbeat if nothing was sent for that long; returns in how long to
+  // ask again.
+  absl::Duration Beat();
   void End(grpc::Status status);
+
+  // True while the reader has not taken the last message.
+  bool IsWriting() const;
+  // For how long it has not.
+  absl::Duration WritingFor() const;
 
  private:
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
+
+  enum class Step { kNothing, kWrite, kWant, kFinish };
   void Advance();
+  Step NextStepLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Step NextPartLocked(const ViewFrame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // True if the part has to be sent.
+  bool IsWorthALine(const ViewCursor::Part& part) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteLocked(v1::WatchSocketsResponse& head, std::vector<grpc::Slice> fields)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   WatchSet& set_;
   const bool once_;
+  const bool only_changed_;
+  const absl::Duration heartbeat_;
+  const std::shared_ptr<SocketView> view_;
+  const std::string peer_;
   std::shared_ptr<SocketWatch> self_;
 
-  absl::Mutex mutex_;
-  SampleCursor cursor_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<const SocketSample> waiting_ ABSL_GUARDED_BY(mutex_);
-  int64_t coalesced_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable absl::Mutex mutex_;
+  ViewCursor cursor_ ABSL_GUARDED_BY(mutex_);
+  // There was a sample that is not older than the call.
+  bool began_ ABSL_GUARDED_BY(mutex_) = false;
+  // The initial set must not be sent.
+  bool skip_ ABSL_GUARDED_BY(mutex_);
+  bool synced_ ABSL_GUARDED_BY(mutex_) = false;
+  // The message before had `more` set.
+  bool continues_ ABSL_GUARDED_BY(mutex_) = false;
+  bool offered_ ABSL_GUARDED_BY(mutex_) = false;
+  bool wanting_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
+  int64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of the last message that was no heartbeat.
+  int64_t news_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t coalesced_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t told_coalesced_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time write_time_ ABSL_GUARDED_BY(mutex_);
   // Filled while not writing; gRPC's while writing.
-  v1::WatchSocketsResponse message_;
-};
-
-// All open watches. One sampler for each interval serves all watches with that
-// interval, on the task thread.
-//
-// Thread rule: any thread. Outlives every watch: gRPC's shutdown comes first.
-class WatchSet {
- public:
-  // `host` and `tasks` are not owned.
-  WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit, std::string instance_id);
-
-  // Starts the watch that `request` asks for. Ends it with FILTER_INVALID,
-  // INTERVAL_INVALID, WATCH_LIMIT, SHUTTING_DOWN.
-  grpc::ServerWriteReactor<v1::WatchSocketsResponse>* Start(const v1::WatchSocketsRequest& request);
-
-  // Ends every watch with SHUTTING_DOWN, and later ones at once.
-  void Stop();
-
-  size_t size() const;
-  size_t limit() const { return limit_; }
-
- private:
-  friend class SocketWatch;
-  using Group = std::vector<std::shared_ptr<SocketWatch>>;
-
-  absl::Status Add(const std::shared_ptr<SocketWatch>& watch, absl::Duration interval);
-  void Remove(const SocketWatch* watch);
-  void Tick(absl::Duration interval);
-
-  const ServiceHost& host_;
-  TaskThread& tasks_;
-  const size_t limit_;
-  const std::string instance_id_;
-
-  mutable absl::Mutex mutex_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // By interval. A group stays without watches until its sampler comes by and
-  // ends: a group never has two.
-  std::map<absl::Duration, Group> groups_ ABSL_GUARDED_BY(mutex_);
+  grpc::ByteBuffer message_;
 };
 
 }  // namespace sockhost

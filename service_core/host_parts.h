@@ -16,13 +16,20 @@ namespace sockhost {
 // In the order of dependence: each part uses those above it.
 struct ServiceHost::Parts {
   ServiceRegistry registry;
+  EventRing events;
   SocketTable table;
   Listeners listeners{table, registry};
   ServiceLoop loop{table};
   std::optional<StallWatchdog> watchdog;
   // Of the epoll set: a host that could not be made fails at Start.
-  absl::Status opened = table.Open();
+  absl::Status opened = Open();
   std::atomic<bool> stopping{false};
+
+ private:
+  absl::Status Open() {
+    table.RecordInto(events);
+    return table.Open();
+  }
 };
 
 // The parts of ServiceHost::OfProcess(), for the C API.

@@ -46,6 +46,15 @@ ListenerSnapshot Listener::Snapshot() const {
   return out;
 }
 
+void Listener::Record(HostEventKind kind, const SocketTable& table) const {
+  if (!table.events()) return;
+  HostEvent event;
+  event.kind = kind;
+  event.service = service_->name;
+  event.listener = std::make_shared<const ListenerSnapshot>(Snapshot());
+  table.events()->Add(std::move(event));
+}
+
 void Listener::Accept(SocketSlot& slot, ServiceLoop& loop) {
   int taken = 0;
   while (taken < accept_budget_ && AcceptOne(slot, loop)) ++taken;
@@ -124,7 +133,8 @@ void Listener::Pause(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
     state_reason_ = std::move(reason);
   }
   ListenerState expected = ListenerState::kActive;
-  state_.compare_exchange_strong(expected, ListenerState::kPaused);
+  const bool changed = state_.compare_exchange_strong(expected, ListenerState::kPaused);
+  if (changed) Record(HostEventKind::kListenerStateChanged, loop.table());
   ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::accept_pauses); });
   SocketTable& table = loop.table();
   table.SetPolling(slot, Polling::kMasked);
@@ -134,7 +144,8 @@ void Listener::Pause(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
     // Gone, and the listener with it.
     if (!paused) return;
     ListenerState expected = ListenerState::kPaused;
-    state_.compare_exchange_strong(expected, ListenerState::kActive);
+    const bool changed = state_.compare_exchange_strong(expected, ListenerState::kActive);
+    if (changed) Record(HostEventKind::kListenerStateChanged, table);
     table.SetPolling(*paused, Polling::kLevel);
   });
 }

@@ -38,6 +38,9 @@ class Listener {
   // The service thread: takes waiting connections and puts them into the table.
   void Accept(SocketSlot& slot, ServiceLoop& loop);
 
+  // Any thread: tells the readers of events what happened to the listener.
+  void Record(HostEventKind kind, const SocketTable& table) const;
+
   // Any thread.
   bool is_draining() const { return state_ == ListenerState::kDraining; }
   void BeginDraining() { state_ = ListenerState::kDraining; }

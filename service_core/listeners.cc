@@ -104,14 +104,15 @@ absl::Status Listeners::Reserve(const std::string& name) {
   return absl::OkStatus();
 }
 
-void Listeners::Release(absl::string_view name, const Listener* listener) {
+bool Listeners::Release(absl::string_view name, const Listener* listener) {
   std::shared_ptr<Listener> gone;  // destroyed without the mutex
   MutexLock lock(mutex_);
   const auto found = by_name_.find(name);
   // Two calls may delete the same listener.
-  if (found == by_name_.end() || found->second.get() != listener) return;
+  if (found == by_name_.end() || found->second.get() != listener) return false;
   gone = std::move(found->second);
   by_name_.erase(found);
+  return true;
 }
 
 absl::StatusOr<ListenerSnapshot> Listeners::Create(const ListenerConfig& config) {
@@ -132,6 +133,8 @@ absl::StatusOr<ListenerSnapshot> Listeners::Create(const ListenerConfig& config)
   }
   MutexLock lock(mutex_);
   by_name_[config.name] = *listener;
+  // With the mutex: nobody deletes it before it is recorded.
+  (*listener)->Record(HostEventKind::kListenerCreated, table_);
   return (*listener)->Snapshot();
 }
 
@@ -181,7 +184,9 @@ absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* onl
   // address again.
   const size_t connections =
       table_.RemoveListener(*listener, force, [this, listener, done = std::move(done)]() mutable {
-        Release(*listener->name(), listener.get());
+        if (Release(*listener->name(), listener.get())) {
+          listener->Record(HostEventKind::kListenerDeleted, table_);
+        }
         if (done) done();
       });
   if (connections == 0 || force) return absl::OkStatus();

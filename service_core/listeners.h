@@ -55,8 +55,9 @@ class Listeners {
 
  private:
   absl::Status Reserve(const std::string& name);
-  // Frees a name; with `listener`, only while it is that listener's.
-  void Release(absl::string_view name, const Listener* listener);
+  // Frees a name; with `listener`, only while it is that listener's. False if it is
+  // not.
+  bool Release(absl::string_view name, const Listener* listener);
   absl::StatusOr<std::shared_ptr<Listener>> Open(const ListenerConfig& config,
                                                  std::shared_ptr<Service> service);
   absl::Status ExplainOpenError(const absl::Status& status, const ListenerConfig& config) const;

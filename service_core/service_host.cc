@@ -34,6 +34,7 @@ absl::Status ServiceHost::Start(const HostOptions& options) {
                                                  : possible);
   parts_->table.SetClosedLimit(options.closed_sockets);
   parts_->listeners.SetLimit(options.max_listeners);
+  parts_->events.SetCapacity(options.event_history);
   if (absl::Status status = parts_->loop.Start(); !status.ok()) {
     // Somebody may be waiting for the thread to close what is queued.
     parts_->table.Reap();
@@ -169,6 +170,8 @@ size_t ServiceHost::sockets_of_listeners() const {
   return all > registered ? all - registered : 0;
 }
 size_t ServiceHost::max_sockets() const { return parts_->table.max_sockets(); }
+
+const EventRing& ServiceHost::events() const { return parts_->events; }
 
 LoopStatistics ServiceHost::Statistics() const {
   LoopStatistics out = parts_->loop.Statistics();

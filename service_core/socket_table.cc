@@ -13,6 +13,7 @@
 
 #include "absl/time/clock.h"
 #include "listener.h"
+#include "socket_event.h"
 
 namespace sockhost {
 namespace {
@@ -205,6 +206,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   size_.fetch_add(1, std::memory_order_relaxed);
   if (spec.role == Role::kRegistered) registered_.fetch_add(1, std::memory_order_relaxed);
   ++spec.service->sockets;
+  if (events_) events_->Add(OpenedEvent(*slot));
   *out = slot;
   return 0;
 }
@@ -370,6 +372,7 @@ void SocketTable::ReapOnce() {
     }
     void* user_data = slot.user_data.exchange(nullptr, std::memory_order_relaxed);
     if (user_data && slot.service->free_user_data) slot.service->free_user_data(user_data);
+    if (events_) events_->Add(ClosedEvent(slot, gone.id));
   }
   {
     LoopLock lock(*this);

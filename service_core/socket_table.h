@@ -20,6 +20,7 @@
 #include "log.h"
 #include "mutex.h"
 #include "service_registry.h"
+#include "sockhost/event_ring.h"
 #include "sockhost/socket_snapshot.h"
 
 namespace sockhost {
@@ -120,6 +121,11 @@ class SocketTable {
 
   // Opens the epoll set. Once, before anything else.
   absl::Status Open();
+  // Where sockets that come and go are recorded; nowhere without it. Once, before
+  // the first socket; not owned.
+  void RecordInto(EventRing& events) { events_ = &events; }
+  // nullptr: nowhere.
+  EventRing* events() const { return events_; }
   // At most so many sockets at a time; at most kMostSockets.
   void SetLimit(size_t max_sockets);
   // Keeps so many closed sockets for ForEachClosed and FindClosed.
@@ -273,6 +279,7 @@ class SocketTable {
 
   std::atomic<size_t> max_sockets_{kMostSockets};
   EpollSet epoll_;
+  EventRing* events_ = nullptr;
 
   mutable Mutex mutex_;
   // True while the service thread waits for the mutex: a thread that works in

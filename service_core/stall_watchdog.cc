@@ -107,12 +107,17 @@ void StallWatchdog::Look(int waited_ms) {
   const bool in_handler = call % 2 == 1;
   idle_looks_ = same && !in_handler ? idle_looks_ + 1 : 0;
   if (!same || !in_handler) {
+    if (IsStalled()) Record(HostEventKind::kServiceRecovered);
     stalled_ms_.store(0, std::memory_order_relaxed);
     return;
   }
   const int64_t before = stalled_ms_.load(std::memory_order_relaxed);
   const int64_t lasted = before + waited_ms;
   stalled_ms_.store(lasted, std::memory_order_relaxed);
+  if (before < kUnhealthyMs && lasted >= kUnhealthyMs) {
+    stalled_service_ = NameOfCalled();
+    Record(HostEventKind::kServiceStalled);
+  }
   if (lasted < kStallMs) return;
   const int64_t nanos = lasted * 1'000'000;
   if (max_stall_nanos_.load(std::memory_order_relaxed) < nanos) {
@@ -121,6 +126,23 @@ void StallWatchdog::Look(int waited_ms) {
   if (before >= kStallMs) return;  // counted and reported already
   stalls_.fetch_add(1, std::memory_order_relaxed);
   Report(DescribeService());
+}
+
+std::shared_ptr<const std::string> StallWatchdog::NameOfCalled() const {
+  const Service* called = loop_.call_service();
+  for (const std::shared_ptr<Service>& service : registry_.List()) {
+    if (service.get() == called) return service->name;
+  }
+  return nullptr;
+}
+
+void StallWatchdog::Record(HostEventKind kind) {
+  EventRing* events = loop_.table().events();
+  if (!events) return;
+  HostEvent event;
+  event.kind = kind;
+  event.service = stalled_service_;
+  events->Add(std::move(event));
 }
 
 // By comparing: the service that the loop names may be gone by now.

@@ -50,6 +50,8 @@ class StallWatchdog {
   void Report(const std::string& service);
 
   std::string DescribeService() const;
+  std::shared_ptr<const std::string> NameOfCalled() const;
+  void Record(HostEventKind kind);
 
   ServiceLoop& loop_;
   const ServiceRegistry& registry_;
@@ -58,6 +60,8 @@ class StallWatchdog {
   uint64_t seen_call_ = 0;
   int idle_looks_ = 0;
   int64_t next_backtrace_nanos_ = 0;
+  // The service of the last event; nullptr: it was undefined meanwhile.
+  std::shared_ptr<const std::string> stalled_service_;
 
   std::atomic<int64_t> stalled_ms_{0};
   std::atomic<int64_t> stalls_{0};

@@ -93,6 +93,17 @@ TEST(CommandLineTest, WatchFillsRequest) {
   EXPECT_EQ(parsed.arguments().sample_count, 3);
 }
 
+TEST(CommandLineTest, WatchTakesTriggerMaskAndHeartbeat) {
+  const Parsed parsed({"watch", "--on-change", "--updates-only", "--heartbeat", "2s", "--fields",
+                       "fd,counters.receive_bytes"});
+  ASSERT_EQ(parsed.verb(), "watch") << parsed.result.text;
+  const v1::WatchSocketsRequest& request = parsed.arguments().watch_sockets;
+  EXPECT_EQ(request.trigger(), v1::WatchSocketsRequest::ON_CHANGE);
+  EXPECT_TRUE(request.updates_only());
+  EXPECT_EQ(request.heartbeat_interval().seconds(), 2);
+  EXPECT_THAT(request.read_mask().paths(), ElementsAre("fd", "counters.receive_bytes"));
+}
+
 class GlobalFlagsTest : public testing::TestWithParam<std::vector<std::string>> {};
 
 TEST_P(GlobalFlagsTest, StandAnywhere) {

@@ -88,6 +88,34 @@ TEST(SocketSamplesTest, RemovedSocketVanishes) {
   EXPECT_EQ(samples.sockets().count("sockets/2"), 1u);
 }
 
+TEST(SocketSamplesTest, ResetForgetsAllSockets) {
+  SocketSamples samples;
+  AddComplete(samples, WatchMessage().At(1).Socket(1).Socket(2).Sync());
+  v1::WatchSocketsResponse message = WatchMessage().At(2).Socket(2);
+  message.set_reset(true);
+  AddComplete(samples, message);
+  EXPECT_EQ(samples.sockets().count("sockets/1"), 0u);
+  EXPECT_EQ(samples.sockets().count("sockets/2"), 1u);
+}
+
+TEST(SocketSamplesTest, HeartbeatIsASampleInWhichNothingChanged) {
+  SocketSamples samples;
+  AddComplete(samples, WatchMessage().At(1).Socket(1, 5).Sync());
+  v1::WatchSocketsResponse message = WatchMessage().At(2);
+  message.mutable_heartbeat()->set_sequence(1);
+  AddComplete(samples, message);
+  EXPECT_EQ(samples.sockets().at("sockets/1").rates->events, 0);
+}
+
+TEST(SocketSamplesTest, LagIsRemembered) {
+  SocketSamples samples;
+  v1::WatchSocketsResponse message = WatchMessage().At(1).Sync();
+  message.mutable_lag()->set_coalesced(3);
+  AddComplete(samples, message);
+  AddComplete(samples, WatchMessage().At(2));
+  EXPECT_EQ(samples.coalesced(), 3);
+}
+
 TEST(SocketSamplesTest, OtherInstanceIsError) {
   SocketSamples samples;
   AddComplete(samples, WatchMessage("first").At(1).Sync());

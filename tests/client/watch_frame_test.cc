@@ -90,7 +90,7 @@ TEST(DrawFrameTest, ListeningSocketShowsItsOwnAddress) {
 
 TEST(DrawFrameTest, MissedSamplesAreNamed) {
   v1::WatchSocketsResponse message = WatchMessage().At(0).Sync();
-  message.set_coalesced(4);
+  message.mutable_lag()->set_coalesced(4);
   SocketSamples samples;
   ASSERT_TRUE(samples.Add(message).ok());
   EXPECT_THAT(DrawFrame(samples, FrameSize()).summary[0], HasSubstr("sample 1 (missed 4)"));

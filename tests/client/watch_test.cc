@@ -49,6 +49,21 @@ TEST_F(WatchTest, FlagsReachTheDaemon) {
   EXPECT_NE(fake_.requests.watch_sockets.mode(), v1::WatchSocketsRequest::ONCE);
 }
 
+TEST_F(WatchTest, AsksForASampleASecondIfNotTold) {
+  RunSockctl(Watch({"--count", "1"}));
+  EXPECT_EQ(fake_.requests.watch_sockets.sample_interval().seconds(), 1);
+  EXPECT_FALSE(fake_.requests.watch_sockets.has_heartbeat_interval());
+}
+
+TEST_F(WatchTest, PictureOfChangesGetsHeartbeatsToo) {
+  RunSockctl(Watch({"--count", "1", "--on-change"}));
+  EXPECT_EQ(fake_.requests.watch_sockets.trigger(), v1::WatchSocketsRequest::ON_CHANGE);
+  EXPECT_FALSE(fake_.requests.watch_sockets.has_sample_interval());
+  EXPECT_EQ(fake_.requests.watch_sockets.heartbeat_interval().seconds(), 1);
+  RunSockctl(Watch({"--count", "1", "--on-change", "-o", "json"}));
+  EXPECT_FALSE(fake_.requests.watch_sockets.has_heartbeat_interval());
+}
+
 TEST_F(WatchTest, BlocksFollowEachOtherInPipe) {
   const Finished watched = RunSockctl(Watch({"--count", "2"}), {{"TZ", "UTC"}});
   EXPECT_EQ(watched.exit_code, 0) << watched.errors;

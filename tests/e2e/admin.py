@@ -10,13 +10,14 @@ import health_pb2
 import health_pb2_grpc
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
-from sockhost.v1 import admin_pb2, admin_pb2_grpc, listener_pb2, watch_pb2
+from sockhost.v1 import admin_pb2, admin_pb2_grpc, event_pb2, listener_pb2, watch_pb2
 
 CALL_TIMEOUT_S = 60
 DETAILS_KEY = "grpc-status-details-bin"
 SERVICE = "sockhost.v1.AdminService"
 
 Mode = watch_pb2.WatchSocketsRequest.Mode
+Trigger = watch_pb2.WatchSocketsRequest.Trigger
 Listener = listener_pb2.Listener
 
 
@@ -157,6 +158,10 @@ class AdminClient:
         return self.stub.WatchSockets(
             watch_pb2.WatchSocketsRequest(sample_interval=duration(interval_s), **fields)
         )
+
+    def watch_events(self, **fields):
+        """Opens a stream of WatchEventsResponse."""
+        return self.stub.WatchEvents(event_pb2.WatchEventsRequest(**fields))
 
 
 def duration(seconds):

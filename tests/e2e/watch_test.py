@@ -4,6 +4,7 @@ import itertools
 import unittest
 
 import grpc
+from google.protobuf import field_mask_pb2
 from sockhost.v1 import socket_pb2
 
 import admin
@@ -12,8 +13,13 @@ from daemon_test_case import DaemonTestCase
 
 ONCE = admin.Mode.Value("ONCE")
 STREAM = admin.Mode.Value("STREAM")
+ON_CHANGE = admin.Trigger.Value("ON_CHANGE")
 MESSAGE_LIMIT = 256 * 1024
 CONNECTION = socket_pb2.Socket.CONNECTION
+
+
+def mask(*paths):
+    return field_mask_pb2.FieldMask(paths=paths)
 
 
 def until(stream, is_last):
@@ -66,7 +72,8 @@ class OnceTest(WatchTestCase):
         self.assertEqual([message.sync for message in messages], [True])
         self.assertEqual([message.sequence for message in messages], [1])
         self.assertEqual(messages[0].instance_id, self.admin.host().instance_id)
-        self.assertEqual((messages[0].coalesced, messages[0].more), (0, False))
+        self.assertFalse(messages[0].HasField("lag"))
+        self.assertFalse(messages[0].more)
 
     def test_no_sockets(self):
         (message,) = self.watch(mode=ONCE)
@@ -182,16 +189,134 @@ class SuppressRedundantTest(WatchTestCase):
         stream = self.watch(suppress_redundant=True)
         first = next(stream)
         self.assertEqual(len(first.sockets), 3)
-        for message in itertools.islice(stream, 3):
-            self.assertEqual((names_of([message]), list(message.removed)), ([], []))
         self.assert_echo(busy, b"more")
-        changed = until(stream, lambda message: message.sockets)[-1]
+        messages = until(stream, lambda m: m.sockets and m.sockets[0].counters.receive_bytes == 9)
+        self.assertEqual(len(set(names_of(messages))), 1)
+        changed = messages[-1]
         remote = peers.address_of(busy, busy.getsockname())
         self.assertEqual([s.remote_address for s in changed.sockets], [remote])
         self.assertEqual(changed.sockets[0].counters.receive_bytes, 9)
         idle.close()
         removed = until(stream, lambda message: message.removed)[-1]
         self.assertEqual(len(removed.removed), 1)
+
+
+class OnChangeTest(WatchTestCase):
+    """Sockets are sent when they changed, and only then."""
+
+    def test_change_new_and_gone_are_told_once_each(self):
+        address = self.create_echo()
+        busy, _ = self.talk(address, count=2)
+        self.settle()
+        stream = self.watch(trigger=ON_CHANGE, interval_s=0)
+        first = next(stream)
+        self.assertEqual((len(first.sockets), first.sync), (3, True))
+        self.assert_echo(busy, b"more")
+        self.settle()
+        seen = self.read_until_quiet(stream, busy)
+        self.assertEqual({s.remote_address for s in seen}, {peers.address_of(busy, busy.getsockname())})
+        self.assertEqual(seen[-1].counters.receive_bytes, 9)
+        (new,) = self.talk(address)
+        shown = until(stream, lambda message: len(message.sockets) > 0)[-1]
+        self.assertIn(CONNECTION, {s.role for s in shown.sockets})
+        new.close()
+        self.assertEqual(len(until(stream, lambda message: message.removed)[-1].removed), 1)
+
+    def read_until_quiet(self, stream, busy):
+        """The sockets that are sent until the counters of a connection are the last."""
+        remote = peers.address_of(busy, busy.getsockname())
+        (last,) = self.admin.sockets(f'remote_address = "{remote}"')
+        messages = until(stream, lambda message: last in message.sockets)
+        return sockets_of(messages)
+
+    def test_nothing_that_the_mask_hides_is_a_change(self):
+        (peer,) = self.talk(self.create_echo())
+        self.settle()
+        stream = self.watch(
+            trigger=ON_CHANGE, read_mask=mask("poll_events"), heartbeat_interval=admin.duration(0.1)
+        )
+        next(stream)
+        self.assert_echo(peer, b"counted, not shown")
+        for message in itertools.islice(stream, 3):
+            self.assertTrue(message.HasField("heartbeat"), message)
+
+
+class ReadMaskTest(WatchTestCase):
+    def test_only_what_is_asked_for_is_sent(self):
+        self.talk(self.create_echo())
+        self.settle()
+        (message,) = self.watch(mode=ONCE, read_mask=mask("counters.receive_bytes", "fd"))
+        whole = {shown.name: shown for shown in self.admin.sockets()}
+        self.assertEqual(len(message.sockets), 2)
+        for shown in message.sockets:
+            wanted = socket_pb2.Socket(name=shown.name, fd=whole[shown.name].fd)
+            received = whole[shown.name].counters.receive_bytes
+            wanted.counters.receive_bytes = received
+            shown.counters.SetInParent()
+            self.assertEqual(shown, wanted)
+
+    def test_star_is_everything(self):
+        self.talk(self.create_echo())
+        self.settle()
+        (message,) = self.watch(mode=ONCE, read_mask=mask("*"))
+        self.assertEqual(list(message.sockets), self.admin.sockets())
+
+    def test_unknown_field_is_refused(self):
+        for path in ("no_such_field", "counters.no_such_field", "fd.x", ""):
+            with self.subTest(path):
+                self.assert_fails(
+                    "MASK_INVALID", list, self.watch(read_mask=mask(path)), fields=["read_mask"]
+                )
+
+
+class HeartbeatTest(WatchTestCase):
+    def test_comes_when_nothing_else_does(self):
+        (peer,) = self.talk(self.create_echo())
+        self.settle()
+        stream = self.watch(trigger=ON_CHANGE, heartbeat_interval=admin.duration(0.2))
+        self.assertTrue(next(stream).sync)
+        beats = list(itertools.islice(stream, 3))
+        self.assertEqual([m.heartbeat.sequence for m in beats], [1, 1, 1])
+        self.assertEqual([m.sequence for m in beats], [2, 3, 4])
+        times = [m.sample_time.ToNanoseconds() for m in beats]
+        self.assertEqual(times, sorted(times))
+        self.assert_echo(peer)
+        news = until(stream, lambda message: message.sockets)[-1]
+        beat = until(stream, lambda message: message.HasField("heartbeat"))[-1]
+        self.assertGreaterEqual(beat.heartbeat.sequence, news.sequence)
+        self.assertLess(beat.heartbeat.sequence, beat.sequence)
+
+    def test_none_while_samples_come(self):
+        stream = self.watch(heartbeat_interval=admin.duration(3600))
+        for message in itertools.islice(stream, 5):
+            self.assertFalse(message.HasField("heartbeat"))
+
+    def test_interval_out_of_range_is_refused(self):
+        for seconds in (-1, 0.099, 3601):
+            with self.subTest(seconds):
+                stream = self.watch(heartbeat_interval=admin.duration(seconds))
+                self.assert_fails("INTERVAL_INVALID", list, stream, fields=["heartbeat_interval"])
+
+
+class UpdatesOnlyTest(WatchTestCase):
+    def test_sync_comes_without_the_initial_set_and_changes_follow(self):
+        busy, idle = self.talk(self.create_echo(), count=2)
+        self.settle()
+        stream = self.watch(updates_only=True, trigger=ON_CHANGE)
+        first = next(stream)
+        self.assertEqual((first.sync, len(first.sockets)), (True, 0))
+        self.assert_echo(busy)
+        remote = peers.address_of(busy, busy.getsockname())
+        changed = next(stream)
+        self.assertEqual([s.remote_address for s in changed.sockets], [remote])
+        idle.close()
+        # As if it had been sent.
+        self.assertEqual(len(until(stream, lambda message: message.removed)[-1].removed), 1)
+
+    def test_once_is_sync_and_the_end(self):
+        self.create_echo()
+        (message,) = self.watch(updates_only=True, mode=ONCE)
+        self.assertEqual((message.sync, len(message.sockets)), (True, 0))
 
 
 class LargeSampleTest(WatchTestCase):
@@ -214,14 +339,20 @@ class LargeSampleTest(WatchTestCase):
         self.assertFalse(any(m.sync for m in second))
 
     def test_slow_reader_slows_nobody_and_learns_what_it_missed(self):
-        slow = samples(self.watch())
-        next(slow)
+        slow = self.watch()
+        taken = [next(slow)]
         healthy = samples(self.watch())
         for messages in itertools.islice(healthy, 30):
-            self.assertEqual(messages[-1].coalesced, 0)
             self.assertEqual(len(sockets_of(messages)), self.COUNT + 1)
-        last = next(messages for messages in slow if messages[-1].coalesced > 0)
-        self.assertEqual(len(names_of(last)), self.COUNT + 1)
+            # Now and then: who reads nothing for long is cut off.
+            if len(taken) < 4:
+                taken.append(next(slow))
+        taken += until(slow, lambda message: message.HasField("lag") and not message.more)
+        self.assertGreater(max(message.lag.coalesced for message in taken), 0)
+        # The next sample is whole again.
+        self.assertEqual(len(sockets_of(until(slow, lambda m: not m.more))), self.COUNT + 1)
+        sequence = [message.sequence for message in taken]
+        self.assertEqual(sequence, list(range(1, len(taken) + 1)))
 
 
 class ManyWatchesTest(WatchTestCase):

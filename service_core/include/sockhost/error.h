@@ -29,6 +29,8 @@ namespace sockhost {
   X(PAGE_SIZE_INVALID, kInvalidArgument, EINVAL)               \
   X(PAGE_TOKEN_INVALID, kInvalidArgument, EINVAL)              \
   X(INTERVAL_INVALID, kInvalidArgument, EINVAL)                \
+  X(MASK_INVALID, kInvalidArgument, EINVAL)                    \
+  X(RESUME_TOKEN_INVALID, kInvalidArgument, EINVAL)            \
   X(LISTENER_NOT_FOUND, kNotFound, ENOENT)                     \
   X(SOCKET_NOT_FOUND, kNotFound, ENOENT)                       \
   X(SERVICE_NOT_FOUND, kNotFound, ENOENT)                      \
@@ -39,12 +41,15 @@ namespace sockhost {
   X(STATE_INVALID, kFailedPrecondition, EBUSY)                 \
   X(LISTENER_BUSY, kFailedPrecondition, EBUSY)                 \
   X(FORWARD_LOOP, kFailedPrecondition, ELOOP)                  \
+  X(INSTANCE_CHANGED, kFailedPrecondition, ESTALE)             \
+  X(SEQUENCE_EXPIRED, kOutOfRange, ERANGE)                     \
   X(ETAG_MISMATCH, kAborted, EAGAIN)                           \
   X(FD_LIMIT, kResourceExhausted, EMFILE)                      \
   X(SOCKET_LIMIT, kResourceExhausted, ENOSPC)                  \
   X(LISTENER_LIMIT, kResourceExhausted, ENOSPC)                \
   X(WATCH_LIMIT, kResourceExhausted, ENOSPC)                   \
   X(ROLE_REQUIRED, kPermissionDenied, EPERM)                   \
+  X(EVENTS_LOST, kResourceExhausted, EOVERFLOW)                \
   X(SERVICE_THREAD_STALLED, kUnavailable, ETIMEDOUT)           \
   X(AUDIT_UNAVAILABLE, kUnavailable, EIO)                      \
   X(SHUTTING_DOWN, kUnavailable, EIO)                          \

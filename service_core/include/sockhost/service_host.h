@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "sockhost/counters.h"
+#include "sockhost/event_ring.h"
 #include "sockhost/listener_config.h"
 #include "sockhost/loop_statistics.h"
 #include "sockhost/socket_service_ext.h"
@@ -41,6 +42,8 @@ struct HostOptions {
   size_t max_listeners = 65536;
   // Closed sockets that are remembered; some 500 bytes each.
   size_t closed_sockets = 1024;
+  // Events that are kept for readers.
+  size_t event_history = EventRing::kDefaultCapacity;
 };
 
 // One service thread with its services, listeners and sockets.
@@ -121,6 +124,9 @@ class ServiceHost {
   // if that is closed. `inspect` must be short (microseconds): the service thread
   // may wait for it.
   bool InspectSocket(const SocketSnapshot& socket, absl::FunctionRef<void(int fd)> inspect) const;
+
+  // What happened last. Readers come and go as they like.
+  const EventRing& events() const;
 
   LoopStatistics Statistics() const;
 

@@ -1,4 +1,4 @@
-#include "server/socket_watch.h"
+#include "server/watch_set.h"
 
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
@@ -80,7 +80,7 @@ WatchSocketsRequest Once() {
   return request;
 }
 
-TEST(SocketWatchTest, OnceEndsBehindTheInitialSet) {
+TEST(WatchSetTest, OnceEndsBehindTheInitialSet) {
   AdminApi api;
   api.CreateListener("web", "echo");
   Stream stream(api, Once());
@@ -92,7 +92,7 @@ TEST(SocketWatchTest, OnceEndsBehindTheInitialSet) {
   EXPECT_TRUE(Becomes([&] { return api.watches().size(); }, Eq(0u)));
 }
 
-TEST(SocketWatchTest, StreamGoesOn) {
+TEST(WatchSetTest, StreamGoesOn) {
   AdminApi api;
   Stream stream(api, Every(absl::Milliseconds(100)));
   for (int64_t sequence = 1; sequence <= 3; ++sequence) {
@@ -102,7 +102,7 @@ TEST(SocketWatchTest, StreamGoesOn) {
   }
 }
 
-TEST(SocketWatchTest, IntervalsOutOfRangeAreRefused) {
+TEST(WatchSetTest, IntervalsOutOfRangeAreRefused) {
   AdminApi api;
   for (const absl::Duration interval :
        {absl::Milliseconds(99), absl::Nanoseconds(1), absl::Seconds(-1), absl::Nanoseconds(-1),
@@ -114,7 +114,7 @@ TEST(SocketWatchTest, IntervalsOutOfRangeAreRefused) {
   }
 }
 
-TEST(SocketWatchTest, WrongFilterIsRefused) {
+TEST(WatchSetTest, WrongFilterIsRefused) {
   AdminApi api;
   WatchSocketsRequest request;
   request.set_filter("no_such_field = 1");
@@ -122,7 +122,7 @@ TEST(SocketWatchTest, WrongFilterIsRefused) {
   EXPECT_EQ(InfoOf(stream.End()).reason(), "FILTER_INVALID");
 }
 
-TEST(SocketWatchTest, LimitIsToldAndFreedAgain) {
+TEST(WatchSetTest, LimitIsToldAndFreedAgain) {
   AdminApi::Options options;
   options.max_watches = 2;
   AdminApi api(options);
@@ -146,7 +146,7 @@ TEST(SocketWatchTest, LimitIsToldAndFreedAgain) {
 }
 
 // A client that watches and hangs up, again and again, within one interval.
-TEST(SocketWatchTest, WatchesThatComeAndGoLeaveOneSampler) {
+TEST(WatchSetTest, WatchesThatComeAndGoLeaveOneSampler) {
   constexpr absl::Duration kInterval = absl::Milliseconds(300);
   AdminApi api;
   for (int i = 0; i < 10; ++i) {
@@ -165,7 +165,7 @@ TEST(SocketWatchTest, WatchesThatComeAndGoLeaveOneSampler) {
   EXPECT_GT(time(stream.Read()) - first, 4 * kInterval);
 }
 
-TEST(SocketWatchTest, StopEndsEveryWatchAndRefusesNewOnes) {
+TEST(WatchSetTest, StopEndsEveryWatchAndRefusesNewOnes) {
   AdminApi api;
   std::vector<std::unique_ptr<Stream>> streams;
   for (int i = 0; i < 10; ++i) {
@@ -183,7 +183,7 @@ TEST(SocketWatchTest, StopEndsEveryWatchAndRefusesNewOnes) {
   EXPECT_EQ(InfoOf(late.End()).reason(), "SHUTTING_DOWN");
 }
 
-TEST(SocketWatchTest, CancelledWatchesAreForgotten) {
+TEST(WatchSetTest, CancelledWatchesAreForgotten) {
   AdminApi api;
   for (int i = 0; i < 50; ++i) {
     Stream stream(api, Every(absl::Milliseconds(100)));

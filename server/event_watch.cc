@@ -1,0 +1,119 @@
+#include "event_watch.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "event_encoding.h"
+#include "event_token.h"
+#include "event_watch_set.h"
+#include "grpc_status.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+// A message stays under 256 KiB: one event has at most the difference.
+constexpr size_t kFullMessage = 192 * 1024;
+// Events that one step looks at: a filter that matches nothing must not hold a
+// thread of gRPC for the whole ring.
+constexpr int kMostLookedAt = 4096;
+
+}  // namespace
+
+EventWatch::EventWatch(EventWatchSet& set, const EventRing& ring, Options options)
+    : set_(set),
+      ring_(ring),
+      options_(std::move(options)),
+      position_(options_.after),
+      write_time_(absl::Now()) {}
+
+void EventWatch::End(grpc::Status status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!end_) end_ = std::move(status);
+  }
+  Advance();
+}
+
+absl::Duration EventWatch::WritingFor() const {
+  absl::MutexLock lock(&mutex_);
+  return writing_ ? absl::Now() - write_time_ : absl::ZeroDuration();
+}
+
+void EventWatch::OnWriteDone(bool ok) {
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    if (!ok && !end_) end_ = grpc::Status::CANCELLED;
+  }
+  Advance();
+}
+
+void EventWatch::OnCancel() { End(grpc::Status::CANCELLED); }
+
+void EventWatch::OnDone() {
+  set_.Remove(this);
+  self_ = nullptr;  // may destroy this
+}
+
+void EventWatch::Advance() {
+  Step step;
+  grpc::Status end;
+  {
+    absl::MutexLock lock(&mutex_);
+    step = NextStepLocked();
+    if (step == Step::kFinish) end = *end_;
+  }
+  if (step == Step::kWrite) StartWrite(&message_);
+  if (step == Step::kFinish) Finish(end);
+}
+
+EventWatch::Step EventWatch::NextStepLocked() {
+  if (writing_ || finished_) return Step::kNothing;
+  if (!end_) {
+    message_.Clear();
+    if (absl::Status status = CollectLocked(); !status.ok()) end_ = ToGrpcStatus(status);
+  }
+  if (end_) {
+    finished_ = true;
+    return Step::kFinish;
+  }
+  const bool is_first = sequence_ == 0;
+  const bool beats =
+      options_.heartbeat > absl::ZeroDuration() && absl::Now() - write_time_ >= options_.heartbeat;
+  if (message_.events_size() == 0 && !is_first && !beats) return Step::kNothing;
+  message_.set_instance_id(set_.instance_id());
+  message_.set_sequence(++sequence_);
+  message_.set_resume_token(EventToken(set_.instance_id(), position_));
+  writing_ = true;
+  write_time_ = absl::Now();
+  return Step::kWrite;
+}
+
+absl::Status EventWatch::CollectLocked() {
+  size_t size = 0;
+  for (int looked_at = 0; size < kFullMessage && looked_at < kMostLookedAt;) {
+    const EventRing::Batch batch = ring_.Read(position_ + 1);
+    if (position_ + 1 < batch.first) {
+      return Error(Reason::kEVENTS_LOST,
+                   "the reader was too slow: events that it has not got are no longer kept; read "
+                   "the state anew, raise --event-history, or read faster",
+                   {{"lost", absl::StrCat(batch.first - position_ - 1)},
+                    {"resume_token", EventToken(set_.instance_id(), batch.first - 1)}});
+    }
+    if (batch.events.empty()) break;
+    looked_at += static_cast<int>(batch.events.size());
+    for (const HostEvent& event : batch.events) {
+      if (size >= kFullMessage) break;
+      position_ = event.sequence;
+      if (!options_.filter.Matches(event)) continue;
+      v1::Event& out = *message_.add_events();
+      Encode(event, out);
+      size += out.ByteSizeLong() + 8;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sockhost

@@ -1,0 +1,91 @@
+// One stream of WatchEvents.
+#ifndef SOCKHOST_SERVER_EVENT_WATCH_H_
+#define SOCKHOST_SERVER_EVENT_WATCH_H_
+
+#include <grpcpp/support/server_callback.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "resource_filter.h"
+#include "sockhost/event_ring.h"
+#include "sockhost/v1/event.pb.h"
+
+namespace sockhost {
+
+class EventWatchSet;
+
+// Reads the ring at its reader's pace, one message at a time: what is kept for the
+// stream is a number and the message in flight.
+//
+//            Look: new events             reader took the last message
+//   idle -----------------------> writing ------------------------------> idle
+//     |                              |      (or: more events, writing again)
+//     | End, OnCancel, events lost   | when the write is over
+//     v                              v
+//   finished: Finish was called once; OnDone lets go of the object
+//
+// Thread rule: any thread. The mutex is not held while gRPC is called, because
+// gRPC may run a reaction inside the call.
+class EventWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
+ public:
+  struct Options {
+    EventFilter filter;
+    // Sequence of the last event that the reader knows.
+    int64_t after = 0;
+    // Zero: never.
+    absl::Duration heartbeat;
+    // What gRPC calls the connection.
+    std::string peer;
+  };
+
+  EventWatch(EventWatchSet& set, const EventRing& ring, Options options);
+
+  // Keeps the watch alive until gRPC is done with it.
+  void HoldUntilDone(std::shared_ptr<EventWatch> self) { self_ = std::move(self); }
+
+  const std::string& peer() const { return options_.peer; }
+
+  // There may be new events, or a heartbeat is due.
+  void Look() { Advance(); }
+  void End(grpc::Status status);
+
+  // For how long the reader has not taken the last message; zero if it has.
+  absl::Duration WritingFor() const;
+
+ private:
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  enum class Step { kNothing, kWrite, kFinish };
+  void Advance();
+  Step NextStepLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Moves events that match into the message until it is full or there are none.
+  // Error: EVENTS_LOST.
+  absl::Status CollectLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  EventWatchSet& set_;
+  const EventRing& ring_;
+  const Options options_;
+  std::shared_ptr<EventWatch> self_;
+
+  mutable absl::Mutex mutex_;
+  // Of the last event that was looked at.
+  int64_t position_ ABSL_GUARDED_BY(mutex_);
+  int64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
+  absl::Time write_time_ ABSL_GUARDED_BY(mutex_);
+  // Filled while not writing; gRPC's while writing.
+  v1::WatchEventsResponse message_;
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_EVENT_WATCH_H_

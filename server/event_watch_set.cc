@@ -1,0 +1,115 @@
+#include "event_watch_set.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "event_token.h"
+#include "grpc_status.h"
+#include "sockhost/error.h"
+#include "watch_options.h"
+
+namespace sockhost {
+namespace {
+
+constexpr absl::Duration kLookInterval = absl::Milliseconds(20);
+// The contract's limit for one message.
+constexpr absl::Duration kReaderTimeout = absl::Seconds(10);
+
+// A watch that is over before it began.
+class RefusedWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
+ public:
+  explicit RefusedWatch(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+EventWatchSet::EventWatchSet(const EventRing& ring, TaskThread& tasks, std::string instance_id)
+    : ring_(ring), tasks_(tasks), instance_id_(std::move(instance_id)) {}
+
+grpc::ServerWriteReactor<v1::WatchEventsResponse>* EventWatchSet::Refuse(
+    const absl::Status& status) {
+  return new RefusedWatch(status);
+}
+
+grpc::ServerWriteReactor<v1::WatchEventsResponse>* EventWatchSet::Start(
+    const v1::WatchEventsRequest& request, std::string peer) {
+  absl::StatusOr<EventWatch::Options> options = Parse(request);
+  if (!options.ok()) return new RefusedWatch(options.status());
+  options->peer = std::move(peer);
+  const std::shared_ptr<EventWatch> watch = Add(*std::move(options));
+  // The first message, which comes at once.
+  tasks_.Run([watch] { watch->Look(); });
+  return watch.get();
+}
+
+absl::StatusOr<EventWatch::Options> EventWatchSet::Parse(
+    const v1::WatchEventsRequest& request) const {
+  EventWatch::Options options;
+  absl::StatusOr<EventFilter> filter = EventFilter::Parse(request.filter());
+  if (!filter.ok()) return filter.status();
+  options.filter = *std::move(filter);
+  absl::StatusOr<absl::Duration> heartbeat =
+      ParseWatchInterval(request.heartbeat_interval(), "heartbeat_interval", "never");
+  if (!heartbeat.ok()) return heartbeat.status();
+  options.heartbeat = *heartbeat;
+  options.after = ring_.last();
+  if (request.resume_token().empty()) return options;
+  const absl::StatusOr<int64_t> after =
+      ParseEventToken(request.resume_token(), instance_id_, options.after);
+  if (!after.ok()) return after.status();
+  options.after = *after;
+  const int64_t first = ring_.Read(*after + 1).first;
+  if (*after + 1 >= first) return options;
+  return Error(Reason::kSEQUENCE_EXPIRED,
+               absl::StrCat("events behind number ", *after, " are no longer kept, the first is ",
+                            first, "; read the state anew and begin without a token"),
+               {{"lost", absl::StrCat(first - *after - 1)},
+                {"resume_token", EventToken(instance_id_, first - 1)}},
+               "resume_token");
+}
+
+std::shared_ptr<EventWatch> EventWatchSet::Add(EventWatch::Options options) {
+  auto watch = std::make_shared<EventWatch>(*this, ring_, std::move(options));
+  watch->HoldUntilDone(watch);
+  absl::MutexLock lock(&mutex_);
+  watches_.push_back(watch);
+  if (!std::exchange(looks_, true)) tasks_.RunAfter(kLookInterval, [this] { Look(); });
+  return watch;
+}
+
+void EventWatchSet::Remove(const EventWatch* watch) {
+  absl::MutexLock lock(&mutex_);
+  std::erase_if(watches_, [watch](const auto& other) { return other.get() == watch; });
+}
+
+void EventWatchSet::Look() {
+  Watches all;
+  {
+    absl::MutexLock lock(&mutex_);
+    looks_ = !watches_.empty();
+    if (!looks_) return;
+    all = watches_;
+  }
+  tasks_.RunAfter(kLookInterval, [this] { Look(); });
+  for (const std::shared_ptr<EventWatch>& watch : all) {
+    watch->Look();
+    if (watch->WritingFor() > kReaderTimeout && cut_off_) cut_off_(watch->peer());
+  }
+}
+
+void EventWatchSet::Stop(const grpc::Status& status) {
+  Watches all;
+  {
+    absl::MutexLock lock(&mutex_);
+    all = watches_;
+  }
+  for (const std::shared_ptr<EventWatch>& watch : all) watch->End(status);
+}
+
+size_t EventWatchSet::size() const {
+  absl::MutexLock lock(&mutex_);
+  return watches_.size();
+}
+
+}  // namespace sockhost

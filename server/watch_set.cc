@@ -1,0 +1,234 @@
+#include "watch_set.h"
+
+#include <grpcpp/impl/codegen/proto_utils.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "grpc_status.h"
+#include "socket_sample.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+// The contract's limit for one message, and how often it is looked at.
+constexpr absl::Duration kReaderTimeout = absl::Seconds(10);
+constexpr absl::Duration kPatrolInterval = absl::Seconds(1);
+
+absl::Status ShuttingDown() {
+  return Error(Reason::kSHUTTING_DOWN, "the host is stopping; watch again when it is back");
+}
+
+// A watch that is over before it began.
+class RefusedWatch : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+ public:
+  explicit RefusedWatch(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
+// Keeps the bytes of a view while its watches are offered them.
+class HeldView {
+ public:
+  explicit HeldView(SocketView& view) : view_(view) { view_.Hold(); }
+  ~HeldView() { view_.Release(); }
+  HeldView(const HeldView&) = delete;
+  HeldView& operator=(const HeldView&) = delete;
+
+ private:
+  SocketView& view_;
+};
+
+}  // namespace
+
+WatchSet::WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit,
+                   std::string instance_id)
+    : host_(host),
+      tasks_(tasks),
+      limit_(limit),
+      instance_id_(std::move(instance_id)),
+      events_(host.events(), tasks, instance_id_) {}
+
+void WatchSet::SetCutOff(const CutOff& cut_off) {
+  cut_off_ = cut_off;
+  events_.SetCutOff(cut_off);
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSet::Start(const grpc::ByteBuffer& request,
+                                                            std::string peer) {
+  v1::WatchSocketsRequest decoded;
+  // Deserializing takes the buffer's slices; they are shared with the caller's.
+  grpc::ByteBuffer bytes(request);
+  const grpc::Status parsed =
+      grpc::SerializationTraits<v1::WatchSocketsRequest>::Deserialize(&bytes, &decoded);
+  if (!parsed.ok()) return new RefusedWatch(parsed);
+  const absl::StatusOr<WatchOptions> options = ParseWatchOptions(decoded);
+  if (!options.ok()) return new RefusedWatch(ToGrpcStatus(options.status()));
+  const absl::StatusOr<std::shared_ptr<SocketWatch>> watch = Add(*options, std::move(peer));
+  if (!watch.ok()) return new RefusedWatch(ToGrpcStatus(watch.status()));
+  if (options->heartbeat > absl::ZeroDuration()) BeatLater(*watch, options->heartbeat);
+  return watch->get();
+}
+
+grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchSet::StartEvents(
+    const v1::WatchEventsRequest& request, std::string peer) {
+  // Kept until the watch is counted: so the limit holds.
+  absl::MutexLock lock(&mutex_);
+  if (absl::Status status = CheckLimitLocked(); !status.ok()) return EventWatchSet::Refuse(status);
+  return events_.Start(request, std::move(peer));
+}
+
+absl::Status WatchSet::CheckLimitLocked() const {
+  if (stopping_) return ShuttingDown();
+  const size_t used = size_ + events_.size();
+  if (used < limit_) return absl::OkStatus();
+  return Error(Reason::kWATCH_LIMIT,
+               absl::StrCat("all ", limit_, " watches are used; end some, or raise --max-watches"),
+               {{"limit", absl::StrCat(limit_)},
+                {"used", absl::StrCat(used)},
+                {"setting", "--max-watches"}});
+}
+
+absl::StatusOr<std::shared_ptr<SocketWatch>> WatchSet::Add(const WatchOptions& options,
+                                                           std::string peer) {
+  absl::MutexLock lock(&mutex_);
+  if (absl::Status status = CheckLimitLocked(); !status.ok()) return status;
+  const absl::Duration interval = options.interval;
+  const auto [group, is_new] = groups_.try_emplace(interval);
+  ViewWatches& of_view = group->second[options.view_key];
+  if (!of_view.view) of_view.view = std::make_shared<SocketView>(options.filter, options.mask);
+  auto watch = std::make_shared<SocketWatch>(*this, options, of_view.view, std::move(peer));
+  watch->HoldUntilDone(watch);
+  of_view.watches.push_back(watch);
+  WantLocked(watch);
+  ++size_;
+  if (is_new && !options.once()) tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
+  if (!std::exchange(patrols_, true)) tasks_.RunAfter(kPatrolInterval, [this] { Patrol(); });
+  return watch;
+}
+
+void WatchSet::Remove(const SocketWatch* watch) {
+  const auto is_it = [watch](const auto& other) { return other.get() == watch; };
+  absl::MutexLock lock(&mutex_);
+  --size_;
+  std::erase_if(wanting_, is_it);
+  for (auto& [interval, group] : groups_) {
+    for (auto of_view = group.begin(); of_view != group.end();) {
+      Watches& watches = of_view->second.watches;
+      std::erase_if(watches, is_it);
+      of_view = watches.empty() ? group.erase(of_view) : std::next(of_view);
+    }
+  }
+}
+
+// ---- Samples -----------------------------------------------------------------
+
+void WatchSet::Want(std::shared_ptr<SocketWatch> watch) {
+  absl::MutexLock lock(&mutex_);
+  WantLocked(std::move(watch));
+}
+
+void WatchSet::WantLocked(std::shared_ptr<SocketWatch> watch) {
+  wanting_.push_back(std::move(watch));
+  if (wanting_.size() == 1) tasks_.Run([this] { ServeWanting(); });
+}
+
+void WatchSet::ServeWanting() {
+  std::map<SocketView*, ViewWatches> by_view;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (std::shared_ptr<SocketWatch>& watch : std::exchange(wanting_, {})) {
+      ViewWatches& of_view = by_view[watch->view().get()];
+      of_view.view = watch->view();
+      of_view.watches.push_back(std::move(watch));
+    }
+  }
+  if (by_view.empty()) return;
+  const std::shared_ptr<const SocketSample> sample = TakeSample(host_);
+  for (const auto& [unused, of_view] : by_view) {
+    const HeldView held(*of_view.view);
+    of_view.view->Update(*sample);
+    for (const std::shared_ptr<SocketWatch>& watch : of_view.watches) watch->Continue();
+  }
+}
+
+void WatchSet::Tick(absl::Duration interval) {
+  std::vector<ViewWatches> views;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = groups_.find(interval);
+    if (found->second.empty() || stopping_) {
+      groups_.erase(found);
+      return;
+    }
+    for (const auto& [key, of_view] : found->second) views.push_back(of_view);
+  }
+  tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
+  std::shared_ptr<const SocketSample> sample;
+  for (const ViewWatches& of_view : views) {
+    const HeldView held(*of_view.view);
+    const bool is_of_use = std::any_of(of_view.watches.begin(), of_view.watches.end(),
+                                       [](const auto& watch) { return !watch->IsWriting(); });
+    if (is_of_use) {
+      if (!sample) sample = TakeSample(host_);
+      of_view.view->Update(*sample);
+    } else {
+      // A reader that has stopped must not keep a large sample alive. When it reads
+      // on it wants a new one.
+      of_view.view->Drop();
+    }
+    for (const std::shared_ptr<SocketWatch>& watch : of_view.watches) watch->Offer();
+  }
+}
+
+// ---- Time --------------------------------------------------------------------
+
+void WatchSet::BeatLater(std::weak_ptr<SocketWatch> watch, absl::Duration delay) {
+  tasks_.RunAfter(delay, [this, watch = std::move(watch)] {
+    // Gone: so is the need for heartbeats.
+    if (const std::shared_ptr<SocketWatch> alive = watch.lock()) BeatLater(alive, alive->Beat());
+  });
+}
+
+void WatchSet::Patrol() {
+  Watches all;
+  {
+    absl::MutexLock lock(&mutex_);
+    patrols_ = size_ > 0 && !stopping_;
+    if (!patrols_) return;
+    all = AllLocked();
+  }
+  tasks_.RunAfter(kPatrolInterval, [this] { Patrol(); });
+  for (const std::shared_ptr<SocketWatch>& watch : all) {
+    if (watch->WritingFor() > kReaderTimeout && cut_off_) cut_off_(watch->peer());
+  }
+}
+
+void WatchSet::Stop() {
+  Watches all;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    all = AllLocked();
+  }
+  for (const std::shared_ptr<SocketWatch>& watch : all) watch->End(ToGrpcStatus(ShuttingDown()));
+  events_.Stop(ToGrpcStatus(ShuttingDown()));
+}
+
+WatchSet::Watches WatchSet::AllLocked() const {
+  Watches all;
+  for (const auto& [interval, group] : groups_) {
+    for (const auto& [key, of_view] : group) {
+      all.insert(all.end(), of_view.watches.begin(), of_view.watches.end());
+    }
+  }
+  return all;
+}
+
+size_t WatchSet::size() const {
+  absl::MutexLock lock(&mutex_);
+  return size_ + events_.size();
+}
+
+}  // namespace sockhost

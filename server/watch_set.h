@@ -1,0 +1,109 @@
+// All open streams: those of WatchSockets, and by EventWatchSet those of
+// WatchEvents.
+#ifndef SOCKHOST_SERVER_WATCH_SET_H_
+#define SOCKHOST_SERVER_WATCH_SET_H_
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "event_watch_set.h"
+#include "socket_watch.h"
+#include "sockhost/service_host.h"
+#include "task_thread.h"
+#include "watch_options.h"
+
+namespace sockhost {
+
+// One sampler for each interval serves all watches with that interval, on the task
+// thread; watches with the same filter and mask among them share a view, so that
+// a sample is encoded once for all of them.
+//
+// Thread rule: any thread. Outlives every watch: gRPC's shutdown comes first.
+class WatchSet {
+ public:
+  // Ends the connection that gRPC calls `peer`. Any thread; does not wait.
+  using CutOff = std::function<void(const std::string& peer)>;
+
+  // `host` and `tasks` are not owned.
+  WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit, std::string instance_id);
+
+  // Before the first Start: how readers that are stuck are cut off.
+  void SetCutOff(const CutOff& cut_off);
+
+  // Starts the watch that `request`, a WatchSocketsRequest, asks for. Ends it with
+  // FILTER_INVALID, INTERVAL_INVALID, MASK_INVALID, WATCH_LIMIT, SHUTTING_DOWN.
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Start(const grpc::ByteBuffer& request,
+                                                    std::string peer);
+
+  // The same for a stream of WatchEvents; see EventWatchSet.
+  grpc::ServerWriteReactor<v1::WatchEventsResponse>* StartEvents(
+      const v1::WatchEventsRequest& request, std::string peer);
+
+  // Ends every watch with SHUTTING_DOWN, and later ones at once.
+  void Stop();
+
+  const std::string& instance_id() const { return instance_id_; }
+  // Both kinds together.
+  size_t size() const;
+  size_t limit() const { return limit_; }
+
+  // ---- For SocketWatch ------------------------------------------------------
+
+  // The watch needs a sample that is taken from now on, with its bytes: it gets
+  // Continue.
+  void Want(std::shared_ptr<SocketWatch> watch);
+  void Remove(const SocketWatch* watch);
+
+ private:
+  using Watches = std::vector<std::shared_ptr<SocketWatch>>;
+  struct ViewWatches {
+    std::shared_ptr<SocketView> view;
+    Watches watches;
+  };
+  // By WatchOptions::view_key.
+  using Group = std::map<std::string, ViewWatches>;
+
+  absl::Status CheckLimitLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::shared_ptr<SocketWatch>> Add(const WatchOptions& options, std::string peer);
+  void WantLocked(std::shared_ptr<SocketWatch> watch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ServeWanting();
+  void Tick(absl::Duration interval);
+  void BeatLater(std::weak_ptr<SocketWatch> watch, absl::Duration delay);
+  void Patrol();
+  Watches AllLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const ServiceHost& host_;
+  TaskThread& tasks_;
+  const size_t limit_;
+  const std::string instance_id_;
+  CutOff cut_off_;
+
+  EventWatchSet events_;
+
+  mutable absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool patrols_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
+  // By interval; zero: watches that end with the first sample, no sampler. A group
+  // stays without watches until its sampler comes by and ends: a group never has
+  // two.
+  std::map<absl::Duration, Group> groups_ ABSL_GUARDED_BY(mutex_);
+  // Those that want a sample; not empty: ServeWanting is on its way.
+  Watches wanting_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_WATCH_SET_H_

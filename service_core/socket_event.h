@@ -1,0 +1,19 @@
+// The events in the life of a socket.
+#ifndef SOCKHOST_SERVICE_CORE_SOCKET_EVENT_H_
+#define SOCKHOST_SERVICE_CORE_SOCKET_EVENT_H_
+
+#include "socket_table.h"
+#include "sockhost/host_event.h"
+
+namespace sockhost {
+
+// `slot` stands in the table; under its mutex.
+HostEvent OpenedEvent(const SocketSlot& slot);
+
+// `slot` was removed and not yet cleared, `id` is what it was. The service thread,
+// while no handler runs: the counters are final.
+HostEvent ClosedEvent(const SocketSlot& slot, SocketId id);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVICE_CORE_SOCKET_EVENT_H_

@@ -1,0 +1,120 @@
+#include "sockhost/event_ring.h"
+
+#include <gmock/gmock.h>
+
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace sockhost {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+HostEvent Opened(SocketId id) {
+  HostEvent event;
+  event.socket.id = id;
+  return event;
+}
+
+std::vector<SocketId> IdsOf(const EventRing::Batch& batch) {
+  std::vector<SocketId> ids;
+  for (const HostEvent& event : batch.events) ids.push_back(event.socket.id);
+  return ids;
+}
+
+TEST(EventRingTest, IsEmptyAtFirst) {
+  EventRing ring;
+  const EventRing::Batch batch = ring.Read(1);
+  EXPECT_THAT(batch.events, IsEmpty());
+  EXPECT_EQ(batch.first, 1);
+  EXPECT_EQ(batch.last, 0);
+  EXPECT_EQ(ring.last(), 0);
+}
+
+TEST(EventRingTest, EventsAreNumberedFromOneInOrder) {
+  EventRing ring;
+  for (const SocketId id : {7, 8, 9}) ring.Add(Opened(id));
+  const EventRing::Batch batch = ring.Read(2);
+  EXPECT_THAT(IdsOf(batch), ElementsAre(8, 9));
+  EXPECT_EQ(batch.events[0].sequence, 2);
+  EXPECT_GT(batch.events[0].time_nanos, 0);
+  EXPECT_LE(batch.events[0].time_nanos, batch.events[1].time_nanos);
+  EXPECT_THAT(ring.Read(4).events, IsEmpty());
+  EXPECT_EQ(ring.last(), 3);
+}
+
+TEST(EventRingTest, OldestAreForgotten) {
+  EventRing ring;
+  ring.SetCapacity(3);
+  for (SocketId id = 1; id <= 5; ++id) ring.Add(Opened(id));
+  EXPECT_THAT(ring.Read(2).events, IsEmpty());
+  EXPECT_EQ(ring.Read(2).first, 3);
+  EXPECT_EQ(ring.Read(2).last, 5);
+  EXPECT_THAT(IdsOf(ring.Read(3)), ElementsAre(3, 4, 5));
+}
+
+TEST(EventRingTest, ReadsInBatches) {
+  EventRing ring;
+  const SocketId count = static_cast<SocketId>(EventRing::kMostAtOnce) + 10;
+  for (SocketId id = 1; id <= count; ++id) ring.Add(Opened(id));
+  EXPECT_THAT(ring.Read(1).events, SizeIs(EventRing::kMostAtOnce));
+  EXPECT_THAT(ring.Read(EventRing::kMostAtOnce + 1).events, SizeIs(10));
+}
+
+TEST(EventRingTest, CapacityCanChangeWhileThereAreEvents) {
+  for (const size_t capacity : {1, 2, 5, 1000}) {
+    EventRing ring;
+    ring.SetCapacity(5);
+    for (SocketId id = 1; id <= 7; ++id) ring.Add(Opened(id));
+    ring.SetCapacity(capacity);
+    const EventRing::Batch batch = ring.Read(7);
+    EXPECT_THAT(IdsOf(batch), ElementsAre(7)) << capacity;
+    ring.Add(Opened(8));
+    EXPECT_EQ(ring.Read(8).events.at(0).socket.id, 8) << capacity;
+  }
+}
+
+TEST(EventRingTest, WhatAnEventHoldsIsFreedWithIt) {
+  EventRing ring;
+  ring.SetCapacity(2);
+  HostEvent event = Opened(1);
+  event.counters = std::make_shared<const CounterValues>();
+  const std::weak_ptr<const CounterValues> counters = event.counters;
+  ring.Add(std::move(event));
+  EXPECT_FALSE(counters.expired());
+  ring.Add(Opened(2));
+  ring.Add(Opened(3));
+  EXPECT_TRUE(counters.expired());
+}
+
+// Readers see every event that is still kept, whole and in order.
+TEST(EventRingTest, ReadersAndWritersAtOnce) {
+  constexpr int kWriters = 3;
+  constexpr SocketId kEach = 5000;
+  EventRing ring;
+  std::vector<std::thread> threads;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    threads.emplace_back([&ring, writer] {
+      for (SocketId i = 1; i <= kEach; ++i) ring.Add(Opened(writer * kEach + i));
+    });
+  }
+  std::vector<SocketId> newest(kWriters, 0);
+  int64_t next = 1;
+  while (next <= kWriters * kEach) {
+    for (const HostEvent& event : ring.Read(next).events) {
+      ASSERT_EQ(event.sequence, next++);
+      SocketId& of_writer = newest[static_cast<size_t>((event.socket.id - 1) / kEach)];
+      ASSERT_GT(event.socket.id, of_writer);
+      of_writer = event.socket.id;
+    }
+    std::this_thread::yield();
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace sockhost
