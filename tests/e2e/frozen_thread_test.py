@@ -2,8 +2,10 @@
 
 import contextlib
 import ctypes
+import itertools
 import os
 import pathlib
+import signal
 import unittest
 
 import admin
@@ -78,6 +80,36 @@ class FrozenThreadTest(DaemonTestCase):
             early.sendall(b"early")
         self.assertEqual(early.recv(5), b"early")
         self.assert_echo(self.peer, b"as if nothing had happened")
+
+
+class StoppedProcessTest(DaemonTestCase):
+    """SIGSTOP and SIGCONT, as a suspended machine: nobody has stalled."""
+
+    def test_time_that_passed_while_it_was_stopped_is_no_stall(self):
+        folder = pathlib.Path(self.folder) / "clock"
+        folder.mkdir()
+        clock = self.start(folder=folder).admin
+        peer = self.connect(self.admin.create("web", "tcp://127.0.0.1:0").effective_address)
+        self.assert_echo(peer)
+        health = self.admin.watch_health()
+        self.assertEqual(next(health), "SERVING")
+        self.daemon.signal(signal.SIGSTOP)
+        peer.sendall(b"while it is stopped")
+        # A second, by another daemon's clock: more than any limit of the watchdog.
+        stream = clock.watch(interval_s=0.1)
+        for _ in itertools.islice(stream, 10):
+            pass
+        stream.cancel()
+        self.daemon.signal(signal.SIGCONT)
+        self.assertEqual(peer.recv(100), b"while it is stopped")
+        self.assert_echo(peer)
+        self.assertEqual(self.admin.health(), "SERVING")
+        self.daemon.signal()
+        # The next change is that of the stop.
+        self.assertEqual(next(health), "NOT_SERVING")
+        peer.close()
+        self.assertEqual(self.daemon.wait(), 0)
+        self.assertNotIn("holds the service thread", self.daemon.log())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
 #include "server/logging.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
+
+#include "absl/strings/str_cat.h"
 
 namespace sockhost {
 namespace {
@@ -51,6 +56,43 @@ TEST(LoggingTest, JsonHasOneObjectForEachLine) {
                   "\"fd\":7\\}\n" +
                   time + "debug\",\"message\":\"another detail\"\\}\n" + time +
                   "error\",\"message\":\"an error\"\\}\n");
+}
+
+// What systemd sets for a service whose standard error is the journal.
+class JournalTest : public testing::Test {
+ protected:
+  JournalTest() {
+    testing::internal::CaptureStderr();
+    struct stat status {};
+    EXPECT_EQ(fstat(STDERR_FILENO, &status), 0);
+    setenv("JOURNAL_STREAM", absl::StrCat(status.st_dev, ":", status.st_ino).c_str(), 1);
+  }
+  ~JournalTest() override { unsetenv("JOURNAL_STREAM"); }
+
+  static std::string Lines(const std::string& format) {
+    StartLogging("debug", format);
+    LogLine(LogLevel::kDebug, "a detail");
+    LogLine(LogLevel::kInfo, "it happened", {{"fd", 7}});
+    LogLine(LogLevel::kWarning, "a warning");
+    LogLine(LogLevel::kError, "an error");
+    StopLogging();
+    return testing::internal::GetCapturedStderr();
+  }
+};
+
+TEST_F(JournalTest, TextBeginsWithThePriorityAndLeavesTheTimeToTheJournal) {
+  EXPECT_EQ(Lines("text"), "<7>a detail\n<6>it happened fd=7\n<4>a warning\n<3>an error\n");
+}
+
+TEST_F(JournalTest, JsonBeginsWithThePriority) {
+  const std::string lines = Lines("json");
+  EXPECT_EQ(lines.find("<7>{\"time\":"), 0u) << lines;
+  EXPECT_NE(lines.find("\n<3>{\"time\":"), std::string::npos) << lines;
+}
+
+TEST_F(JournalTest, AnotherFileIsNotTheJournal) {
+  setenv("JOURNAL_STREAM", "1:1", 1);
+  EXPECT_EQ(Lines("text").find('<'), std::string::npos);
 }
 
 TEST(LoggingTest, AfterTheEndLinesAreLost) {
