@@ -16,11 +16,6 @@ const std::map<std::string, v1::ForwardParameters::Policy> kPolicies = {
     {"least-connections", v1::ForwardParameters::LEAST_CONNECTIONS},
 };
 
-void SetDuration(absl::Duration duration, google::protobuf::Duration& out) {
-  out.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  out.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
-}
-
 void AddCountFlag(CLI::App& app, const std::string& flag, const std::string& description,
                   v1::Listener& listener, void (v1::ForwardParameters::*set)(int32_t)) {
   app.add_option_function<int32_t>(

@@ -18,7 +18,7 @@ namespace sockhost {
 // method_rules.h; a method without a row stays UNIMPLEMENTED.
 //
 // Thread rule: gRPC's threads.
-class GuardedAdminService final : public v1::AdminService::CallbackService {
+class GuardedAdminService final : public AdminServiceBase {
  public:
   // Not owned; they outlive the gRPC server. `audit` may be null.
   GuardedAdminService(AdminService& service, const AccessControl& access, AuditLog* audit)
