@@ -20,7 +20,7 @@ constexpr size_t kLongestPath = sizeof(sockaddr_un::sun_path) - 1;
 absl::Status Invalid(absl::string_view text, absl::string_view why) {
   return absl::InvalidArgumentError(
       absl::StrCat("\"", text, "\": ", why,
-                   ": write unix:PATH, unix:@NAME (abstract), tcp://HOST:PORT or HOST:PORT"));
+                   ": write unix:PATH, unix:@NAME (abstract), tls://HOST:PORT or tcp://HOST:PORT"));
 }
 
 // gRPC reads targets as URIs.
@@ -41,7 +41,8 @@ absl::StatusOr<AdminAddress> UnixAddress(absl::string_view text, absl::string_vi
   if (path.size() > kLongestPath) {
     return Invalid(text, absl::StrCat("the path is longer than ", kLongestPath, " bytes"));
   }
-  AdminAddress address{.text = std::string(text), .target = "", .unix_path = std::string(path)};
+  AdminAddress address{
+      .text = std::string(text), .target = "", .unix_path = std::string(path), .tls = false};
   address.target = absl::ConsumePrefix(&path, "@")
                        ? absl::StrCat("unix-abstract:", PercentEncoded(path))
                        : absl::StrCat("unix:", PercentEncoded(path));
@@ -68,7 +69,8 @@ absl::StatusOr<AdminAddress> TcpAddress(absl::string_view text, absl::string_vie
   }
   return AdminAddress{.text = std::string(text),
                       .target = absl::StrCat("dns:///", PercentEncoded(host), ":", number),
-                      .unix_path = ""};
+                      .unix_path = "",
+                      .tls = absl::StartsWith(text, "tls://")};
 }
 
 }  // namespace
@@ -84,6 +86,7 @@ absl::StatusOr<AdminAddress> ParseAdminAddress(absl::string_view text) {
     return UnixAddress(text, rest);
   }
   if (absl::StartsWith(rest, "/")) return UnixAddress(text, rest);
+  if (absl::ConsumePrefix(&rest, "tls://")) return TcpAddress(text, rest);
   if (absl::ConsumePrefix(&rest, "tcp://")) return TcpAddress(text, rest);
   if (absl::StrContains(rest, "://")) return Invalid(text, "no scheme that sockctl speaks");
   return TcpAddress(text, rest);

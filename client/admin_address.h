@@ -16,12 +16,14 @@ struct AdminAddress {
   std::string text;       // as it was given
   std::string target;     // the same for gRPC
   std::string unix_path;  // of a unix socket, '@' first if abstract; empty for TCP
+  bool tls = false;       // TCP with TLS
 };
 
 // Accepts
 //   unix:PATH, unix:///PATH, /PATH      unix socket, path of at most 107 bytes
 //   unix:@NAME, unix-abstract:NAME      abstract unix socket
-//   tcp://HOST:PORT, HOST:PORT          TCP; IPv6 in brackets, port 1 to 65535
+//   tls://HOST:PORT                     TCP with TLS; IPv6 in brackets, port 1 to 65535
+//   tcp://HOST:PORT, HOST:PORT          TCP without TLS
 // INVALID_ARGUMENT says what is wrong and which forms there are.
 absl::StatusOr<AdminAddress> ParseAdminAddress(absl::string_view text);
 

@@ -1,7 +1,6 @@
 #include "client/admin_connection.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include "absl/strings/str_cat.h"
@@ -13,7 +12,7 @@ namespace {
 constexpr absl::Duration kPingInterval = absl::Seconds(20);
 constexpr absl::Duration kPingTimeout = absl::Seconds(10);
 
-grpc::ChannelArguments ChannelArguments() {
+grpc::ChannelArguments ChannelArguments(const std::string& server_name) {
   grpc::ChannelArguments arguments;
   arguments.SetUserAgentPrefix(absl::StrCat("sockctl/", SOCKHOST_VERSION));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS,
@@ -22,15 +21,18 @@ grpc::ChannelArguments ChannelArguments() {
                    static_cast<int>(absl::ToInt64Milliseconds(kPingTimeout)));
   // gRPC would send even loopback connections through a proxy named by http_proxy.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  if (!server_name.empty()) arguments.SetSslTargetNameOverride(server_name);
   return arguments;
 }
 
 }  // namespace
 
-AdminConnection::AdminConnection(AdminAddress address, absl::Duration timeout)
+AdminConnection::AdminConnection(AdminAddress address, absl::Duration timeout,
+                                 const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+                                 const std::string& server_name)
     : address_(std::move(address)),
       timeout_(timeout),
-      channel_(grpc::CreateCustomChannel(address_.target, grpc::InsecureChannelCredentials(),
-                                         ChannelArguments())) {}
+      channel_(
+          grpc::CreateCustomChannel(address_.target, credentials, ChannelArguments(server_name))) {}
 
 }  // namespace sockhost::client

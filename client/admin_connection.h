@@ -4,8 +4,10 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/security/credentials.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -25,7 +27,11 @@ class AdminConnection {
   using Unary = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*);
 
   // `timeout` bounds each unary call; InfiniteDuration() waits for ever.
-  AdminConnection(AdminAddress address, absl::Duration timeout);
+  // `server_name`: see TlsFiles.
+  AdminConnection(AdminAddress address, absl::Duration timeout,
+                  const std::shared_ptr<grpc::ChannelCredentials>& credentials =
+                      grpc::InsecureChannelCredentials(),
+                  const std::string& server_name = "");
 
   // Calls `method` once. Errors are those of StatusOfCall.
   template <class Stub, class Request, class Response>

@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "client/admin_address.h"
+#include "client/tls_files.h"
 #include "sockhost/v1/admin.pb.h"
 
 namespace sockhost::client {
@@ -18,6 +19,7 @@ enum class OutputFormat { kTable, kJson, kName };
 struct Arguments {
   // Global flags.
   AdminAddress host;
+  TlsFiles tls;
   absl::Duration timeout = absl::Seconds(10);
   OutputFormat output = OutputFormat::kTable;
   bool no_headers = false;

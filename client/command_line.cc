@@ -53,10 +53,22 @@ CommandLine::CommandLine() : app_("", "sockctl") {
 void CommandLine::AddGlobalFlags() {
   app_.add_option_function<std::string>(
           "--host", [this](const std::string& text) { arguments_.host = ParseHost(text); },
-          absl::StrCat("Admin address: unix:PATH, unix:@NAME, tcp://HOST:PORT [",
+          absl::StrCat("Admin address: unix:PATH, unix:@NAME, tls://HOST:PORT, tcp://HOST:PORT [",
                        kDefaultAdminAddress, "]"))
       ->envname("SOCKCTL_HOST")
       ->type_name("ADDRESS");
+  const auto add_tls = [this](const char* flag, std::string& target, const char* text,
+                              const char* variable, const char* type) {
+    app_.add_option(flag, target, text)->envname(variable)->type_name(type);
+  };
+  add_tls("--tls-cert", arguments_.tls.certificate, "Own certificate for tls:// addresses, PEM",
+          "SOCKCTL_TLS_CERT", "FILE");
+  add_tls("--tls-key", arguments_.tls.key, "Its private key, PEM", "SOCKCTL_TLS_KEY", "FILE");
+  add_tls("--tls-ca", arguments_.tls.ca, "Authorities that sign the daemon's certificate, PEM",
+          "SOCKCTL_TLS_CA", "FILE");
+  add_tls("--tls-server-name", arguments_.tls.server_name,
+          "Name that the daemon's certificate must have [the host of the address]",
+          "SOCKCTL_TLS_SERVER_NAME", "NAME");
   AddDurationFlag(app_, "--timeout",
                   "Longest wait for an answer; watch: for the first sample [10s]",
                   [this](absl::Duration timeout) { arguments_.timeout = timeout; });

@@ -31,6 +31,9 @@ constexpr Hint kHints[] = {
     {"ETAG_MISMATCH", "'sockctl listener get' shows it with its new etag"},
     {"SERVICE_THREAD_STALLED",
      "a handler does not return: the log of sockhostd names its service; try again later"},
+    {"ROLE_REQUIRED", "whoever runs sockhostd gives roles: see --roles in 'sockhostd --help'"},
+    {"AUDIT_UNAVAILABLE",
+     "the disk of the audit log may be full: the daemon changes nothing until it can write again"},
     {"SHUTTING_DOWN", "the daemon is stopping: try again when it is back"},
     {"INTERNAL", "this should not happen: the log of sockhostd says more; please report it"},
 };

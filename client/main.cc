@@ -7,9 +7,12 @@
 
 #include "client/admin_connection.h"
 #include "client/command_line.h"
+#include "client/completion_script.h"
 #include "client/error_text.h"
+#include "client/help_text.h"
 #include "client/output.h"
 #include "client/rpc_error.h"
+#include "client/tls_files.h"
 
 int main(int argc, char** argv) {
   using namespace sockhost::client;  // NOLINT: nothing but the client is used here
@@ -24,7 +27,15 @@ int main(int argc, char** argv) {
     return parsed.exit_code;
   }
   const Arguments& arguments = command_line.arguments();
-  AdminConnection connection(arguments.host, arguments.timeout);
+  const auto credentials = CredentialsFor(arguments.host, arguments.tls);
+  // Help and completion scripts come without a daemon, and so without certificates.
+  if (!credentials.ok() && parsed.verb->run != RunHelp && parsed.verb->run != RunCompletion) {
+    std::cerr << ErrorText(credentials.status());
+    return ExitCode(credentials.status());
+  }
+  AdminConnection connection(arguments.host, arguments.timeout,
+                             credentials.ok() ? *credentials : grpc::InsecureChannelCredentials(),
+                             arguments.tls.server_name);
   Output output(STDOUT_FILENO);
   const absl::Status status = parsed.verb->run(arguments, connection, output);
   const int exit_code = ExitCode(status);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace sockhost::client {
@@ -42,6 +43,59 @@ absl::string_view LastAttempt(absl::string_view grpc_message) {
   return grpc_message;
 }
 
+// OpenSSL's words for a handshake that failed, and what they mean to people.
+struct TlsFailure {
+  absl::string_view mark;
+  absl::string_view message;
+  absl::string_view hint;
+};
+
+constexpr TlsFailure kTlsFailures[] = {
+    {"certificate verify failed", "its certificate was not signed by an authority of --tls-ca",
+     "--tls-ca must hold the authority that signed the daemon's certificate; a certificate that "
+     "has expired is refused, too"},
+    {"CERTIFICATE_VERIFY_FAILED", "its certificate was not signed by an authority of --tls-ca",
+     "--tls-ca must hold the authority that signed the daemon's certificate; a certificate that "
+     "has expired is refused, too"},
+    {"Hostname Verification Check failed", "its certificate is for another name",
+     "use a name or address that the certificate has, or say with --tls-server-name which one is "
+     "meant"},
+    {"Peer name ", "its certificate is for another name",
+     "use a name or address that the certificate has, or say with --tls-server-name which one is "
+     "meant"},
+    {"wrong version number", "it speaks no TLS", "write tcp:// if it has no access control there"},
+    {"WRONG_VERSION_NUMBER", "it speaks no TLS", "write tcp:// if it has no access control there"},
+    {"Invalid cert chain file", "--tls-cert cannot be used", "it must be a certificate, PEM"},
+    {"Invalid private key", "--tls-key cannot be used", "it must be the key of --tls-cert, PEM"},
+};
+
+// The connection ends when the daemon does not like the client's certificate:
+// TLS 1.3 has no other answer.
+constexpr TlsFailure kRefused = {
+    "", "it closed the connection: it may not accept the certificate of --tls-cert",
+    "the certificate must be signed by an authority of the daemon's --tls-client-ca, and not have "
+    "expired"};
+
+bool WasClosed(absl::string_view grpc_message) {
+  return absl::StrContains(grpc_message, "Socket closed") ||
+         absl::StrContains(grpc_message, "onnection reset") ||
+         absl::StrContains(grpc_message, "roken pipe") || absl::StrContains(grpc_message, "EOF") ||
+         absl::StrContains(grpc_message, "lert");
+}
+
+Unreachable ExplainTls(const AdminAddress& address, absl::string_view grpc_message) {
+  const auto explain = [&address](const TlsFailure& failure) -> Unreachable {
+    return {absl::StrCat("no TLS with ", address.text, ": ", failure.message),
+            std::string(failure.hint)};
+  };
+  for (const TlsFailure& failure : kTlsFailures) {
+    if (absl::StrContains(grpc_message, failure.mark)) return explain(failure);
+  }
+  if (WasClosed(grpc_message)) return explain(kRefused);
+  return {absl::StrCat("no sockhostd at ", address.text, ": ", LastAttempt(grpc_message)),
+          std::string(kStartHint)};
+}
+
 }  // namespace
 
 Unreachable ExplainUnreachable(const AdminAddress& address, absl::string_view grpc_message) {
@@ -51,6 +105,11 @@ Unreachable ExplainUnreachable(const AdminAddress& address, absl::string_view gr
             absl::StrCat("run sockctl as root, as the user of sockhostd or as a member of the "
                          "socket's group ('ls -l ",
                          address.unix_path, "' shows both)")};
+  }
+  if (address.tls) return ExplainTls(address, grpc_message);
+  if (error == 0 && address.unix_path.empty() && WasClosed(grpc_message)) {
+    return {absl::StrCat(address.text, " closed the connection: ", LastAttempt(grpc_message)),
+            "if the daemon speaks TLS there, write tls://; it may also have too many connections"};
   }
   if (error != 0) {
     return {absl::StrCat("no sockhostd at ", address.text, ": ", strerror(error)),

@@ -1,172 +1,106 @@
 #include "admin_acceptor.h"
 
 #include <fcntl.h>
-#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_posix.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
 namespace {
 
-constexpr int kBacklog = 128;
+using std::chrono::steady_clock;
+
 constexpr int kPauseMs = 100;
-// Owner and group: who may read and write the socket may drive the host.
-constexpr mode_t kSocketMode = 0660;
+// As long as gRPC waits for a TLS handshake.
+constexpr std::chrono::seconds kSilence{5};
+// What every HTTP/2 client sends first, see RFC 9113 section 3.4.
+constexpr absl::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+// Where so few connections are allowed, none of them is kept for operators.
+constexpr size_t kFewConnections = 4;
+constexpr size_t kOperatorPlaces = 2;
 
-absl::Status CannotListen(absl::string_view where, absl::string_view call, int error_number,
-                          absl::string_view advice) {
-  const bool in_use = error_number == EADDRINUSE;
-  const bool denied = error_number == EACCES || error_number == EPERM;
-  const Reason reason = in_use   ? Reason::kADDRESS_IN_USE
-                        : denied ? Reason::kBIND_NOT_PERMITTED
-                                 : Reason::kINTERNAL;
-  return Error(reason, absl::StrCat("cannot open the admin address ", where, ": ", call, ": ",
-                                    DescribeErrno(error_number), advice));
+// What a peer has sent so far, without taking it. Not OK: the connection is over.
+absl::StatusOr<std::string> Peek(int fd) {
+  char bytes[kPreface.size()];
+  const ssize_t size = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+  if (size > 0) return std::string(bytes, static_cast<size_t>(size));
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return std::string();
+  return absl::UnavailableError("closed");
 }
 
-sockaddr_un UnixAddress(const std::string& path) {
-  sockaddr_un out{};
-  out.sun_family = AF_UNIX;
-  path.copy(out.sun_path, sizeof(out.sun_path) - 1);
-  return out;
-}
-
-// True if a process answers at `path`.
-bool IsAlive(const std::string& path) {
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const sockaddr_un address = UnixAddress(path);
-  const int result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  const bool refused = result != 0 && errno == ECONNREFUSED;
-  close(fd);
-  return !refused;
-}
-
-// Removes the socket file of a daemon that is gone. Never another kind of file.
-absl::Status RemoveStaleSocket(const std::string& path) {
-  struct stat status;
-  if (lstat(path.c_str(), &status) != 0) return absl::OkStatus();
-  const std::string where = absl::StrCat("unix:", path);
-  if (!S_ISSOCK(status.st_mode)) {
-    return CannotListen(where, "bind", EADDRINUSE,
-                        "; the path is a file that is no socket: remove it, or choose another");
+AdminPeer TcpPeer(int fd) {
+  AdminPeer peer;
+  peer.transport = AdminPeer::Transport::kTcp;
+  sockaddr_storage storage;
+  socklen_t length = sizeof(storage);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0) {
+    peer.address =
+        SocketAddress::From(Protocol::kTcp, reinterpret_cast<sockaddr*>(&storage), length)
+            .ToString();
   }
-  if (IsAlive(path)) {
-    return CannotListen(where, "bind", EADDRINUSE,
-                        "; another daemon answers there: stop it, or choose another --admin");
-  }
-  unlink(path.c_str());
-  return absl::OkStatus();
+  return peer;
 }
 
-// Makes the folder of the default address, which is on a tmpfs.
-void MakeParentFolder(const std::string& path) {
-  const std::string folder = path.substr(0, path.rfind('/'));
-  // EEXIST is the usual answer; any other error shows when binding.
-  if (!folder.empty()) mkdir(folder.c_str(), 0755);
-}
-
-uint64_t InodeOf(const std::string& path) {
-  struct stat status;
-  return lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+// At the limit of fds accept(2) fails on an empty queue, too.
+bool IsLocalAndAwaited(const AdminListeningSocket& listening) {
+  pollfd waiting{listening.fd(), POLLIN, 0};
+  return listening.transport() == AdminPeer::Transport::kUnix && poll(&waiting, 1, 0) == 1;
 }
 
 }  // namespace
 
-AdminAcceptor::AdminAcceptor(size_t max_connections)
-    : max_connections_(max_connections), epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+AdminAcceptor::AdminAcceptor(size_t max_connections, AdminPeers& peers, IsOperator is_operator)
+    : max_connections_(max_connections),
+      peers_(peers),
+      is_operator_(std::move(is_operator)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  OpenSpareFds();
+}
 
 AdminAcceptor::~AdminAcceptor() {
   StopListening();
   ShutdownConnections();
+  UseSpareFds();
   close(epoll_);
 }
 
-// ---- Listening ---------------------------------------------------------------
-
 absl::StatusOr<std::string> AdminAcceptor::Listen(const AdminAddress& address) {
-  return address.is_unix() ? ListenUnix(address.path) : ListenTcp(address.tcp);
-}
-
-absl::StatusOr<std::string> AdminAcceptor::ListenUnix(const std::string& path) {
-  const std::string where = absl::StrCat("unix:", path);
-  MakeParentFolder(path);
-  if (absl::Status status = RemoveStaleSocket(path); !status.ok()) return status;
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return CannotListen(where, "socket", errno, "");
-  listening_.push_back({fd, path, 0});
-  const sockaddr_un address = UnixAddress(path);
-  // The mode is right from the first moment: nobody can connect in between.
-  const mode_t old_mask = umask(0777 & ~kSocketMode);
-  const int bound = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  const int bind_error = errno;
-  umask(old_mask);
-  if (bound != 0) {
-    return CannotListen(where, "bind", bind_error,
-                        "; the folder must exist and be writable, or choose another --admin");
+  absl::StatusOr<AdminListeningSocket> socket = AdminListeningSocket::Open(address);
+  if (!socket.ok()) return socket.status();
+  if (absl::Status status = Watch(EPOLL_CTL_ADD, socket->fd(), EPOLLIN); !status.ok()) {
+    return status;
   }
-  listening_.back().inode = InodeOf(path);
-  if (listen(fd, kBacklog) != 0) return CannotListen(where, "listen", errno, "");
-  if (absl::Status status = Watch(fd, EPOLLIN); !status.ok()) return status;
-  return where;
+  listening_.push_back(*std::move(socket));
+  return listening_.back().address();
 }
 
-absl::StatusOr<std::string> AdminAcceptor::ListenTcp(const SocketAddress& address) {
-  const std::string where = address.ToString();
-  const int fd = socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return CannotListen(where, "socket", errno, "");
-  listening_.push_back({fd, "", 0});
-  const int on = 1;
-  // Not SO_REUSEPORT: a second daemon would silently share the port.
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  sockaddr_storage storage;
-  socklen_t length = address.ToSockaddr(storage);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&storage), length) != 0) {
-    return CannotListen(where, "bind", errno, "; choose another --admin");
-  }
-  if (listen(fd, kBacklog) != 0) return CannotListen(where, "listen", errno, "");
-  length = sizeof(storage);
-  getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
-  if (absl::Status status = Watch(fd, EPOLLIN); !status.ok()) return status;
-  return SocketAddress::From(Protocol::kTcp, reinterpret_cast<sockaddr*>(&storage), length)
-      .ToString();
-}
-
-absl::Status AdminAcceptor::Watch(int fd, uint32_t events) const {
+absl::Status AdminAcceptor::Watch(int operation, int fd, uint32_t events) const {
   epoll_event event{};
   event.events = events;
   event.data.fd = fd;
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) return absl::OkStatus();
+  if (epoll_ctl(epoll_, operation, fd, &event) == 0) return absl::OkStatus();
   return Error(Reason::kINTERNAL, absl::StrCat("epoll_ctl: ", DescribeErrno(errno)));
 }
 
-void AdminAcceptor::StopListening() {
-  for (const ListeningSocket& socket : listening_) {
-    close(socket.fd);
-    const bool ours = socket.inode != 0 && InodeOf(socket.path) == socket.inode;
-    if (ours) unlink(socket.path.c_str());
-  }
-  listening_.clear();
-}
+void AdminAcceptor::StopListening() { listening_.clear(); }
 
-// ---- Connections -------------------------------------------------------------
-
-void AdminAcceptor::Attach(grpc::ServerBuilder& builder) {
+void AdminAcceptor::AttachTls(grpc::ServerBuilder& builder,
+                              std::shared_ptr<grpc::ServerCredentials> credentials) {
   using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
-  door_ = builder.experimental().AddExternalConnectionAcceptor(Type::FROM_FD,
-                                                               grpc::InsecureServerCredentials());
+  tls_door_ =
+      builder.experimental().AddExternalConnectionAcceptor(Type::FROM_FD, std::move(credentials));
 }
 
 int AdminAcceptor::Serve() {
@@ -174,25 +108,43 @@ int AdminAcceptor::Serve() {
   const int count = epoll_wait(epoll_, events.data(), events.size(), 0);
   bool accept = paused_;
   for (int i = 0; i < count; ++i) {
-    const auto connection = connections_.find(events[static_cast<size_t>(i)].data.fd);
+    const epoll_event& event = events[static_cast<size_t>(i)];
+    const auto connection = connections_.find(event.data.fd);
     if (connection == connections_.end()) {
       accept = true;
-      continue;
+    } else if (!connection->second.waits && (event.events & ~uint32_t{EPOLLIN}) != 0) {
+      Close(connection);
     }
-    close(*connection);
-    connections_.erase(connection);
   }
-  if (!accept) return -1;
-  paused_ = !std::all_of(listening_.begin(), listening_.end(),
-                         [this](const ListeningSocket& socket) { return AcceptAll(socket.fd); });
-  return paused_ ? kPauseMs : -1;
+  // Before accepting: what goes makes place.
+  int timeout_ms = AdvanceWaiting();
+  OpenSpareFds();
+  if (accept) {
+    Pause(!std::all_of(listening_.begin(), listening_.end(),
+                       [this](const AdminListeningSocket& socket) { return AcceptAll(socket); }));
+    timeout_ms = AdvanceWaiting();
+  }
+  if (!paused_) return timeout_ms;
+  return timeout_ms < 0 ? kPauseMs : std::min(kPauseMs, timeout_ms);
 }
 
-bool AdminAcceptor::AcceptAll(int listening_fd) {
+// ---- Accepting ---------------------------------------------------------------
+
+// A listening socket that is not accepted from would be readable all the time.
+void AdminAcceptor::Pause(bool pause) {
+  if (pause == paused_) return;
+  paused_ = pause;
+  for (const AdminListeningSocket& socket : listening_) {
+    // Fails for no reason known; at worst the loop spins until there are fds.
+    Watch(EPOLL_CTL_MOD, socket.fd(), pause ? 0u : uint32_t{EPOLLIN}).IgnoreError();
+  }
+}
+
+bool AdminAcceptor::AcceptAll(const AdminListeningSocket& listening) {
   while (true) {
-    const int fd = accept4(listening_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = accept4(listening.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      HandOver(listening_fd, fd);
+      Take(listening, fd);
       continue;
     }
     switch (errno) {
@@ -202,36 +154,175 @@ bool AdminAcceptor::AcceptAll(int listening_fd) {
       case ENFILE:
       case ENOBUFS:
       case ENOMEM:
-        return false;
+        // One more on the unix socket: the operator who comes to look at it.
+        if (!IsLocalAndAwaited(listening) || !UseSpareFds()) return false;
+        continue;
       default:  // an error of the connection that waited, see accept(2)
         continue;
     }
   }
 }
 
-void AdminAcceptor::HandOver(int listening_fd, int fd) {
-  const int dup_fd = connections_.size() < max_connections_ ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-  if (dup_fd < 0 || !Watch(dup_fd, EPOLLRDHUP | EPOLLET).ok()) {
-    if (dup_fd >= 0) close(dup_fd);
+bool AdminAcceptor::UseSpareFds() {
+  const bool had_them = spare_fds_[0] >= 0;
+  for (int& fd : spare_fds_) {
+    if (fd >= 0) close(fd);
+    fd = -1;
+  }
+  return had_them;
+}
+
+void AdminAcceptor::OpenSpareFds() {
+  for (int& fd : spare_fds_) {
+    if (fd < 0) fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  }
+}
+
+void AdminAcceptor::Take(const AdminListeningSocket& listening, int fd) {
+  AdminPeer peer =
+      listening.transport() == AdminPeer::Transport::kUnix ? UnixPeer(fd) : TcpPeer(fd);
+  peer.transport = listening.transport();
+  if (!HasPlace(peer) && !(EvictSilent(peer) && HasPlace(peer))) {
     close(fd);
     return;
   }
-  connections_.insert(dup_fd);
+  if (peer.transport == AdminPeer::Transport::kTls) {
+    TakeTls(listening, fd);
+  } else {
+    TakePlaintext(fd, std::move(peer));
+  }
+}
+
+bool AdminAcceptor::HasPlace(const AdminPeer& peer) {
+  size_t places = max_connections_;
+  if (max_connections_ > kFewConnections) {
+    if (peer.transport != AdminPeer::Transport::kUnix) {
+      places -= std::max(max_connections_ / 4, kOperatorPlaces);
+    } else if (!is_operator_(peer)) {
+      places -= kOperatorPlaces;
+    }
+  }
+  return connections_.size() < places;
+}
+
+bool AdminAcceptor::EvictSilent(const AdminPeer& newcomer) {
+  if (waiting_ == 0) return false;
+  const bool is_local = newcomer.transport == AdminPeer::Transport::kUnix;
+  auto oldest = connections_.end();
+  for (auto i = connections_.begin(); i != connections_.end(); ++i) {
+    // Who comes from elsewhere does not push out who sits here.
+    const bool is_below = is_local || i->second.peer.transport != AdminPeer::Transport::kUnix;
+    if (!i->second.waits || !is_below) continue;
+    if (oldest == connections_.end() || i->second.deadline < oldest->second.deadline) oldest = i;
+  }
+  if (oldest == connections_.end()) return false;
+  Close(oldest);
+  return true;
+}
+
+void AdminAcceptor::TakeTls(const AdminListeningSocket& listening, int fd) {
+  const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0 || !Watch(EPOLL_CTL_ADD, own, EPOLLRDHUP | EPOLLET).ok()) {
+    if (own >= 0) close(own);
+    close(fd);
+    return;
+  }
+  Connection connection;
+  connection.peer.transport = AdminPeer::Transport::kTls;
+  connections_.emplace(own, std::move(connection));
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+  parameters.listener_fd = listening.fd();
+  parameters.fd = fd;
+  tls_door_->HandleNewConnection(&parameters);
+}
+
+void AdminAcceptor::TakePlaintext(int fd, AdminPeer peer) {
+  const Time now = steady_clock::now();
+  Connection connection;
+  connection.peer = std::move(peer);
+  connection.number = numbers_.Duplicate(fd, now, connection.usable);
+  connection.deadline = std::max(now, connection.usable) + kSilence;
+  connection.waits = true;
+  // Edges: a peer that sends half a preface must not make the loop spin.
+  if (connection.number < 0 || !Watch(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP | EPOLLET).ok()) {
+    if (connection.number >= 0) close(connection.number);
+    close(fd);
+    return;
+  }
+  connections_.emplace(fd, std::move(connection));
+  ++waiting_;
+}
+
+// ---- Connections -------------------------------------------------------------
+
+int AdminAcceptor::AdvanceWaiting() {
+  if (waiting_ == 0) return -1;
+  const Time now = steady_clock::now();
+  Time next = Time::max();
+  for (auto i = connections_.begin(); i != connections_.end();) {
+    const auto connection = i++;
+    if (connection->second.waits) Advance(connection, now);
+  }
+  for (const auto& [fd, connection] : connections_) {
+    if (!connection.waits) continue;
+    next = std::min(next, connection.usable > now ? connection.usable : connection.deadline);
+  }
+  if (next == Time::max()) return -1;
+  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(next - now);
+  return static_cast<int>(wait.count()) + 1;
+}
+
+void AdminAcceptor::Advance(Connections::iterator connection, Time now) {
+  const absl::StatusOr<std::string> sent = Peek(connection->first);
+  if (!sent.ok() || !absl::StartsWith(kPreface, *sent) || now >= connection->second.deadline) {
+    Close(connection);
+  } else if (*sent == kPreface && now >= connection->second.usable) {
+    HandOver(connection);
+  }
+}
+
+void AdminAcceptor::HandOver(Connections::iterator connection) {
+  const int fd = connection->first;
+  Connection& state = connection->second;
+  // From now on only its end is of interest. An end that has come already is
+  // reported at once.
+  if (!Watch(EPOLL_CTL_MOD, fd, EPOLLRDHUP | EPOLLET).ok()) {
+    Close(connection);
+    return;
+  }
+  state.waits = false;
+  --waiting_;
+  peers_.Add(state.number, state.peer);
   const int on = 1;
   // Fails on unix sockets, which have no such delay.
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
-  parameters.listener_fd = listening_fd;
-  parameters.fd = fd;
-  door_->HandleNewConnection(&parameters);
+  grpc::AddInsecureChannelFromFd(server_, state.number);
+}
+
+AdminAcceptor::Connections::iterator AdminAcceptor::Close(Connections::iterator connection) {
+  Connection& state = connection->second;
+  if (state.waits) {
+    // gRPC does not have it yet.
+    close(state.number);
+    --waiting_;
+  } else if (state.number >= 0) {
+    peers_.Remove(state.number);
+    numbers_.Retire(state.number, steady_clock::now());
+  }
+  // gRPC's fd is the same open file: closing ours would leave it in the epoll set,
+  // where it would speak for the next connection with the number.
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, connection->first, nullptr);
+  close(connection->first);
+  return connections_.erase(connection);
 }
 
 void AdminAcceptor::ShutdownConnections() {
-  for (const int dup_fd : connections_) {
-    shutdown(dup_fd, SHUT_RDWR);
-    close(dup_fd);
+  for (auto i = connections_.begin(); i != connections_.end();) {
+    shutdown(i->first, SHUT_RDWR);
+    i = Close(i);
   }
-  connections_.clear();
 }
 
 }  // namespace sockhost

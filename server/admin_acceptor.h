@@ -2,48 +2,74 @@
 #ifndef SOCKHOST_SERVER_ADMIN_ACCEPTOR_H_
 #define SOCKHOST_SERVER_ADMIN_ACCEPTOR_H_
 
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <array>
+#include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "admin_address.h"
+#include "admin_listening_socket.h"
+#include "admin_peers.h"
+#include "connection_numbers.h"
 
 namespace sockhost {
 
 // gRPC's own listener goes deaf for ever after one EMFILE, and its shutdown waits
 // for readers that have stopped. So sockhost accepts admin connections itself:
-// running out of fds is a pause, the number of connections is bounded, and a dup
-// of each connection's fd lets it end any of them at once.
+// running out of fds is a pause, the number of connections is bounded, the peer
+// of each is known, and a second fd for each lets it end any of them at once.
 //
-// The one file that uses gRPC's experimental acceptor (AddExternalConnection-
-// Acceptor). Thread rule: one thread, main.
+//               accepted                  "PRI * HTTP/2.0..."
+//   plaintext  ---------> waiting ------------------------------> with gRPC
+//                            | silent for 5 s, or other bytes         |
+//                            v                                        | peer
+//   TLS  ------------------------- with gRPC, which ends what         | gone
+//                            |     does not shake hands in 5 s        v
+//                            +------------------------------------> closed
+//
+// The one file that uses gRPC's experimental ways in (AddInsecureChannelFromFd,
+// AddExternalConnectionAcceptor). Thread rule: one thread, main.
 class AdminAcceptor {
  public:
-  // At most `max_connections` at a time; more are closed at once.
-  explicit AdminAcceptor(size_t max_connections);
+  // True for peers that may have the last places.
+  using IsOperator = std::function<bool(const AdminPeer&)>;
+
+  // At most `max_connections` at a time. The last quarter of these places is for
+  // unix sockets, the last two places for operators among them. Who comes when
+  // there is no place takes that of a connection that has not spoken yet (on
+  // TCP: of another on TCP), or is closed. `peers` is told of plaintext connections; not owned.
+  AdminAcceptor(size_t max_connections, AdminPeers& peers, IsOperator is_operator);
   // Closes everything, and removes the unix sockets' files.
   ~AdminAcceptor();
   AdminAcceptor(const AdminAcceptor&) = delete;
   AdminAcceptor& operator=(const AdminAcceptor&) = delete;
 
-  // Opens a listening socket. A file that a dead daemon left is replaced; one of
-  // a living daemon is ADDRESS_IN_USE. Returns the address with the port that
-  // the kernel chose. Errors: those of OpenSocket; INTERNAL.
+  // Opens a listening socket; returns its address, with the port that the kernel
+  // chose. Errors: those of AdminListeningSocket::Open; INTERNAL.
   absl::StatusOr<std::string> Listen(const AdminAddress& address);
 
-  // Adds the way into gRPC. Before BuildAndStart.
-  void Attach(grpc::ServerBuilder& builder);
+  // Adds the way into gRPC for TLS. Before BuildAndStart, and only if there is a
+  // TLS address.
+  void AttachTls(grpc::ServerBuilder& builder,
+                 std::shared_ptr<grpc::ServerCredentials> credentials);
+  // The server that takes the connections; before Serve. Not owned.
+  void SetServer(grpc::Server& server) { server_ = &server; }
 
   // An fd that is readable when Serve has something to do.
   int fd() const { return epoll_; }
   // Accepts what waits, forgets what has ended. Returns the number of
-  // milliseconds after which it must be called again, -1: when fd() is readable.
+  // milliseconds after which it must be called again even if fd() is not
+  // readable, -1: never.
   int Serve();
 
   // Stops accepting.
@@ -53,28 +79,55 @@ class AdminAcceptor {
   size_t connections() const { return connections_.size(); }
 
  private:
-  struct ListeningSocket {
-    int fd = -1;
-    std::string path;
-    // Of the file at `path`, so that only our own is removed.
-    uint64_t inode = 0;
-  };
+  using Time = std::chrono::steady_clock::time_point;
 
-  absl::StatusOr<std::string> ListenUnix(const std::string& path);
-  absl::StatusOr<std::string> ListenTcp(const SocketAddress& address);
-  absl::Status Watch(int fd, uint32_t events) const;
+  // By our own fd. gRPC has another of the same connection.
+  struct Connection {
+    AdminPeer peer;
+    // gRPC's fd. -1: TLS, gRPC has had it from the start.
+    int number = -1;
+    // The number may be used from then on.
+    Time usable;
+    // A connection that waits is closed then.
+    Time deadline;
+    bool waits = false;
+  };
+  using Connections = std::map<int, Connection>;
+
+  absl::Status Watch(int operation, int fd, uint32_t events) const;
+  void Pause(bool pause);
   // False if accepting must pause.
-  bool AcceptAll(int listening_fd);
-  void HandOver(int listening_fd, int fd);
+  bool AcceptAll(const AdminListeningSocket& listening);
+  // Gives up the spare fds; false if they are gone.
+  bool UseSpareFds();
+  void OpenSpareFds();
+  void Take(const AdminListeningSocket& listening, int fd);
+  bool HasPlace(const AdminPeer& peer);
+  bool EvictSilent(const AdminPeer& newcomer);
+  void TakeTls(const AdminListeningSocket& listening, int fd);
+  void TakePlaintext(int fd, AdminPeer peer);
+  // Whether a connection that waits may be handed over, must go, or waits on.
+  void Advance(Connections::iterator connection, Time now);
+  void HandOver(Connections::iterator connection);
+  // Forgets it; the iterator behind it.
+  Connections::iterator Close(Connections::iterator connection);
+  int AdvanceWaiting();
 
   const size_t max_connections_;
+  AdminPeers& peers_;
+  const IsOperator is_operator_;
   int epoll_ = -1;
-  std::vector<ListeningSocket> listening_;
+  std::vector<AdminListeningSocket> listening_;
   bool paused_ = false;
-  // Dups of the fds that gRPC has. Kept only while the peer is there: a dup
-  // keeps a connection half alive.
-  std::set<int> connections_;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> door_;
+  // Kept for an operator who comes when no fd can be opened; -1 each when used.
+  std::array<int, 2> spare_fds_{-1, -1};
+  ConnectionNumbers numbers_;
+  // Kept only while the peer is there: our fd keeps a connection half alive.
+  Connections connections_;
+  size_t waiting_ = 0;
+  grpc::Server* server_ = nullptr;
+  // The way in for TLS.
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> tls_door_;
 };
 
 }  // namespace sockhost

@@ -14,18 +14,24 @@
 namespace sockhost {
 
 std::string AdminAddress::ToString() const {
-  return is_unix() ? absl::StrCat("unix:", path) : tcp.ToString();
+  if (is_unix()) return absl::StrCat("unix:", path);
+  const std::string text = tcp.ToString();
+  return tls ? absl::StrCat("tls", text.substr(text.find(':'))) : text;
 }
 
 absl::StatusOr<AdminAddress> AdminAddress::Parse(absl::string_view text) {
   AdminAddress out;
   absl::string_view path = text;
   if (!absl::ConsumePrefix(&path, "unix:")) {
-    absl::StatusOr<SocketAddress> tcp = SocketAddress::Parse(text);
+    absl::string_view host_and_port = text;
+    out.tls = absl::ConsumePrefix(&host_and_port, "tls://");
+    absl::StatusOr<SocketAddress> tcp =
+        SocketAddress::Parse(out.tls ? absl::StrCat("tcp://", host_and_port) : std::string(text));
     if (!tcp.ok() || tcp->protocol() != Protocol::kTcp) {
-      return Error(Reason::kADDRESS_INVALID,
-                   absl::StrCat("admin address \"", absl::CHexEscape(text.substr(0, 128)),
-                                "\": expected unix:/absolute/path or tcp://HOST:PORT"));
+      return Error(
+          Reason::kADDRESS_INVALID,
+          absl::StrCat("admin address \"", absl::CHexEscape(text.substr(0, 128)),
+                       "\": expected unix:/absolute/path, tls://HOST:PORT or tcp://HOST:PORT"));
     }
     out.tcp = *tcp;
     return out;

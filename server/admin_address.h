@@ -10,12 +10,13 @@
 
 namespace sockhost {
 
-// `unix:/path` or `tcp://HOST:PORT`.
+// `unix:/path`, `tls://HOST:PORT` (TCP with TLS) or `tcp://HOST:PORT` (without).
 struct AdminAddress {
   // Not empty: a unix socket.
   std::string path;
   // Else TCP.
   SocketAddress tcp;
+  bool tls = false;
 
   bool is_unix() const { return !path.empty(); }
   std::string ToString() const;

@@ -1,16 +1,23 @@
 #include "admin_server.h"
 
 #include <grpc/grpc.h>
+#include <grpc/support/log.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "call_interceptor.h"
+#include "logging.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -39,6 +46,20 @@ constexpr int kMaxThreads = 16;
 // shut down.
 constexpr absl::Duration kWatchGrace = absl::Milliseconds(500);
 
+// gRPC has a line for each handshake that fails: anybody could fill the log. Few
+// of them go into our own.
+void ForwardGrpcLog(gpr_log_func_args* line) {
+  constexpr int kLinesPerSecond = 5;
+  static std::atomic<int64_t> second{0};
+  static std::atomic<int> lines{0};
+  const int64_t now = absl::ToUnixSeconds(absl::Now());
+  if (second.exchange(now) != now) lines = 0;
+  if (lines++ >= kLinesPerSecond) return;
+  const bool is_error = line->severity == GPR_LOG_SEVERITY_ERROR;
+  LogLine(is_error ? LogLevel::kWarning : LogLevel::kDebug,
+          absl::StrCat("gRPC: ", absl::StripAsciiWhitespace(line->message)));
+}
+
 void SetLimits(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
@@ -60,21 +81,27 @@ void SetLimits(grpc::ServerBuilder& builder) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(
-    AdminService& service, AdminAcceptor& acceptor, const IntrospectionOptions& introspection) {
+    GuardedAdminService& service, const Access& access, AdminAcceptor& acceptor,
+    const IntrospectionOptions& introspection) {
   // Never paired: the last grpc_shutdown() joins a thread that may sleep in its
   // poller for 10 s more. The end of the process needs no such care.
   grpc_init();
+  gpr_set_log_function(ForwardGrpcLog);
   grpc::EnableDefaultHealthCheckService(true);
   EnableIntrospection(introspection);
   grpc::ServerBuilder builder;
   SetLimits(builder);
   builder.RegisterService(&service);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(CallInterceptors(access.control, access.audit));
   interceptors.push_back(ReflectionGate(introspection));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  acceptor.Attach(builder);
+  if (access.certificates != nullptr) {
+    acceptor.AttachTls(builder, access.certificates->Credentials());
+  }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (!server) return Error(Reason::kINTERNAL, "cannot start the gRPC server");
+  acceptor.SetServer(*server);
   std::unique_ptr<AdminServer> out(new AdminServer(std::move(server)));
   // "" is known to it from the start.
   out->server_->GetHealthCheckService()->SetServingStatus(v1::AdminService::service_full_name(),

@@ -7,9 +7,12 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "access_control.h"
 #include "admin_acceptor.h"
-#include "admin_service.h"
+#include "audit_log.h"
+#include "guarded_admin_service.h"
 #include "introspection.h"
+#include "server_certificates.h"
 #include "socket_watch.h"
 
 namespace sockhost {
@@ -20,10 +23,19 @@ namespace sockhost {
 // Thread rule: main.
 class AdminServer {
  public:
-  // Starts to serve; health is SERVING. `service` and `acceptor` are not owned
-  // and outlive the server. Error: INTERNAL.
+  // What stands before the methods. Not owned; outlives the server.
+  struct Access {
+    const AccessControl& control;
+    // Null: no audit log.
+    AuditLog* audit = nullptr;
+    // Null: no TLS.
+    ServerCertificates* certificates = nullptr;
+  };
+
+  // Starts to serve; health is SERVING. `service` and `acceptor` are not owned and
+  // outlive the server. Error: INTERNAL.
   static absl::StatusOr<std::unique_ptr<AdminServer>> Start(
-      AdminService& service, AdminAcceptor& acceptor,
+      GuardedAdminService& service, const Access& access, AdminAcceptor& acceptor,
       const IntrospectionOptions& introspection = {});
 
   // Any thread: what grpc.health.v1 answers for "" and for AdminService.

@@ -174,26 +174,54 @@ absl::Status ApplyFlags(const CommandLine& line, Config& config, Origins& origin
 
 // ---- The whole ---------------------------------------------------------------
 
-// A TCP admin address is open to whoever reaches it, until there is TLS: it must
-// be asked for in so many words.
-absl::Status CheckExposure(const Config& config) {
-  for (const AdminAddress& address : config.admin) {
-    if (address.is_unix()) continue;
-    if (!config.insecure_tcp && !config.insecure_tcp_any_address) {
-      return Error(Reason::kADDRESS_INVALID,
-                   absl::StrCat("--admin ", address.ToString(),
-                                ": TCP has no access control; add --insecure-tcp to open it all "
-                                "the same, or use unix:/path"));
-    }
-    if (!IsLoopback(address.tcp) && !config.insecure_tcp_any_address) {
-      return Error(Reason::kADDRESS_INVALID,
-                   absl::StrCat("--admin ", address.ToString(),
-                                ": --insecure-tcp is for loopback addresses only; to let every "
-                                "host that reaches the address drive the daemon, add "
-                                "--insecure-tcp-any-address"));
-    }
+// A TCP admin address without TLS is open to whoever reaches it: it must be asked
+// for in so many words.
+absl::Status CheckPlaintext(const Config& config, const AdminAddress& address) {
+  if (!config.insecure_tcp && !config.insecure_tcp_any_address) {
+    return Error(Reason::kADDRESS_INVALID,
+                 absl::StrCat("--admin ", address.ToString(),
+                              ": TCP without TLS knows nobody; use tls://HOST:PORT with "
+                              "certificates, or unix:/path, or add --insecure-tcp to open it all "
+                              "the same"));
+  }
+  if (!IsLoopback(address.tcp) && !config.insecure_tcp_any_address) {
+    return Error(Reason::kADDRESS_INVALID,
+                 absl::StrCat("--admin ", address.ToString(),
+                              ": --insecure-tcp is for loopback addresses only; to let every "
+                              "host that reaches the address drive the daemon, add "
+                              "--insecure-tcp-any-address"));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckTls(const Config& config, bool has_tls_address) {
+  const bool all =
+      !config.tls_cert.empty() && !config.tls_key.empty() && !config.tls_client_ca.empty();
+  const bool any = !config.tls_cert.empty() || !config.tls_key.empty() ||
+                   !config.tls_client_ca.empty() || !config.tls_crl.empty();
+  if (has_tls_address && !all) {
+    return Error(Reason::kFIELD_INVALID,
+                 "tls:// addresses need --tls-cert, --tls-key and --tls-client-ca");
+  }
+  // Whoever names certificates expects that they protect something.
+  if (any && !has_tls_address) {
+    return Error(Reason::kFIELD_INVALID,
+                 "certificates are for tls:// addresses: add --admin tls://HOST:PORT");
+  }
+  if (config.audit_fail_closed && config.audit_log.empty()) {
+    return Error(Reason::kFIELD_INVALID, "--audit-fail-closed needs --audit-log FILE");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckExposure(const Config& config) {
+  bool has_tls_address = false;
+  for (const AdminAddress& address : config.admin) {
+    has_tls_address = has_tls_address || address.tls;
+    if (address.is_unix() || address.tls) continue;
+    if (absl::Status status = CheckPlaintext(config, address); !status.ok()) return status;
+  }
+  return CheckTls(config, has_tls_address);
 }
 
 // Texts in quotes, so that none of them is read as another type.

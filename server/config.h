@@ -16,13 +16,24 @@ namespace sockhost {
 // The values here are the defaults. Each field of a setting has one row in
 // config_table.cc.
 struct Config {
-  std::vector<AdminAddress> admin{{"/run/sockhost/admin.sock", {}}};
+  std::vector<AdminAddress> admin{{"/run/sockhost/admin.sock", {}, false}};
   bool reflection_tcp = false;
   bool channelz = false;
   // Files of modules, in the order in which they are loaded.
   std::vector<std::string> module;
   bool insecure_tcp = false;
   bool insecure_tcp_any_address = false;
+  // PEM files for tls:// addresses.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  // Empty: no certificate is revoked.
+  std::string tls_crl;
+  // Empty: RoleRules::Default().
+  std::string roles;
+  // Empty: none.
+  std::string audit_log;
+  bool audit_fail_closed = false;
   // 0: as many as the limit of open files allows.
   size_t max_sockets = 0;
   size_t max_listeners = 65536;

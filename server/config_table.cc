@@ -13,6 +13,7 @@ namespace sockhost {
 namespace {
 
 constexpr char kAdminGroup[] = "Admin API";
+constexpr char kAccessGroup[] = "Access";
 constexpr char kServicesGroup[] = "Services";
 constexpr char kLimitsGroup[] = "Limits";
 constexpr char kLogGroup[] = "Log";
@@ -20,7 +21,9 @@ constexpr char kLogGroup[] = "Log";
 std::vector<Setting> MakeSettings() {
   return {
       {"admin", kAdminGroup, "ADDRESS",
-       "Address of the admin API: unix:/path or tcp://HOST:PORT (port 0: any); can be repeated",
+       "Address of the admin API: unix:/path, tls://HOST:PORT or tcp://HOST:PORT (port 0: any); "
+       "can "
+       "be repeated",
        &Config::admin},
       {"insecure-tcp", kAdminGroup, "",
        "Allow TCP admin addresses on loopback, without access control", &Config::insecure_tcp},
@@ -31,6 +34,20 @@ std::vector<Setting> MakeSettings() {
        "Answer gRPC reflection over TCP too; unix sockets always have it", &Config::reflection_tcp},
       {"channelz", kAdminGroup, "", "Serve grpc.channelz.v1: what gRPC knows of its connections",
        &Config::channelz},
+      {"tls-cert", kAccessGroup, "FILE",
+       "Certificate for tls:// addresses and its issuers, PEM; read again when it changes",
+       &Config::tls_cert},
+      {"tls-key", kAccessGroup, "FILE", "Private key of --tls-cert, PEM", &Config::tls_key},
+      {"tls-client-ca", kAccessGroup, "FILE",
+       "Authorities that sign the certificates of clients, PEM", &Config::tls_client_ca},
+      {"tls-crl", kAccessGroup, "FILE", "Revoked certificates of clients, PEM", &Config::tls_crl},
+      {"roles", kAccessGroup, "FILE",
+       "Who has which role, a line each: SUBJECT ROLE; read again when it changes", &Config::roles},
+      {"audit-log", kAccessGroup, "FILE",
+       "Where calls that change something, and denied ones, are written, a line of JSON each",
+       &Config::audit_log},
+      {"audit-fail-closed", kAccessGroup, "",
+       "Change nothing while the audit log cannot be written", &Config::audit_fail_closed},
       {"module", kServicesGroup, "FILE",
        "Shared object with services, loaded at start; can be repeated", &Config::module},
       {"drain-timeout", kServicesGroup, "DURATION",

@@ -15,28 +15,37 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "access_control.h"
 #include "admin_acceptor.h"
+#include "admin_peers.h"
 #include "admin_server.h"
 #include "admin_service.h"
+#include "audit_log.h"
 #include "built_in_services.h"
 #include "config.h"
 #include "config_reload.h"
+#include "guarded_admin_service.h"
 #include "health_report.h"
 #include "listener_record.h"
 #include "logging.h"
 #include "process_signals.h"
+#include "roles.h"
+#include "server_certificates.h"
 #include "service_manager_socket.h"
 #include "socket_watch.h"
 #include "sockhost/fd_limit.h"
 #include "sockhost/module.h"
 #include "sockhost/service_host.h"
 #include "task_thread.h"
+#include "watched_files.h"
 
 namespace sockhost {
 namespace {
 
 // How often a drain looks whether the last connection has gone.
 constexpr int kDrainPollMs = 20;
+// How often files are looked at. A change counts when it is a whole interval old.
+constexpr absl::Duration kFileInterval = absl::Milliseconds(250);
 // What the rest of the stop may take after the drain.
 constexpr absl::Duration kStopLimit = absl::Seconds(1);
 
@@ -67,15 +76,32 @@ absl::StatusOr<std::vector<std::string>> Listen(const Config& config, AdminAccep
   return addresses;
 }
 
+// What the operator may replace while the daemon runs. `reload` says what is wrong
+// with it; it changes nothing then.
+void FollowFiles(TaskThread& tasks, std::shared_ptr<WatchedFiles> files, const char* what,
+                 std::function<absl::Status()> reload) {
+  if (files->TakeChange()) {
+    const absl::Status status = reload();
+    if (status.ok()) {
+      LogLine(LogLevel::kInfo, "files that have changed are read again", {{"what", what}});
+    } else {
+      LogLine(LogLevel::kError, "files that have changed cannot be used: the old stay in force",
+              {{"what", what}, {"error", status.message()}});
+    }
+  }
+  tasks.RunAfter(kFileInterval,
+                 [&tasks, files, what, reload] { FollowFiles(tasks, files, what, reload); });
+}
+
 // Serves the admin API's connections until `stop_fd` is readable (-1: never), or
 // `is_over`.
 void Serve(AdminAcceptor& acceptor, int stop_fd, int poll_ms,
            const std::function<bool()>& is_over) {
   int pause_ms = -1;
   while (!is_over()) {
-    const bool paused = pause_ms >= 0;
     pollfd fds[] = {{stop_fd, POLLIN, 0}, {acceptor.fd(), POLLIN, 0}};
-    poll(fds, paused ? 1 : 2, paused ? pause_ms : poll_ms);
+    // -1, which is no limit, is the longest as an unsigned number.
+    poll(fds, 2, static_cast<int>(std::min<unsigned>(pause_ms, poll_ms)));
     if (fds[0].revents != 0) return;
     pause_ms = acceptor.Serve();
   }
@@ -119,7 +145,22 @@ int Run(int argc, const char* const* argv, Config config) {
     if (status = CheckModule(file); !status.ok()) return Fail(status);
   }
 
-  AdminAcceptor acceptor(budget.admin_connections);
+  const absl::StatusOr<std::unique_ptr<Roles>> roles = Roles::Load(config.roles);
+  if (!roles.ok()) return Fail(roles.status());
+  const CertificateFiles certificate_files{config.tls_cert, config.tls_key, config.tls_client_ca,
+                                           config.tls_crl};
+  // Null: no TLS.
+  absl::StatusOr<std::unique_ptr<ServerCertificates>> certificates = nullptr;
+  if (!config.tls_cert.empty()) certificates = ServerCertificates::Load(certificate_files);
+  if (!certificates.ok()) return Fail(certificates.status());
+  // Null: no audit log.
+  absl::StatusOr<std::unique_ptr<AuditLog>> audit = nullptr;
+  if (!config.audit_log.empty()) audit = AuditLog::Open(config.audit_log, config.audit_fail_closed);
+  if (!audit.ok()) return Fail(audit.status());
+  AdminPeers peers;
+  AdminAcceptor acceptor(budget.admin_connections, peers, [&roles](const AdminPeer& peer) {
+    return (*roles)->RoleOf(peer) >= AdminRole::kOperator;
+  });
   const absl::StatusOr<std::vector<std::string>> addresses = Listen(config, acceptor);
   if (!addresses.ok()) return Fail(addresses.status());
 
@@ -144,11 +185,24 @@ int Run(int argc, const char* const* argv, Config config) {
                         options.max_sockets < budget.sockets, *addresses};
   WatchSet watches(host, tasks, config.max_watches, identity.instance_id);
   AdminService service(identity, host, watches, tasks);
+  const AccessControl access(peers, **roles, certificates->get());
+  GuardedAdminService guarded(service, access, audit->get());
   absl::StatusOr<std::unique_ptr<AdminServer>> server =
-      AdminServer::Start(service, acceptor, {config.reflection_tcp, config.channelz});
+      AdminServer::Start(guarded, {access, audit->get(), certificates->get()}, acceptor,
+                         {config.reflection_tcp, config.channelz});
   if (!server.ok()) return Fail(server.status());
   HealthReport health(host, **server, manager, tasks);
   health.Start();
+  if (!config.roles.empty()) {
+    FollowFiles(tasks, std::make_shared<WatchedFiles>(std::vector{config.roles}), "roles",
+                [&roles] { return (*roles)->Reload(); });
+  }
+  if (*certificates) {
+    FollowFiles(tasks,
+                std::make_shared<WatchedFiles>(std::vector{config.tls_cert, config.tls_key,
+                                                           config.tls_client_ca, config.tls_crl}),
+                "certificates", [&certificates] { return (*certificates)->Reload(); });
+  }
 
   LogLine(LogLevel::kInfo, absl::StrCat("sockhostd ", SOCKHOST_VERSION, " serves"),
           {{"admin", absl::StrJoin(*addresses, ",")},

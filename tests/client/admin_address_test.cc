@@ -39,6 +39,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Form{"unix:@sockhost", "unix-abstract:sockhost", "@sockhost"},
                     Form{"unix-abstract:sockhost", "unix-abstract:sockhost", "@sockhost"},
                     Form{"tcp://127.0.0.1:80", "dns:///127.0.0.1:80", ""},
+                    Form{"tls://host.example:443", "dns:///host.example:443", ""},
                     Form{"tcp://[::1]:65535", "dns:///[::1]:65535", ""},
                     Form{"[fe80::1%eth0]:7", "dns:///[fe80::1%25eth0]:7", ""},
                     Form{"host.example:7000", "dns:///host.example:7000", ""}));
@@ -63,6 +64,13 @@ INSTANTIATE_TEST_SUITE_P(All, AdminAddressErrorTest,
 TEST(AdminAddressTest, UnixPathMayHave107Bytes) {
   EXPECT_TRUE(ParseAdminAddress("unix:/" + std::string(106, 'a')).ok());
   EXPECT_FALSE(ParseAdminAddress("unix:/" + std::string(107, 'a')).ok());
+}
+
+TEST(AdminAddressTest, OnlyTlsIsTls) {
+  EXPECT_TRUE(ParseAdminAddress("tls://[::1]:443")->tls);
+  for (const char* text : {"unix:/a", "tcp://127.0.0.1:1", "127.0.0.1:1"}) {
+    EXPECT_FALSE(ParseAdminAddress(text)->tls) << text;
+  }
 }
 
 TEST(AdminAddressTest, DefaultIsValid) {

@@ -64,5 +64,38 @@ TEST(ExplainUnreachableTest, ReasonOfTcpComesFromGrpc) {
             "no sockhostd at tcp://127.0.0.1:7: DNS resolution failed");
 }
 
+struct Failure {
+  const char* address;
+  const char* grpc_message;
+  const char* message;
+  const char* hint;
+};
+
+// gRPC's and OpenSSL's words, as they were seen.
+TEST(ExplainUnreachableTest, FailedHandshakesAreExplained) {
+  const std::string prefix = "failed to connect to all addresses; last error: ";
+  for (const Failure& failure :
+       {Failure{"tls://127.0.0.1:7",
+                "UNKNOWN: ipv4:127.0.0.1:7: Ssl handshake failed: SSL_ERROR_SSL: "
+                "error:0A000086:SSL routines::certificate verify failed",
+                "not signed by an authority of --tls-ca", "--tls-ca"},
+        Failure{"tls://127.0.0.1:7", "UNAVAILABLE: ipv4:127.0.0.1:7: Socket closed",
+                "may not accept the certificate of --tls-cert", "--tls-client-ca"},
+        Failure{"tls://127.0.0.1:7",
+                "UNKNOWN: ipv4:127.0.0.1:7: Ssl handshake failed: SSL_ERROR_SSL: "
+                "error:0A00010B:SSL routines::wrong version number",
+                "it speaks no TLS", "tcp://"},
+        Failure{"tls://127.0.0.1:7",
+                "UNKNOWN: ipv4:127.0.0.1:7: Failed to connect to remote host: Connection refused",
+                "no sockhostd at tls://127.0.0.1:7: Connection refused", "start sockhostd"},
+        Failure{"tcp://127.0.0.1:7", "UNAVAILABLE: ipv4:127.0.0.1:7: Socket closed",
+                "tcp://127.0.0.1:7 closed the connection", "tls://"}}) {
+    const Unreachable explained =
+        ExplainUnreachable(*ParseAdminAddress(failure.address), prefix + failure.grpc_message);
+    EXPECT_THAT(explained.message, HasSubstr(failure.message));
+    EXPECT_THAT(explained.hint, HasSubstr(failure.hint));
+  }
+}
+
 }  // namespace
 }  // namespace sockhost::client

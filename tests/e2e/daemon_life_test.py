@@ -58,7 +58,10 @@ class FlagsTest(unittest.TestCase):
             (["--drain-timeout", "-1s"], "-1s"),
             (["--drain-timeout", "61m"], "61m"),
             (["--log-level", "loud"], "loud"),
-            # TCP has no access control: it must be asked for.
+            (["--admin", "tls://127.0.0.1:0"], "--tls-cert"),
+            (["--tls-cert", "/c", "--tls-key", "/k", "--tls-client-ca", "/a"], "tls://"),
+            (["--audit-fail-closed"], "--audit-log"),
+            # TCP without TLS has no access control: it must be asked for.
             (["--admin", "tcp://127.0.0.1:0"], "--insecure-tcp"),
             (["--admin", "tcp://0.0.0.0:0"], "--insecure-tcp"),
             (["--admin", "tcp://0.0.0.0:0", "--insecure-tcp"], "--insecure-tcp-any-address"),

@@ -7,6 +7,8 @@ import admin
 import peers
 from daemon_test_case import DaemonTestCase
 
+# Two calls each.
+ADMIN_ROUNDS = 500
 PAUSED = admin.Listener.PAUSED
 ACTIVE = admin.Listener.ACTIVE
 
@@ -59,11 +61,11 @@ class FloodTestCase(DaemonTestCase):
         return self.admin.get_listener("web").counters.active_connections
 
     def assert_admin_goes_on(self):
-        for number in range(100):
+        for number in range(ADMIN_ROUNDS):
             listener = self.admin.get_listener("web")
             self.assertIn(listener.state, (ACTIVE, PAUSED))
             self.admin.host()
-            if number % 10 == 0:
+            if number % 50 == 0:
                 client = admin.AdminClient(self.daemon.address)
                 self.assertEqual(client.host().pid, self.daemon.pid)
                 self.assertTrue(next(client.watch()).sync)

@@ -2,14 +2,18 @@
 
 #include <gmock/gmock.h>
 #include <grpcpp/server.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "sockhost/error.h"
 #include "tests/core/eventually.h"
@@ -20,9 +24,11 @@
 namespace sockhost {
 namespace {
 
+using testing::AllOf;
 using testing::Eq;
 using testing::Gt;
 using testing::HasSubstr;
+using testing::Le;
 
 UniqueFd ConnectUnix(const std::string& path) {
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -33,8 +39,16 @@ UniqueFd ConnectUnix(const std::string& path) {
   return fd;
 }
 
-AdminAddress Unix(const std::string& path) { return {path, {}}; }
-AdminAddress Tcp(const std::string& text) { return {"", SocketAddress::Parse(text).value()}; }
+AdminAddress Unix(const std::string& path) { return {path, {}, false}; }
+AdminAddress Tcp(const std::string& text) {
+  return {"", SocketAddress::Parse(text).value(), false};
+}
+
+// What a client of HTTP/2 says first.
+constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+bool Everybody(const AdminPeer&) { return true; }
+bool Nobody(const AdminPeer&) { return false; }
 
 bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
@@ -52,7 +66,8 @@ class ListenTest : public testing::Test {
 
   const TemporaryFolder folder_;
   const std::string path_ = folder_.Path("admin.sock");
-  AdminAcceptor acceptor_{4};
+  AdminPeers peers_;
+  AdminAcceptor acceptor_{4, peers_, Everybody};
 };
 
 TEST_F(ListenTest, SocketIsForOwnerAndGroupWhateverTheMask) {
@@ -69,7 +84,7 @@ TEST_F(ListenTest, SocketIsForOwnerAndGroupWhateverTheMask) {
 
 TEST_F(ListenTest, FileGoesWithTheAcceptor) {
   {
-    AdminAcceptor acceptor(4);
+    AdminAcceptor acceptor(4, peers_, Everybody);
     ASSERT_TRUE(acceptor.Listen(Unix(path_)).ok());
     EXPECT_TRUE(Exists(path_));
   }
@@ -78,7 +93,7 @@ TEST_F(ListenTest, FileGoesWithTheAcceptor) {
 
 TEST_F(ListenTest, FileOfSomebodyElseStays) {
   {
-    AdminAcceptor acceptor(4);
+    AdminAcceptor acceptor(4, peers_, Everybody);
     ASSERT_TRUE(acceptor.Listen(Unix(path_)).ok());
     unlink(path_.c_str());
     ASSERT_TRUE(Listen(Unix(path_)).ok());
@@ -88,7 +103,7 @@ TEST_F(ListenTest, FileOfSomebodyElseStays) {
 
 TEST_F(ListenTest, LivingDaemonKeepsItsAddress) {
   ASSERT_TRUE(Listen(Unix(path_)).ok());
-  AdminAcceptor second(4);
+  AdminAcceptor second(4, peers_, Everybody);
   const absl::Status status = second.Listen(Unix(path_)).status();
   EXPECT_EQ(ReasonOf(status), Reason::kADDRESS_IN_USE);
   EXPECT_THAT(std::string(status.message()), HasSubstr(path_));
@@ -129,7 +144,7 @@ TEST_F(ListenTest, TcpAddressTellsItsPort) {
 
 TEST_F(ListenTest, TcpPortIsNotShared) {
   const std::string address = acceptor_.Listen(Tcp("tcp://127.0.0.1:0")).value();
-  AdminAcceptor second(4);
+  AdminAcceptor second(4, peers_, Everybody);
   const absl::Status status = second.Listen(Tcp(address)).status();
   EXPECT_EQ(ReasonOf(status), Reason::kADDRESS_IN_USE);
   EXPECT_THAT(std::string(status.message()), HasSubstr(address));
@@ -140,83 +155,236 @@ TEST_F(ListenTest, TcpPortIsNotShared) {
 // An acceptor with a gRPC server behind it, served by the test.
 class ConnectionsTest : public testing::Test {
  protected:
-  ConnectionsTest() {
-    EXPECT_TRUE(acceptor_.Listen(Unix(path_)).ok());
+  ConnectionsTest() { Start(2, Everybody); }
+
+  void Start(size_t max_connections, AdminAcceptor::IsOperator is_operator) {
+    acceptor_ = std::make_unique<AdminAcceptor>(max_connections, peers_, std::move(is_operator));
+    EXPECT_TRUE(acceptor_->Listen(Unix(path_)).ok());
+    tcp_ = SocketAddress::Parse(acceptor_->Listen(Tcp("tcp://127.0.0.1:0")).value()).value();
     grpc::ServerBuilder builder;
     builder.RegisterService(&service_);
-    acceptor_.Attach(builder);
     server_ = builder.BuildAndStart();
-    EXPECT_NE(server_, nullptr);
+    ASSERT_NE(server_, nullptr);
+    acceptor_->SetServer(*server_);
   }
-  ~ConnectionsTest() override { acceptor_.ShutdownConnections(); }
+  ~ConnectionsTest() override { acceptor_->ShutdownConnections(); }
 
   size_t ConnectionsAfterServe() {
-    EXPECT_EQ(acceptor_.Serve(), -1);
-    return acceptor_.connections();
+    acceptor_->Serve();
+    return acceptor_->connections();
+  }
+
+  // Serves until gRPC answers: it sends its settings.
+  bool IsServed(int fd) {
+    return static_cast<bool>(Becomes(
+        [&] {
+          acceptor_->Serve();
+          pollfd readable{fd, POLLIN, 0};
+          char byte;
+          return poll(&readable, 1, 0) == 1 && recv(fd, &byte, 1, MSG_PEEK) == 1;
+        },
+        Eq(true)));
+  }
+  // Serves until the acceptor has closed the connection.
+  bool IsClosed(int fd) {
+    return static_cast<bool>(Becomes(
+        [&] {
+          acceptor_->Serve();
+          pollfd ended{fd, POLLIN, 0};
+          char byte;
+          return poll(&ended, 1, 0) == 1 && recv(fd, &byte, 1, MSG_PEEK) <= 0;
+        },
+        Eq(true)));
+  }
+  UniqueFd ConnectAndSpeak() {
+    UniqueFd client = ConnectUnix(path_);
+    SendText(client.get(), kPreface);
+    return client;
   }
 
   const TemporaryFolder folder_;
   const std::string path_ = folder_.Path("admin.sock");
-  AdminAcceptor acceptor_{2};
+  AdminPeers peers_;
   v1::AdminService::CallbackService service_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<AdminAcceptor> acceptor_;
+  SocketAddress tcp_;
 };
 
+TEST_F(ConnectionsTest, GoToGrpcWhenTheySpeakHttp) {
+  const UniqueFd local = ConnectAndSpeak();
+  EXPECT_TRUE(IsServed(local.get()));
+  const UniqueFd remote = ConnectTo(tcp_);
+  SendText(remote.get(), kPreface);
+  EXPECT_TRUE(IsServed(remote.get()));
+}
+
+TEST_F(ConnectionsTest, MaySpeakInPieces) {
+  const UniqueFd client = ConnectUnix(path_);
+  EXPECT_EQ(ConnectionsAfterServe(), 1u);
+  const std::string preface = kPreface;
+  SendText(client.get(), preface.substr(0, 7));
+  EXPECT_EQ(ConnectionsAfterServe(), 1u);
+  SendText(client.get(), preface.substr(7));
+  EXPECT_TRUE(IsServed(client.get()));
+}
+
+TEST_F(ConnectionsTest, ThatSpeakAnotherLanguageAreClosed) {
+  for (const char* text : {"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01", "PRI * HTTP/1"}) {
+    const UniqueFd client = ConnectUnix(path_);
+    SendText(client.get(), text);
+    EXPECT_TRUE(IsClosed(client.get())) << text;
+    EXPECT_EQ(acceptor_->connections(), 0u);
+  }
+}
+
+TEST_F(ConnectionsTest, ThatAreSilentMustBeLookedAfter) {
+  const UniqueFd client = ConnectUnix(path_);
+  EXPECT_THAT(acceptor_->Serve(), AllOf(Gt(0), Le(5001)));
+  EXPECT_EQ(acceptor_->connections(), 1u);
+}
+
 TEST_F(ConnectionsTest, AreForgottenWhenTheyEnd) {
-  UniqueFd first = ConnectUnix(path_);
+  UniqueFd first = ConnectAndSpeak();
   UniqueFd second = ConnectUnix(path_);
-  EXPECT_EQ(ConnectionsAfterServe(), 2u);
+  EXPECT_TRUE(IsServed(first.get()));
+  EXPECT_EQ(acceptor_->connections(), 2u);
   first.reset();
   EXPECT_TRUE(Becomes([this] { return ConnectionsAfterServe(); }, Eq(1u)));
+  second.reset();
+  EXPECT_TRUE(Becomes([this] { return ConnectionsAfterServe(); }, Eq(0u)));
 }
 
 TEST_F(ConnectionsTest, OneMoreThanTheLimitIsClosed) {
-  const UniqueFd first = ConnectUnix(path_);
-  UniqueFd second = ConnectUnix(path_);
-  const UniqueFd third = ConnectUnix(path_);
-  EXPECT_EQ(ConnectionsAfterServe(), 2u);
-  EXPECT_TRUE(WaitClosed(third.get()));
-  second.reset();
+  UniqueFd first = ConnectAndSpeak();
+  const UniqueFd second = ConnectAndSpeak();
+  EXPECT_TRUE(IsServed(first.get()));
+  EXPECT_TRUE(IsServed(second.get()));
+  const UniqueFd third = ConnectAndSpeak();
+  EXPECT_TRUE(IsClosed(third.get()));
+  first.reset();
   EXPECT_TRUE(Becomes([this] { return ConnectionsAfterServe(); }, Eq(1u)));
-  const UniqueFd fourth = ConnectUnix(path_);
-  EXPECT_EQ(ConnectionsAfterServe(), 2u);
-  // gRPC speaks first: it sends its settings.
-  EXPECT_TRUE(WaitReadable(fourth.get()));
+  const UniqueFd fourth = ConnectAndSpeak();
+  EXPECT_TRUE(IsServed(fourth.get()));
 }
 
-TEST_F(ConnectionsTest, WaitWhileThereAreNoFds) {
-  const UniqueFd client = ConnectUnix(path_);
+TEST_F(ConnectionsTest, OneThatIsSilentMakesPlaceForAnother) {
+  const UniqueFd speaking = ConnectAndSpeak();
+  EXPECT_TRUE(IsServed(speaking.get()));
+  const UniqueFd silent = ConnectUnix(path_);
+  EXPECT_EQ(ConnectionsAfterServe(), 2u);
+  const UniqueFd another = ConnectAndSpeak();
+  EXPECT_TRUE(IsServed(another.get()));
+  EXPECT_TRUE(IsClosed(silent.get()));
+  EXPECT_EQ(acceptor_->connections(), 2u);
+}
+
+class PlacesTest : public ConnectionsTest {
+ protected:
+  // Connections that gRPC has; returns how many of `count` were taken.
+  size_t Take(const std::function<UniqueFd()>& connect, size_t count) {
+    const size_t before = acceptor_->connections();
+    for (size_t i = 0; i < count; ++i) {
+      clients_.push_back(connect());
+      SendText(clients_.back().get(), kPreface);
+      acceptor_->Serve();
+    }
+    return acceptor_->connections() - before;
+  }
+  size_t TakeTcp(size_t count) {
+    return Take([this] { return ConnectTo(tcp_); }, count);
+  }
+  size_t TakeUnix(size_t count) {
+    return Take([this] { return ConnectUnix(path_); }, count);
+  }
+
+  std::vector<UniqueFd> clients_;
+};
+
+TEST_F(PlacesTest, LastQuarterIsForUnixSockets) {
+  Start(16, Everybody);
+  EXPECT_EQ(TakeTcp(20), 12u);
+  EXPECT_EQ(TakeUnix(20), 4u);
+}
+
+TEST_F(PlacesTest, LastTwoAreForOperators) {
+  bool is_operator = false;
+  Start(16, [&is_operator](const AdminPeer& peer) {
+    EXPECT_EQ(peer.uid, getuid());
+    return is_operator;
+  });
+  EXPECT_EQ(TakeUnix(20), 14u);
+  is_operator = true;
+  EXPECT_EQ(TakeUnix(20), 2u);
+}
+
+TEST_F(PlacesTest, AreAllForEverybodyWhereTheyAreFew) {
+  Start(4, Nobody);
+  EXPECT_EQ(TakeTcp(20), 4u);
+}
+
+TEST_F(ConnectionsTest, WithoutFdsOneIsServedAndOthersWait) {
+  const UniqueFd operators = ConnectAndSpeak();
+  const UniqueFd other = ConnectAndSpeak();
   {
     const NoMoreFds full;
-    EXPECT_THAT(acceptor_.Serve(), Gt(0));
-    EXPECT_EQ(acceptor_.connections(), 0u);
+    EXPECT_THAT(acceptor_->Serve(), AllOf(Gt(0), Le(100)));
+    EXPECT_EQ(acceptor_->connections(), 1u);
+    EXPECT_TRUE(IsServed(operators.get()));
+    EXPECT_EQ(acceptor_->connections(), 1u);
   }
-  EXPECT_EQ(ConnectionsAfterServe(), 1u);
-  EXPECT_TRUE(WaitReadable(client.get()));
+  EXPECT_TRUE(IsServed(other.get()));
+  EXPECT_EQ(acceptor_->connections(), 2u);
+}
+
+TEST_F(ConnectionsTest, OfTcpWaitWhileThereAreNoFds) {
+  const UniqueFd client = ConnectTo(tcp_);
+  SendText(client.get(), kPreface);
+  {
+    const NoMoreFds full;
+    EXPECT_THAT(acceptor_->Serve(), Gt(0));
+    EXPECT_EQ(acceptor_->connections(), 0u);
+  }
+  EXPECT_TRUE(IsServed(client.get()));
+}
+
+TEST_F(ConnectionsTest, SpareFdsAreOpenedAgain) {
+  for (int i = 0; i < 3; ++i) {
+    UniqueFd client = ConnectAndSpeak();
+    {
+      const NoMoreFds full;
+      EXPECT_TRUE(IsServed(client.get()));
+    }
+    client.reset();
+    EXPECT_TRUE(Becomes([this] { return ConnectionsAfterServe(); }, Eq(0u)));
+  }
 }
 
 TEST_F(ConnectionsTest, OfWhichOnlyOneFdCanBeMadeAreClosed) {
-  const UniqueFd client = ConnectUnix(path_);
+  const UniqueFd client = ConnectTo(tcp_);
   {
     const NoMoreFds full(/*spare=*/1);
-    acceptor_.Serve();
+    acceptor_->Serve();
   }
-  EXPECT_EQ(acceptor_.connections(), 0u);
+  EXPECT_EQ(acceptor_->connections(), 0u);
   EXPECT_TRUE(WaitClosed(client.get()));
 }
 
 TEST_F(ConnectionsTest, ShutdownEndsThem) {
-  const UniqueFd client = ConnectUnix(path_);
-  EXPECT_EQ(ConnectionsAfterServe(), 1u);
-  acceptor_.ShutdownConnections();
-  EXPECT_EQ(acceptor_.connections(), 0u);
+  const UniqueFd client = ConnectAndSpeak();
+  EXPECT_TRUE(IsServed(client.get()));
+  const UniqueFd silent = ConnectUnix(path_);
+  EXPECT_EQ(ConnectionsAfterServe(), 2u);
+  acceptor_->ShutdownConnections();
+  EXPECT_EQ(acceptor_->connections(), 0u);
   EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_TRUE(WaitClosed(silent.get()));
 }
 
 TEST_F(ConnectionsTest, NoneIsTakenAfterStopListening) {
-  const UniqueFd before = ConnectUnix(path_);
-  EXPECT_EQ(ConnectionsAfterServe(), 1u);
-  acceptor_.StopListening();
+  const UniqueFd before = ConnectAndSpeak();
+  EXPECT_TRUE(IsServed(before.get()));
+  acceptor_->StopListening();
   EXPECT_FALSE(Exists(path_));
   EXPECT_EQ(ConnectionsAfterServe(), 1u) << "those that are open live on";
 }

@@ -22,6 +22,17 @@ TEST(AdminAddressTest, Tcp) {
     const auto address = AdminAddress::Parse(text);
     ASSERT_TRUE(address.ok()) << address.status();
     EXPECT_FALSE(address->is_unix());
+    EXPECT_FALSE(address->tls);
+    EXPECT_EQ(address->ToString(), text);
+  }
+}
+
+TEST(AdminAddressTest, Tls) {
+  for (const char* text : {"tls://127.0.0.1:0", "tls://[::1]:7070"}) {
+    const auto address = AdminAddress::Parse(text);
+    ASSERT_TRUE(address.ok()) << address.status();
+    EXPECT_FALSE(address->is_unix());
+    EXPECT_TRUE(address->tls);
     EXPECT_EQ(address->ToString(), text);
   }
 }
@@ -36,8 +47,9 @@ TEST(AdminAddressTest, OtherTextIsRefused) {
   for (const std::string& text :
        {std::string(), std::string("unix:"), std::string("unix:relative"),
         std::string("unix:@name"), std::string("/run/admin.sock"), std::string("udp://127.0.0.1:1"),
-        std::string("tcp://localhost:1"), std::string("127.0.0.1:1"),
-        std::string("tcp://127.0.0.1"), std::string(100'000, 'x')}) {
+        std::string("tcp://localhost:1"), std::string("tls://localhost:1"),
+        std::string("tls://udp://127.0.0.1:1"), std::string("tls:127.0.0.1:1"),
+        std::string("127.0.0.1:1"), std::string("tcp://127.0.0.1"), std::string(100'000, 'x')}) {
     const absl::Status status = AdminAddress::Parse(text).status();
     const auto detail = DetailOf(status);
     ASSERT_TRUE(detail) << text.substr(0, 40);

@@ -21,15 +21,44 @@ TemporaryFolder::TemporaryFolder() {
 
 TemporaryFolder::~TemporaryFolder() { std::filesystem::remove_all(path_); }
 
+namespace {
+
+std::unique_ptr<ServerCertificates> CertificatesOf(const AdminApi::Options& options) {
+  if (options.certificates.certificate.empty()) return nullptr;
+  return ServerCertificates::Load(options.certificates).value();
+}
+
+std::unique_ptr<AuditLog> AuditLogOf(const AdminApi::Options& options) {
+  if (options.audit_log.empty()) return nullptr;
+  return AuditLog::Open(options.audit_log, options.audit_fail_closed).value();
+}
+
+}  // namespace
+
 AdminApi::AdminApi(const Options& options)
     : watches_(host_, tasks_, options.max_watches, "instance"),
       service_({"1.2.3", "instance", 0, false, {}}, host_, watches_, tasks_),
-      acceptor_(options.max_connections),
+      roles_(Roles::Load(options.roles).value()),
+      certificates_(CertificatesOf(options)),
+      audit_(AuditLogOf(options)),
+      access_(peers_, *roles_, certificates_.get()),
+      guarded_(service_, access_, audit_.get()),
+      acceptor_(
+          options.max_connections, peers_,
+          [this](const AdminPeer& peer) { return roles_->RoleOf(peer) >= AdminRole::kOperator; }),
       end_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   EXPECT_TRUE(DefineBuiltInServices(host_).ok());
   EXPECT_TRUE(host_.Start({}).ok());
-  EXPECT_TRUE(acceptor_.Listen(AdminAddress{path_, {}}).ok());
-  server_ = std::move(AdminServer::Start(service_, acceptor_).value());
+  EXPECT_TRUE(acceptor_.Listen(AdminAddress{path_, {}, false}).ok());
+  const auto listen = [this](const char* address) {
+    const std::string bound = acceptor_.Listen(AdminAddress::Parse(address).value()).value();
+    return bound.substr(bound.find("//") + 2);
+  };
+  tcp_address_ = listen("tcp://127.0.0.1:0");
+  if (certificates_) tls_address_ = listen("tls://127.0.0.1:0");
+  server_ = std::move(
+      AdminServer::Start(guarded_, {access_, audit_.get(), certificates_.get()}, acceptor_)
+          .value());
   acceptor_thread_ = std::thread([this] { ServeConnections(); });
   stub_ = v1::AdminService::NewStub(Connect());
 }
@@ -42,7 +71,7 @@ void AdminApi::ServeConnections() {
   int pause_ms = -1;
   while (true) {
     pollfd fds[] = {{end_.get(), POLLIN, 0}, {acceptor_.fd(), POLLIN, 0}};
-    poll(fds, pause_ms < 0 ? 2 : 1, pause_ms);
+    poll(fds, 2, pause_ms);
     if (fds[0].revents != 0) return;
     pause_ms = acceptor_.Serve();
   }

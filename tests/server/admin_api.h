@@ -8,9 +8,15 @@
 #include <string>
 #include <thread>
 
+#include "server/access_control.h"
 #include "server/admin_acceptor.h"
+#include "server/admin_peers.h"
 #include "server/admin_server.h"
 #include "server/admin_service.h"
+#include "server/audit_log.h"
+#include "server/guarded_admin_service.h"
+#include "server/roles.h"
+#include "server/server_certificates.h"
 #include "server/socket_watch.h"
 #include "server/task_thread.h"
 #include "service_core/unique_fd.h"
@@ -39,6 +45,12 @@ class AdminApi {
   struct Options {
     size_t max_connections = 16;
     size_t max_watches = 100;
+    // Files; empty: as sockhostd without the flag.
+    std::string roles;
+    std::string audit_log;
+    bool audit_fail_closed = false;
+    // With a certificate: serves TLS, too.
+    CertificateFiles certificates;
   };
 
   AdminApi() : AdminApi(Options()) {}
@@ -52,6 +64,11 @@ class AdminApi {
   WatchSet& watches() { return watches_; }
   AdminServer& server() { return *server_; }
   const std::string& path() const { return path_; }
+  // HOST:PORT of the addresses with TLS, if there are certificates, and without.
+  const std::string& tls_address() const { return tls_address_; }
+  const std::string& tcp_address() const { return tcp_address_; }
+  Roles& roles() { return *roles_; }
+  ServerCertificates& certificates() { return *certificates_; }
 
   // A connection of its own.
   std::shared_ptr<grpc::Channel> Connect() const;
@@ -73,7 +90,16 @@ class AdminApi {
   TaskThread tasks_;
   WatchSet watches_;
   AdminService service_;
+  const std::unique_ptr<Roles> roles_;
+  // Null without TLS, without an audit log.
+  std::unique_ptr<ServerCertificates> certificates_;
+  std::unique_ptr<AuditLog> audit_;
+  AdminPeers peers_;
+  const AccessControl access_;
+  GuardedAdminService guarded_;
   AdminAcceptor acceptor_;
+  std::string tls_address_;
+  std::string tcp_address_;
   std::unique_ptr<AdminServer> server_;
   std::unique_ptr<v1::AdminService::Stub> stub_;
   // Readable: the thread below ends.

@@ -358,5 +358,30 @@ TEST(ConfigTest, TcpMustBeAskedFor) {
   Parsed({"--admin", "tcp://0.0.0.0:1", "--insecure-tcp-any-address"});
 }
 
+TEST(ConfigTest, TlsNeedsAllOfItsFilesAndTheyNeedTls) {
+  const Config config = Parsed({"--admin", "tls://0.0.0.0:1", "--tls-cert", "/c", "--tls-key", "/k",
+                                "--tls-client-ca", "/a", "--tls-crl", "/r"});
+  EXPECT_TRUE(config.admin.at(0).tls);
+  EXPECT_EQ(config.tls_cert, "/c");
+  EXPECT_EQ(config.tls_key, "/k");
+  EXPECT_EQ(config.tls_client_ca, "/a");
+  EXPECT_EQ(config.tls_crl, "/r");
+  EXPECT_THAT(Refused({"--admin", "tls://127.0.0.1:1"}).text, HasSubstr("--tls-cert"));
+  EXPECT_THAT(
+      Refused({"--admin", "tls://127.0.0.1:1", "--tls-cert", "/c", "--tls-client-ca", "/a"}).text,
+      HasSubstr("--tls-key"));
+  EXPECT_THAT(Refused({"--tls-cert", "/c", "--tls-key", "/k", "--tls-client-ca", "/a"}).text,
+              HasSubstr("tls://HOST:PORT"));
+}
+
+TEST(ConfigTest, RolesAndAudit) {
+  EXPECT_EQ(Parsed({}).roles, "");
+  EXPECT_EQ(Parsed({"--roles", "/r"}).roles, "/r");
+  EXPECT_EQ(Parsed({"--audit-log", "/l"}).audit_log, "/l");
+  EXPECT_FALSE(Parsed({"--audit-log", "/l"}).audit_fail_closed);
+  EXPECT_TRUE(Parsed({"--audit-log", "/l", "--audit-fail-closed"}).audit_fail_closed);
+  EXPECT_THAT(Refused({"--audit-fail-closed"}).text, HasSubstr("--audit-log"));
+}
+
 }  // namespace
 }  // namespace sockhost

@@ -44,7 +44,9 @@ namespace sockhost {
   X(SOCKET_LIMIT, kResourceExhausted, ENOSPC)                  \
   X(LISTENER_LIMIT, kResourceExhausted, ENOSPC)                \
   X(WATCH_LIMIT, kResourceExhausted, ENOSPC)                   \
+  X(ROLE_REQUIRED, kPermissionDenied, EPERM)                   \
   X(SERVICE_THREAD_STALLED, kUnavailable, ETIMEDOUT)           \
+  X(AUDIT_UNAVAILABLE, kUnavailable, EIO)                      \
   X(SHUTTING_DOWN, kUnavailable, EIO)                          \
   X(INTERNAL, kInternal, EIO)
 

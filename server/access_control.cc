@@ -1,0 +1,47 @@
+#include "access_control.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "method_rules.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+// What the caller, or whoever cares for its roles, can do.
+std::string Advice(const AccessControl::Caller& caller, const std::string& file) {
+  if (!caller.peer) return "; its connection has ended";
+  if (caller.is_revoked) return "; the certificate is revoked";
+  if (!file.empty()) return absl::StrCat("; roles come from the file ", file);
+  return "; give it a role in a file for --roles";
+}
+
+}  // namespace
+
+AccessControl::Caller AccessControl::CallerOf(const grpc::ServerContextBase& call) const {
+  Caller caller;
+  caller.peer = peers_.Of(call);
+  if (!caller.peer) return caller;
+  caller.is_revoked = certificates_ != nullptr && certificates_->IsRevoked(*caller.peer);
+  if (!caller.is_revoked) caller.role = roles_.RoleOf(*caller.peer);
+  return caller;
+}
+
+absl::Status AccessControl::Check(const Caller& caller, absl::string_view method) const {
+  const MethodRule* rule = RuleOf(method);
+  if (rule != nullptr && caller.role >= rule->role) return absl::OkStatus();
+  const absl::string_view required = rule != nullptr ? RoleName(rule->role) : "(nobody has it)";
+  const std::string peer = caller.peer ? caller.peer->ToString() : "the caller";
+  const std::string has = caller.role == AdminRole::kNone
+                              ? "no role"
+                              : absl::StrCat("the role ", RoleName(caller.role));
+  return Error(
+      Reason::kROLE_REQUIRED,
+      absl::StrCat(absl::StripPrefix(method, "/"), " needs the role ", required, ": ", peer,
+                   " has ", has, Advice(caller, roles_.file())),
+      {{"required_role", std::string(required)}, {"role", std::string(RoleName(caller.role))}});
+}
+
+}  // namespace sockhost

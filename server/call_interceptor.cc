@@ -1,0 +1,155 @@
+#include "call_interceptor.h"
+
+#include <google/protobuf/message.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpc_status.h"
+#include "method_rules.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using grpc::experimental::InterceptionHookPoints;
+using grpc::experimental::Interceptor;
+using grpc::experimental::InterceptorBatchMethods;
+using grpc::experimental::ServerInterceptorFactoryInterface;
+using grpc::experimental::ServerRpcInfo;
+
+// A text field of a request; empty if there is none of that name.
+std::string TextField(const Message& request, const char* name) {
+  const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName(name);
+  const bool is_text =
+      field && !field->is_repeated() && field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+  return is_text ? request.GetReflection()->GetString(request, field) : "";
+}
+
+// What a request is about: `name`, the listener that it makes, or that it holds.
+std::string ResourceOf(const Message& request) {
+  if (std::string name = TextField(request, "name"); !name.empty()) return name;
+  if (const std::string id = TextField(request, "listener_id"); !id.empty()) {
+    return absl::StrCat("listeners/", id);
+  }
+  const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName("listener");
+  const bool is_message =
+      field && !field->is_repeated() && field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+  if (!is_message) return "";
+  return TextField(request.GetReflection()->GetMessage(request, field), "name");
+}
+
+// The reason in the details of an error; empty if there is none.
+std::string ReasonOf(const grpc::Status& status) {
+  google::rpc::Status rich;
+  rich.ParseFromString(status.error_details());
+  google::rpc::ErrorInfo info;
+  for (const google::protobuf::Any& detail : rich.details()) {
+    if (detail.UnpackTo(&info)) return info.reason();
+  }
+  return "";
+}
+
+class CallInterceptor final : public Interceptor {
+ public:
+  CallInterceptor(ServerRpcInfo& call, const AccessControl& access, AuditLog* audit)
+      : call_(call),
+        access_(access),
+        audit_(audit),
+        rule_(RuleOf(call.method())),
+        is_ours_(absl::StartsWith(call.method(), "/sockhost.")) {}
+
+  void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      Begin();
+    }
+    // Of our own services it is a Message; gRPC's health takes bytes.
+    if (is_ours_ &&
+        methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE)) {
+      request_ = static_cast<const Message*>(methods->GetRecvMessage());
+    }
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
+      End(*methods);
+    }
+    methods->Proceed();
+  }
+
+ private:
+  bool Changes() const { return rule_ == nullptr || rule_->changes; }
+
+  void Begin() {
+    // Now, because the connection may have ended when the call does.
+    if (audit_ != nullptr || !is_ours_) caller_ = access_.CallerOf(*call_.server_context());
+    if (!is_ours_ && !access_.Check(caller_, call_.method()).ok()) {
+      call_.server_context()->TryCancel();
+    }
+  }
+
+  void End(InterceptorBatchMethods& methods) {
+    const grpc::Status status = methods.GetSendStatus();
+    const bool is_denied = status.error_code() == grpc::StatusCode::PERMISSION_DENIED;
+    if (audit_ == nullptr || !(Changes() || is_denied)) return;
+    const absl::Status written = audit_->Write(EntryOf(status));
+    if (written.ok() || !audit_->fail_closed() || !status.ok()) return;
+    methods.ModifySendStatus(
+        ToGrpcStatus(Error(Reason::kAUDIT_UNAVAILABLE,
+                           absl::StrCat("the call was carried out, but ", written.message()))));
+  }
+
+  AuditEntry EntryOf(const grpc::Status& status) const {
+    AuditEntry entry;
+    entry.time = absl::Now();
+    entry.caller = caller_;
+    entry.method = call_.method();
+    if (request_ != nullptr) {
+      entry.resource = ResourceOf(*request_);
+      entry.request_id = TextField(*request_, "request_id");
+    }
+    // gRPC and absl number the codes alike.
+    entry.code = absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));
+    entry.reason = ReasonOf(status);
+    return entry;
+  }
+
+  ServerRpcInfo& call_;
+  const AccessControl& access_;
+  AuditLog* const audit_;
+  // Null: nobody may call it.
+  const MethodRule* const rule_;
+  // GuardedAdminService has it.
+  const bool is_ours_;
+  AccessControl::Caller caller_;
+  // gRPC's, as long as the call lives.
+  const Message* request_ = nullptr;
+};
+
+class CallInterceptorFactory final : public ServerInterceptorFactoryInterface {
+ public:
+  CallInterceptorFactory(const AccessControl& access, AuditLog* audit)
+      : access_(access), audit_(audit) {}
+
+  // gRPC owns it.
+  Interceptor* CreateServerInterceptor(ServerRpcInfo* call) override {
+    return new CallInterceptor(*call, access_, audit_);
+  }
+
+ private:
+  const AccessControl& access_;
+  AuditLog* const audit_;
+};
+
+}  // namespace
+
+std::unique_ptr<ServerInterceptorFactoryInterface> CallInterceptors(const AccessControl& access,
+                                                                    AuditLog* audit) {
+  return std::make_unique<CallInterceptorFactory>(access, audit);
+}
+
+}  // namespace sockhost

@@ -1,0 +1,30 @@
+// What happens to every call of every service of the admin API.
+#ifndef SOCKHOST_SERVER_CALL_INTERCEPTOR_H_
+#define SOCKHOST_SERVER_CALL_INTERCEPTOR_H_
+
+#include <grpcpp/support/server_interceptor.h>
+
+#include <memory>
+
+#include "access_control.h"
+#include "audit_log.h"
+
+namespace sockhost {
+
+// Two things that GuardedAdminService cannot do.
+//
+// It cancels calls of the services that gRPC brings along (health, reflection,
+// channelz), which cannot be wrapped, if the caller may not make them.
+//
+// It writes the audit log: a line for each call that changes something, and for
+// each that is denied, before the answer is sent. If the line cannot be written
+// and the log is to fail closed, the answer becomes AUDIT_UNAVAILABLE; it then
+// says that the call was carried out.
+//
+// `access` and `audit` (may be null) are not owned. Thread rule: any.
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> CallInterceptors(
+    const AccessControl& access, AuditLog* audit);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_CALL_INTERCEPTOR_H_

@@ -1,0 +1,69 @@
+#include "watched_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+constexpr size_t kLargestFile = size_t{1} << 20;
+
+absl::Status CannotRead(const std::string& path, absl::string_view why) {
+  return Error(Reason::kFIELD_INVALID, absl::StrCat("cannot read ", path, ": ", why));
+}
+
+}  // namespace
+
+WatchedFiles::WatchedFiles(std::vector<std::string> paths) : paths_(std::move(paths)) {
+  std::erase(paths_, "");
+  taken_ = last_ = Stamps();
+}
+
+bool WatchedFiles::TakeChange() {
+  std::vector<Stamp> now = Stamps();
+  const bool settled = now == last_;
+  last_ = std::move(now);
+  if (!settled || last_ == taken_) return false;
+  taken_ = last_;
+  return true;
+}
+
+std::vector<WatchedFiles::Stamp> WatchedFiles::Stamps() const {
+  std::vector<Stamp> stamps;
+  for (const std::string& path : paths_) {
+    struct stat status;
+    Stamp& stamp = stamps.emplace_back();
+    if (stat(path.c_str(), &status) != 0) continue;
+    stamp = {status.st_dev, status.st_ino, status.st_size,
+             int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec};
+  }
+  return stamps;
+}
+
+absl::StatusOr<std::string> ReadSmallFile(const std::string& path) {
+  // Not blocking: the path may lead to a FIFO.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return CannotRead(path, DescribeErrno(errno));
+  std::string content(kLargestFile + 1, '\0');
+  size_t size = 0;
+  ssize_t got = 0;
+  do {
+    got = read(fd, content.data() + size, content.size() - size);
+    if (got > 0) size += static_cast<size_t>(got);
+  } while (got > 0 || (got < 0 && errno == EINTR));
+  const int read_error = got < 0 ? errno : 0;
+  close(fd);
+  if (read_error != 0) return CannotRead(path, DescribeErrno(read_error));
+  if (size > kLargestFile) return CannotRead(path, "larger than 1 MiB");
+  content.resize(size);
+  return content;
+}
+
+}  // namespace sockhost

@@ -1,0 +1,47 @@
+// Files that may be replaced while the daemon runs.
+#ifndef SOCKHOST_SERVER_WATCHED_FILES_H_
+#define SOCKHOST_SERVER_WATCHED_FILES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace sockhost {
+
+// Sees by stat(2) that files were replaced or rewritten: looking costs nothing
+// that is worth an inotify instance, and sees what is behind symbolic links.
+//
+// Thread rule: one thread at a time.
+class WatchedFiles {
+ public:
+  // Empty paths are left out.
+  explicit WatchedFiles(std::vector<std::string> paths);
+
+  // True once after a change, when the files are as they were at the call before:
+  // whoever writes them has finished.
+  bool TakeChange();
+
+ private:
+  struct Stamp {
+    uint64_t device = 0;
+    uint64_t inode = 0;
+    int64_t size = -1;
+    int64_t change_nanos = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+
+  std::vector<Stamp> Stamps() const;
+
+  std::vector<std::string> paths_;
+  std::vector<Stamp> taken_;
+  std::vector<Stamp> last_;
+};
+
+// The content of a file of at most 1 MiB. Error: FIELD_INVALID, with the path.
+absl::StatusOr<std::string> ReadSmallFile(const std::string& path);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_WATCHED_FILES_H_

@@ -1,0 +1,204 @@
+// Every RPC x role x transport, on real connections. The RPCs come from the
+// descriptor: a new one is tested, and denied, without anybody adding it here.
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/slice.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "server/method_rules.h"
+#include "tests/core/eventually.h"
+#include "tests/server/admin_api.h"
+#include "tests/server/test_authority.h"
+
+namespace sockhost {
+namespace {
+
+using grpc::StatusCode;
+
+constexpr AdminRole kRoles[] = {AdminRole::kNone, AdminRole::kViewer, AdminRole::kOperator,
+                                AdminRole::kAdmin};
+
+std::vector<std::string> AllMethods() {
+  const google::protobuf::ServiceDescriptor& service =
+      *v1::Host::descriptor()->file()->pool()->FindServiceByName("sockhost.v1.AdminService");
+  std::vector<std::string> methods;
+  for (int i = 0; i < service.method_count(); ++i) {
+    methods.push_back(absl::StrCat("/", service.full_name(), "/", service.method(i)->name()));
+  }
+  return methods;
+}
+
+std::string ReasonIn(const grpc::Status& status) {
+  google::rpc::Status rich;
+  rich.ParseFromString(status.error_details());
+  google::rpc::ErrorInfo info;
+  return rich.details_size() > 0 && rich.details(0).UnpackTo(&info) ? info.reason() : "";
+}
+
+void Write(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::trunc) << text;
+}
+
+// Calls any method with an empty request.
+class AnyMethod {
+ public:
+  explicit AnyMethod(const std::shared_ptr<grpc::Channel>& channel) : stub_(channel) {}
+
+  // How the call ended; OK if it has answered, whether or not it goes on.
+  grpc::Status Call(const std::string& method) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    grpc::CompletionQueue queue;
+    const auto call = stub_.PrepareCall(&context, method, &queue);
+    call->StartCall(nullptr);
+    Next(queue);
+    const grpc::Slice nothing("");
+    call->WriteLast(grpc::ByteBuffer(&nothing, 1), {}, nullptr);
+    Next(queue);
+    grpc::ByteBuffer answer;
+    call->Read(&answer, nullptr);
+    const bool answered = Next(queue);
+    if (answered) context.TryCancel();
+    grpc::Status status;
+    call->Finish(&status, nullptr);
+    Next(queue);
+    return answered ? grpc::Status::OK : status;
+  }
+
+ private:
+  static bool Next(grpc::CompletionQueue& queue) {
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    return ok;
+  }
+
+  grpc::GenericStub stub_;
+};
+
+class AccessTest : public testing::Test {
+ protected:
+  AccessTest() {
+    const TestPair server = authority_.Sign("DNS:localhost,IP:127.0.0.1");
+    Write(files_.certificate, server.certificate);
+    Write(files_.key, server.key);
+    Write(files_.client_ca, authority_.certificate());
+    GiveRole(AdminRole::kNone);
+    AdminApi::Options options;
+    options.roles = roles_;
+    options.certificates = files_;
+    api_ = std::make_unique<AdminApi>(options);
+  }
+
+  // To the peers of all transports.
+  void GiveRole(AdminRole role) {
+    std::string rules;
+    if (role != AdminRole::kNone) {
+      for (const std::string& subject :
+           {absl::StrCat("uid:", getuid()), std::string("dns:client.test"), std::string("tcp:*")}) {
+        absl::StrAppend(&rules, subject, " ", RoleName(role), "\n");
+      }
+    }
+    Write(roles_, rules);
+    if (!api_) return;
+    EXPECT_TRUE(api_->roles().Reload().ok());
+  }
+
+  struct Transport {
+    std::string name;
+    std::shared_ptr<grpc::Channel> channel;
+  };
+  std::vector<Transport> Transports() {
+    const TestPair client = authority_.Sign("DNS:client.test");
+    return {{"unix", api_->Connect()},
+            {"tls", grpc::CreateChannel(api_->tls_address(),
+                                        grpc::SslCredentials({authority_.certificate(), client.key,
+                                                              client.certificate}))},
+            {"tcp", grpc::CreateChannel(api_->tcp_address(), grpc::InsecureChannelCredentials())}};
+  }
+
+  const TemporaryFolder folder_;
+  const TestAuthority authority_;
+  const CertificateFiles files_{folder_.Path("server.crt"), folder_.Path("server.key"),
+                                folder_.Path("ca.crt"), ""};
+  const std::string roles_ = folder_.Path("roles");
+  std::unique_ptr<AdminApi> api_;
+};
+
+TEST_F(AccessTest, EveryMethodAsksForItsRoleOnEveryTransport) {
+  // Roles change under connections that stay.
+  for (const Transport& transport : Transports()) {
+    AnyMethod client(transport.channel);
+    for (const AdminRole role : kRoles) {
+      GiveRole(role);
+      for (const std::string& method : AllMethods()) {
+        SCOPED_TRACE(absl::StrCat(transport.name, " ", RoleName(role), " ", method));
+        const MethodRule* rule = RuleOf(method);
+        ASSERT_NE(rule, nullptr) << "no row in server/method_rules.h";
+        const grpc::Status status = client.Call(method);
+        EXPECT_NE(status.error_code(), StatusCode::UNIMPLEMENTED);
+        EXPECT_NE(status.error_code(), StatusCode::UNAVAILABLE) << status.error_message();
+        const bool is_denied = status.error_code() == StatusCode::PERMISSION_DENIED;
+        EXPECT_EQ(is_denied, role < rule->role) << status.error_message();
+        EXPECT_EQ(ReasonIn(status) == "ROLE_REQUIRED", is_denied);
+      }
+    }
+  }
+}
+
+TEST_F(AccessTest, DenialDoesNotTellWhatExists) {
+  api_->CreateListener("there", "echo");
+  std::vector<std::string> messages;
+  for (const char* name : {"listeners/there", "listeners/missing", "nonsense"}) {
+    grpc::ClientContext context;
+    v1::GetListenerRequest request;
+    request.set_name(name);
+    v1::Listener response;
+    const grpc::Status status = api_->stub().GetListener(&context, request, &response);
+    EXPECT_EQ(ReasonIn(status), "ROLE_REQUIRED") << name;
+    messages.push_back(status.error_message());
+  }
+  EXPECT_EQ(messages[0], messages[1]);
+  EXPECT_EQ(messages[0], messages[2]);
+}
+
+TEST_F(AccessTest, HealthIsForEverybody) {
+  for (const Transport& transport : Transports()) {
+    const auto stub = grpc::health::v1::Health::NewStub(transport.channel);
+    grpc::ClientContext context;
+    grpc::health::v1::HealthCheckResponse response;
+    const grpc::Status status = stub->Check(&context, {}, &response);
+    EXPECT_TRUE(status.ok()) << transport.name << ": " << status.error_message();
+  }
+}
+
+// Whose connection a call came from must never be mixed up.
+TEST_F(AccessTest, ConnectionsThatComeAndGoKeepTheirPeer) {
+  Write(roles_, absl::StrCat("uid:", getuid(), " admin\n"));
+  ASSERT_TRUE(api_->roles().Reload().ok());
+  for (int i = 0; i < 200; ++i) {
+    AnyMethod local(api_->Connect());
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    AnyMethod remote(grpc::CreateCustomChannel(api_->tcp_address(),
+                                               grpc::InsecureChannelCredentials(), arguments));
+    EXPECT_TRUE(local.Call("/sockhost.v1.AdminService/GetHost").ok()) << i;
+    EXPECT_EQ(remote.Call("/sockhost.v1.AdminService/GetHost").error_code(),
+              StatusCode::PERMISSION_DENIED)
+        << i;
+  }
+}
+
+}  // namespace
+}  // namespace sockhost

@@ -1,0 +1,72 @@
+#include "server/watched_files.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tests/server/admin_api.h"
+
+namespace sockhost {
+namespace {
+
+using testing::HasSubstr;
+
+class WatchedFilesTest : public testing::Test {
+ protected:
+  void Write(const std::string& path, const std::string& text) {
+    std::ofstream(path, std::ios::trunc) << text;
+  }
+
+  const TemporaryFolder folder_;
+  const std::string first_ = folder_.Path("first");
+  const std::string second_ = folder_.Path("second");
+};
+
+TEST_F(WatchedFilesTest, ChangeIsTakenOnceWhenItHasSettled) {
+  Write(first_, "a");
+  WatchedFiles files({first_, "", second_});
+  EXPECT_FALSE(files.TakeChange());
+  Write(first_, "ab");
+  EXPECT_FALSE(files.TakeChange()) << "the writer may not have finished";
+  EXPECT_TRUE(files.TakeChange());
+  EXPECT_FALSE(files.TakeChange());
+}
+
+TEST_F(WatchedFilesTest, FileThatChangesOnIsWaitedFor) {
+  WatchedFiles files({first_});
+  for (int i = 1; i < 5; ++i) {
+    Write(first_, std::string(static_cast<size_t>(i), 'x'));
+    EXPECT_FALSE(files.TakeChange());
+  }
+  EXPECT_TRUE(files.TakeChange());
+}
+
+TEST_F(WatchedFilesTest, ReplacedAndRemovedFilesHaveChanged) {
+  Write(first_, "a");
+  Write(second_, "b");
+  std::filesystem::create_symlink(first_, folder_.Path("link"));
+  WatchedFiles files({folder_.Path("link")});
+  std::filesystem::rename(second_, first_);
+  files.TakeChange();
+  EXPECT_TRUE(files.TakeChange());
+  std::filesystem::remove(first_);
+  files.TakeChange();
+  EXPECT_TRUE(files.TakeChange());
+}
+
+TEST_F(WatchedFilesTest, SmallFilesAreReadAndOthersRefused) {
+  Write(first_, "text\n");
+  EXPECT_EQ(ReadSmallFile(first_).value(), "text\n");
+  EXPECT_THAT(std::string(ReadSmallFile(second_).status().message()), HasSubstr(second_));
+  EXPECT_FALSE(ReadSmallFile(folder_.Path("")).ok()) << "a folder";
+  Write(first_, std::string(2 << 20, 'x'));
+  EXPECT_THAT(std::string(ReadSmallFile(first_).status().message()), HasSubstr("1 MiB"));
+  ASSERT_EQ(mkfifo(second_.c_str(), 0600), 0);
+  EXPECT_EQ(ReadSmallFile(second_).value(), "") << "nobody writes into it";
+}
+
+}  // namespace
+}  // namespace sockhost
