@@ -4,6 +4,7 @@
 #include <grpcpp/server_posix.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,6 +51,12 @@ AdminPeer TcpPeer(int fd) {
             .ToString();
   }
   return peer;
+}
+
+// At the limit of fds accept(2) fails on an empty queue, too.
+bool IsLocalAndAwaited(const AdminListeningSocket& listening) {
+  pollfd waiting{listening.fd(), POLLIN, 0};
+  return listening.transport() == AdminPeer::Transport::kUnix && poll(&waiting, 1, 0) == 1;
 }
 
 }  // namespace
@@ -148,7 +155,7 @@ bool AdminAcceptor::AcceptAll(const AdminListeningSocket& listening) {
       case ENOBUFS:
       case ENOMEM:
         // One more on the unix socket: the operator who comes to look at it.
-        if (listening.transport() != AdminPeer::Transport::kUnix || !UseSpareFds()) return false;
+        if (!IsLocalAndAwaited(listening) || !UseSpareFds()) return false;
         continue;
       default:  // an error of the connection that waited, see accept(2)
         continue;
