@@ -62,14 +62,19 @@ std::shared_ptr<grpc::ServerCredentials> ServerCertificates::Credentials() {
 
 grpc_ssl_certificate_config_reload_status ServerCertificates::Fetch(
     void* self, grpc_ssl_server_certificate_config** config) {
-  auto& certificates = *static_cast<ServerCertificates*>(self);
-  absl::MutexLock lock(&certificates.mutex_);
-  const std::shared_ptr<const CertificateSet>& set = certificates.current_;
-  if (certificates.fetched_ == set) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
+  const std::shared_ptr<const CertificateSet> set =
+      static_cast<ServerCertificates*>(self)->TakeNew();
+  if (!set) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
   const grpc_ssl_pem_key_cert_pair pair{set->key().c_str(), set->chain().c_str()};
   *config = grpc_ssl_server_certificate_config_create(set->client_ca().c_str(), &pair, 1);
-  certificates.fetched_ = set;
   return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
+}
+
+std::shared_ptr<const CertificateSet> ServerCertificates::TakeNew() {
+  absl::MutexLock lock(&mutex_);
+  if (fetched_ == current_) return nullptr;
+  fetched_ = current_;
+  return current_;
 }
 
 bool ServerCertificates::IsRevoked(const AdminPeer& peer) const {

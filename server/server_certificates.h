@@ -39,6 +39,8 @@ class ServerCertificates {
 
   static grpc_ssl_certificate_config_reload_status Fetch(
       void* self, grpc_ssl_server_certificate_config** config);
+  // The set in force if gRPC has another, which it then no longer has; else null.
+  std::shared_ptr<const CertificateSet> TakeNew();
 
   const CertificateFiles files_;
   mutable absl::Mutex mutex_;
