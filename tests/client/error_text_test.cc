@@ -98,11 +98,12 @@ TEST(HintOfTest, EveryReasonOfTheContractIsKnown) {
       if (HintOf(reason).empty()) without_hint.insert(reason);
     }
   }
-  EXPECT_THAT(without_hint, testing::UnorderedElementsAre(
-                                "LISTENER_ID_INVALID", "ADDRESS_INVALID", "SERVICE_INVALID",
-                                "FIELD_INVALID", "INTERVAL_INVALID", "PAGE_SIZE_INVALID",
-                                "SERVICE_NOT_FOUND", "LISTENER_EXISTS", "ADDRESS_NOT_AVAILABLE",
-                                "FD_LIMIT", "SOCKET_LIMIT", "LISTENER_LIMIT", "WATCH_LIMIT"));
+  EXPECT_THAT(without_hint,
+              testing::UnorderedElementsAre(
+                  "LISTENER_ID_INVALID", "ADDRESS_INVALID", "SERVICE_INVALID", "FIELD_INVALID",
+                  "INTERVAL_INVALID", "PAGE_SIZE_INVALID", "SERVICE_NOT_FOUND", "LISTENER_EXISTS",
+                  "ADDRESS_NOT_AVAILABLE", "FD_LIMIT", "SOCKET_LIMIT", "LISTENER_LIMIT",
+                  "WATCH_LIMIT", "ORDER_BY_INVALID", "FORWARD_LOOP", "STATE_INVALID"));
 }
 
 }  // namespace

@@ -15,6 +15,10 @@ from sockhost.v1 import admin_pb2, admin_pb2_grpc, event_pb2, listener_pb2, watc
 CALL_TIMEOUT_S = 60
 DETAILS_KEY = "grpc-status-details-bin"
 SERVICE = "sockhost.v1.AdminService"
+BUILT_IN_SERVICES = [
+    f"services/{name}"
+    for name in ("banner", "chargen", "daytime", "discard", "echo", "forward", "time")
+]
 
 Mode = watch_pb2.WatchSocketsRequest.Mode
 Trigger = watch_pb2.WatchSocketsRequest.Trigger

@@ -9,6 +9,7 @@ import unittest
 from google.protobuf import json_format
 from sockhost.v1 import host_pb2, watch_pb2
 
+import admin
 import daemon
 from daemon_test_case import REASONS, DaemonTestCase
 
@@ -165,7 +166,7 @@ class OtherResourcesTest(SockctlTestCase):
     def test_service(self):
         listed = self.json("service", "list")
         self.assertEqual(listed["services"], [canonical(s) for s in self.admin.services()])
-        self.assertEqual(self.names("service", "list"), ["services/discard", "services/echo"])
+        self.assertEqual(self.names("service", "list"), admin.BUILT_IN_SERVICES)
         echo = canonical(self.admin.get_service("services/echo"))
         self.assertEqual(self.json("service", "get", "echo"), echo)
 
