@@ -19,6 +19,8 @@ struct Config {
   std::vector<AdminAddress> admin{{"/run/sockhost/admin.sock", {}}};
   // Files of modules, in the order in which they are loaded.
   std::vector<std::string> module;
+  // "NAME=SERVICE": which service takes a socket that systemd passes.
+  std::vector<std::string> adopt;
   bool insecure_tcp = false;
   bool insecure_tcp_any_address = false;
   // 0: as many as the limit of open files allows.

@@ -29,6 +29,10 @@ std::vector<Setting> MakeSettings() {
        &Config::insecure_tcp_any_address},
       {"module", kServicesGroup, "FILE",
        "Shared object with services, loaded at start; can be repeated", &Config::module},
+      {"adopt", kServicesGroup, "NAME=SERVICE",
+       "Make a listener of the socket that systemd passes under this name, for this service; can "
+       "be repeated",
+       &Config::adopt},
       {"drain-timeout", kServicesGroup, "DURATION",
        "How long connections may go on after SIGTERM (0s: not at all)", &Config::drain_timeout,
        DurationRange{absl::ZeroDuration(), absl::Hours(1)}},

@@ -2,7 +2,6 @@
 #ifndef SOCKHOST_SERVER_DATAGRAM_BATCH_H_
 #define SOCKHOST_SERVER_DATAGRAM_BATCH_H_
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -37,7 +36,8 @@ class DatagramBatch {
  private:
   std::unique_ptr<char[]> bytes_;
   std::array<iovec, kMost> parts_;
-  std::array<sockaddr_in6, kMost> peers_;
+  // Of IPv4, IPv6 or unix.
+  std::array<sockaddr_storage, kMost> peers_;
   std::array<mmsghdr, kMost> headers_;
 };
 

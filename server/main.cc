@@ -21,6 +21,7 @@
 #include "config.h"
 #include "listener_record.h"
 #include "logging.h"
+#include "passed_sockets.h"
 #include "socket_watch.h"
 #include "sockhost/fd_limit.h"
 #include "sockhost/module.h"
@@ -108,6 +109,8 @@ int Run(const Config& config) {
   StopSignals signals;
   StartLogging(config.log_level);
 
+  const absl::StatusOr<std::vector<PassedSocket>> passed = TakePassedSockets();
+  if (!passed.ok()) return Fail(passed.status());
   const int64_t fd_limit = RaiseFdLimit();
   const FdBudget budget(fd_limit);
   ServiceHost& host = ServiceHost::OfProcess();
@@ -135,6 +138,11 @@ int Run(const Config& config) {
       return Fail(status);
     }
     LogLine(LogLevel::kInfo, absl::StrCat("module ", file, " is loaded"));
+  }
+
+  if (status = AdoptSockets(host, *passed, config.adopt); !status.ok()) {
+    host.Stop();
+    return Fail(status);
   }
 
   TaskThread tasks;

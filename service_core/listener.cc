@@ -15,7 +15,7 @@ namespace sockhost {
 namespace {
 
 // Connections taken in one wake-up before other sockets have their turn.
-constexpr int kMaxAcceptsPerTurn = 64;
+constexpr int kDefaultAcceptsPerTurn = 64;
 
 // How long accepting rests when the process or the system is out of fds or
 // memory: accept(2) would fail at once, again and again.
@@ -23,42 +23,56 @@ constexpr int64_t kAcceptPauseNanos = 100'000'000;
 
 }  // namespace
 
-Listener::Listener(ListenerConfig config, std::shared_ptr<Service> service,
-                   const OpenedSocket& socket)
-    : config_(std::make_shared<const ListenerConfig>(std::move(config))),
-      name_(config_, &config_->name),
+Listener::Listener(ListenerConfig config, std::shared_ptr<Service> service)
+    : name_(std::make_shared<const std::string>(config.name)),
       service_(std::move(service)),
-      address_(socket.address),
-      effective_backlog_(socket.effective_backlog) {}
+      config_(std::make_shared<const ListenerConfig>(std::move(config))),
+      live_config_(config_.get()) {
+  if (!config_->enabled) status_.state = ListenerState::kDisabled;
+}
+
+SocketAddress Listener::address() const {
+  MutexLock lock(status_mutex_);
+  return status_.opened.address;
+}
 
 ListenerSnapshot Listener::Snapshot() const {
   ListenerSnapshot out;
-  out.config = config_;
-  out.effective_address = address_;
-  out.effective_backlog = effective_backlog_;
-  out.state = state_;
   out.counters = counters.Read();
-  if (out.state == ListenerState::kPaused) {
-    MutexLock lock(reason_mutex_);
-    out.state_reason = state_reason_;
+  MutexLock lock(status_mutex_);
+  out.config = config_;
+  out.effective_address = status_.opened.address;
+  out.effective_backlog = status_.opened.effective_backlog;
+  out.effective_receive_buffer_bytes = status_.opened.receive_buffer_bytes;
+  out.effective_send_buffer_bytes = status_.opened.send_buffer_bytes;
+  out.state = status_.state;
+  out.state_reason = status_.reason;
+  if (out.state == ListenerState::kDraining) {
+    const int64_t left = out.counters[Counter::active_connections];
+    out.state_reason =
+        left > 0 ? absl::StrCat(left, " connections are left") : std::string("drained");
   }
+  out.drain_deadline_nanos = status_.drain_deadline_nanos;
   return out;
 }
 
 void Listener::Accept(SocketSlot& slot, ServiceLoop& loop) {
+  const int wanted = config().max_accepts_per_event;
+  const int most = wanted > 0 ? wanted : kDefaultAcceptsPerTurn;
+  accept_budget_ = std::min(accept_budget_, most);
   int taken = 0;
   while (taken < accept_budget_ && AcceptOne(slot, loop)) ++taken;
   counters.Max(Counter::max_accepts_per_wakeup, taken);
   service_->counters.Max(Counter::max_accepts_per_wakeup, taken);
   slot.counters.Max(Counter::max_accepts_per_wakeup, taken);
-  accept_budget_ = taken == accept_budget_ ? std::min(accept_budget_ * 2, kMaxAcceptsPerTurn)
+  accept_budget_ = taken == accept_budget_ ? std::min(accept_budget_ * 2, most)
                                            : std::max(accept_budget_ / 2, 1);
 }
 
 bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   SocketTable& table = loop.table();
   if (table.size() >= table.max_sockets()) {
-    Pause(absl::StrCat("socket limit of ", table.max_sockets(), " reached"), slot, loop);
+    PauseForShortage(absl::StrCat("socket limit of ", table.max_sockets(), " reached"), slot, loop);
     return false;
   }
   sockaddr_storage peer;
@@ -67,11 +81,9 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
       accept4(slot.fd, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd.valid()) return HandleAcceptError(errno, slot, loop);
 
-  const int limit = config_->max_connections;
-  if (limit > 0 && counters.Get(Counter::active_connections) >= limit) {
-    ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::rejected_connections); });
-    return true;
-  }
+  const SocketAddress remote =
+      SocketAddress::From(slot.protocol, reinterpret_cast<sockaddr*>(&peer), length);
+  if (IsOverLimit(remote, slot, table)) return true;
   SocketSpec spec;
   spec.fd = fd.get();
   spec.events = service_->connection_events;
@@ -79,12 +91,14 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   spec.protocol = slot.protocol;
   spec.service = service_.get();
   spec.listener = this;
-  spec.remote = SocketAddress::From(slot.protocol, reinterpret_cast<sockaddr*>(&peer), length);
+  spec.remote = remote;
   SocketId id;
   if (const int result = table.Add(spec, &id); result != 0) {
     return HandleAcceptError(-result, slot, loop);
   }
   fd.release();
+  if (sources_) sources_->Add(remote);
+  loop.connection_timeouts().Watch(config());
   ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::accepted_connections); });
   // Not of the listening socket: it may be gone before its connections.
   for (CounterBlock* block : {&counters, &service_->counters}) {
@@ -92,6 +106,34 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
     block->Max(Counter::max_active_connections, block->Get(Counter::active_connections));
   }
   return true;
+}
+
+bool Listener::IsOverLimit(const SocketAddress& peer, SocketSlot& slot, SocketTable& table) {
+  const int limit = config().max_connections;
+  if (limit > 0 && counters.Get(Counter::active_connections) >= limit) {
+    ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::rejected_connections); });
+    return true;
+  }
+  const int source_limit = config().max_connections_per_source;
+  if (source_limit == 0) {
+    sources_.reset();
+    return false;
+  }
+  if (!sources_) {
+    // The limit is new: those that are connected count as well.
+    sources_ = std::make_unique<ConnectionSources>();
+    table.ForEachPeer(*this, [this](const SocketAddress& from) { sources_->Add(from); });
+  }
+  if (sources_->Count(peer) < source_limit) return false;
+  ForEachBlock(slot, [](CounterBlock& block) {
+    block.Add(Counter::rejected_connections);
+    block.Add(Counter::rejected_by_source);
+  });
+  return true;
+}
+
+void Listener::ForgetConnection(const SocketAddress& peer) {
+  if (sources_) sources_->Remove(peer);
 }
 
 bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop) {
@@ -104,7 +146,7 @@ bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop
     case ENOBUFS:
     case ENOMEM:
     case ENOSPC:
-      Pause(absl::StrCat("accept: ", DescribeErrno(error_number)), slot, loop);
+      PauseForShortage(absl::StrCat("accept: ", DescribeErrno(error_number)), slot, loop);
       return false;
     case ENOENT:  // the listener is being deleted
       return false;
@@ -115,27 +157,34 @@ bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop
   }
 }
 
-void Listener::Pause(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
-  accept_log_.Log(LogLevel::kWarning, absl::StrCat("listener ", *name_, " (", address_.ToString(),
+void Listener::PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
+  accept_log_.Log(LogLevel::kWarning, absl::StrCat("listener ", *name_, " (", address().ToString(),
                                                    ") pauses accepting for 100 ms: ", reason));
   {
-    MutexLock lock(reason_mutex_);
-    state_reason_ = std::move(reason);
+    MutexLock lock(status_mutex_);
+    if (status_.state == ListenerState::kActive) {
+      status_.state = ListenerState::kPaused;
+      status_.reason = std::move(reason);
+    }
   }
-  ListenerState expected = ListenerState::kActive;
-  state_.compare_exchange_strong(expected, ListenerState::kPaused);
   ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::accept_pauses); });
   SocketTable& table = loop.table();
   table.SetPolling(slot, Polling::kMasked);
   const RegistrationKey key = slot.key();
   loop.RunAt(loop.now() + kAcceptPauseNanos, [this, &table, key] {
     SocketSlot* paused = table.Lookup(key);
-    // Gone, and the listener with it.
+    // Gone, and perhaps the listener with it.
     if (!paused) return;
-    ListenerState expected = ListenerState::kPaused;
-    state_.compare_exchange_strong(expected, ListenerState::kActive);
+    EndShortage();
     table.SetPolling(*paused, Polling::kLevel);
   });
+}
+
+void Listener::EndShortage() {
+  MutexLock lock(status_mutex_);
+  if (status_.state != ListenerState::kPaused || status_.paused_by_operator) return;
+  status_.state = ListenerState::kActive;
+  status_.reason.clear();
 }
 
 }  // namespace sockhost

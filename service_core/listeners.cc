@@ -14,62 +14,10 @@
 namespace sockhost {
 namespace {
 
-constexpr int kMaxBacklog = 65535;
-constexpr int kDefaultBacklog = 4096;
-
-// ^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$
-bool IsListenerId(absl::string_view id) {
-  if (id.empty() || id.size() > 63) return false;
-  if (!absl::ascii_islower(static_cast<unsigned char>(id.front())) || id.back() == '-') {
-    return false;
-  }
-  return std::all_of(id.begin(), id.end(), [](unsigned char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-  });
-}
-
-absl::Status Validate(const ListenerConfig& config) {
-  if (!IsListenerId(config.name)) {
-    const std::string shown = absl::CHexEscape(config.name.substr(0, 128));
-    return Error(Reason::kLISTENER_ID_INVALID,
-                 absl::StrCat("listener id \"", shown,
-                              "\": use 1 to 63 lower-case letters, digits and '-'; begin with a "
-                              "letter, do not end with '-'"),
-                 {{"listener_id", shown}}, "listener_id");
-  }
-  if (config.backlog < 0 || config.backlog > kMaxBacklog) {
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat("backlog ", config.backlog, ": use 0 (default) to ", kMaxBacklog),
-                 {{"value", absl::StrCat(config.backlog)}}, "listener.backlog");
-  }
-  if (config.max_connections < 0) {
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat("max_connections ", config.max_connections,
-                              ": use 0 (no limit) or a positive number"),
-                 {{"value", absl::StrCat(config.max_connections)}}, "listener.max_connections");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status NotFound(absl::string_view name) {
   const std::string shown = absl::CHexEscape(name.substr(0, 128));
   return Error(Reason::kLISTENER_NOT_FOUND, absl::StrCat("listener \"", shown, "\" does not exist"),
                {{"listener", absl::StrCat("listeners/", shown)}});
-}
-
-absl::Status TableError(const ListenerConfig& config, int error_number, const SocketTable& table) {
-  if (error_number == ENOSPC) {
-    return Error(
-        Reason::kSOCKET_LIMIT,
-        absl::StrCat("cannot open listener \"", config.name, "\": all ", table.max_sockets(),
-                     " sockets are used; raise RLIMIT_NOFILE, or the kernel's "
-                     "fs.epoll.max_user_watches"),
-        {{"limit", absl::StrCat(table.max_sockets())},
-         {"used", absl::StrCat(table.size())},
-         {"setting", "RLIMIT_NOFILE"}});
-  }
-  return Error(Reason::kINTERNAL, absl::StrCat("cannot poll listener \"", config.name,
-                                               "\": ", DescribeErrno(error_number)));
 }
 
 }  // namespace
@@ -114,8 +62,22 @@ void Listeners::Release(absl::string_view name, const Listener* listener) {
   by_name_.erase(found);
 }
 
-absl::StatusOr<ListenerSnapshot> Listeners::Create(const ListenerConfig& config) {
-  if (absl::Status status = Validate(config); !status.ok()) return status;
+absl::StatusOr<ListenerSnapshot> Listeners::Create(const ListenerConfig& config, Keep keep) {
+  return Add(config, keep, [this, keep](Listener& listener) {
+    if (!listener.config().enabled) return absl::OkStatus();
+    return keep == Keep::kYes ? listener.Open(table_) : listener.Probe().status();
+  });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Adopt(ListenerConfig config, UniqueFd fd) {
+  config.address = SocketAddress::OfSocket(fd.get());
+  return Add(config, Keep::kYes,
+             [this, &fd](Listener& listener) { return listener.Adopt(table_, std::move(fd)); });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Add(const ListenerConfig& config, Keep keep,
+                                                absl::FunctionRef<absl::Status(Listener&)> open) {
+  if (absl::Status status = ValidateListenerConfig(config); !status.ok()) return status;
   std::shared_ptr<Service> service = registry_.Find(config.service);
   if (!service) {
     const std::string shown = absl::CHexEscape(config.service.substr(0, 128));
@@ -125,39 +87,48 @@ absl::StatusOr<ListenerSnapshot> Listeners::Create(const ListenerConfig& config)
                  {{"service", absl::StrCat("services/", shown)}}, "listener.service");
   }
   if (absl::Status status = Reserve(config.name); !status.ok()) return status;
-  absl::StatusOr<std::shared_ptr<Listener>> listener = Open(config, std::move(service));
-  if (!listener.ok()) {
-    Release(config.name, nullptr);
-    return listener.status();
+  const auto listener = std::make_shared<Listener>(config, std::move(service));
+  const absl::Status opened = open(*listener);
+  if (!opened.ok() || keep == Keep::kNo) Release(config.name, nullptr);
+  if (!opened.ok()) return ExplainOpenError(opened, config);
+  if (keep == Keep::kYes) {
+    MutexLock lock(mutex_);
+    by_name_[config.name] = listener;
   }
-  MutexLock lock(mutex_);
-  by_name_[config.name] = *listener;
-  return (*listener)->Snapshot();
+  return listener->Snapshot();
 }
 
-absl::StatusOr<std::shared_ptr<Listener>> Listeners::Open(const ListenerConfig& config,
-                                                          std::shared_ptr<Service> service) {
-  OpenSocketOptions options;
-  options.backlog = config.backlog > 0 ? config.backlog : kDefaultBacklog;
-  options.ipv6_only = config.ipv6_only;
-  absl::StatusOr<OpenedSocket> socket = OpenSocket(config.address, options);
-  if (!socket.ok()) return ExplainOpenError(socket.status(), config);
+absl::StatusOr<ListenerSnapshot> Listeners::Update(const ListenerConfig* only,
+                                                   const ListenerConfig& next, Keep keep) {
+  if (absl::Status status = ValidateListenerConfig(next); !status.ok()) return status;
+  return Change(next.name, [&](Listener& listener) {
+    return ExplainOpenError(listener.Update(table_, only, next, keep == Keep::kNo), next);
+  });
+}
 
-  auto listener = std::make_shared<Listener>(config, service, *socket);
-  const bool datagram = config.address.is_datagram();
-  SocketSpec spec;
-  spec.fd = socket->fd.get();
-  spec.events = POLLIN;
-  spec.role = datagram ? Role::kDatagram : Role::kListening;
-  spec.protocol = config.address.protocol();
-  spec.service = service.get();
-  spec.listener = listener.get();
-  SocketId id;
-  if (const int result = table_.Add(spec, &id); result != 0) {
-    return TableError(config, -result, table_);
-  }
-  socket->fd.release();
-  return listener;
+absl::StatusOr<ListenerSnapshot> Listeners::Pause(absl::string_view name) {
+  return Change(name, [this](Listener& listener) { return listener.Pause(table_); });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Resume(absl::string_view name) {
+  return Change(name, [this](Listener& listener) { return listener.Resume(table_); });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Drain(absl::string_view name,
+                                                  std::optional<absl::Duration> timeout) {
+  return Change(name, [&](Listener& listener) {
+    // Of a copy: the configuration in force may be swapped meanwhile.
+    const std::shared_ptr<const ListenerConfig> config = listener.Snapshot().config;
+    return listener.Drain(table_, timeout.value_or(config->drain_timeout));
+  });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Change(
+    absl::string_view name, absl::FunctionRef<absl::Status(Listener&)> change) {
+  const std::shared_ptr<Listener> listener = Get(name);
+  if (!listener) return NotFound(name);
+  if (absl::Status status = change(*listener); !status.ok()) return status;
+  return listener->Snapshot();
 }
 
 // Adds which listener of ours holds an address that is in use.
@@ -176,11 +147,12 @@ absl::Status Listeners::ExplainOpenError(const absl::Status& status,
 absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* only, bool force,
                                absl::AnyInvocable<void()> done) {
   const std::shared_ptr<Listener> listener = Get(name);
-  if (!listener || (only && &listener->config() != only)) return NotFound(name);
+  if (!listener || (only && listener->Snapshot().config.get() != only)) return NotFound(name);
   // The name is taken until the last fd is closed: who sees it free can use the
   // address again.
   const size_t connections =
       table_.RemoveListener(*listener, force, [this, listener, done = std::move(done)]() mutable {
+        listener->RemoveFile();
         Release(*listener->name(), listener.get());
         if (done) done();
       });

@@ -9,6 +9,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "listener.h"
@@ -29,10 +30,24 @@ class Listeners {
   size_t limit() const { return max_listeners_; }
   size_t size() const;
 
-  // Opens a listener: bound and polled on return. Errors: LISTENER_ID_INVALID,
+  // Opens a listener: bound and polled on return, unless it is not enabled. With
+  // Keep::kNo it is only tried, and gone on return. Errors: LISTENER_ID_INVALID,
   // FIELD_INVALID, SERVICE_NOT_FOUND, LISTENER_EXISTS, LISTENER_LIMIT,
   // SOCKET_LIMIT, and those of OpenSocket.
-  absl::StatusOr<ListenerSnapshot> Create(const ListenerConfig& config);
+  absl::StatusOr<ListenerSnapshot> Create(const ListenerConfig& config, Keep keep = Keep::kYes);
+  // As Create, with a socket that somebody else has bound; its address becomes the
+  // listener's. Takes the fd over, also on error. Errors: those of AdoptSocket, too.
+  absl::StatusOr<ListenerSnapshot> Adopt(ListenerConfig config, UniqueFd fd);
+
+  // Each returns the listener as it is afterwards, or LISTENER_NOT_FOUND, or an
+  // error of the method of Listener.
+  absl::StatusOr<ListenerSnapshot> Update(const ListenerConfig* only, const ListenerConfig& next,
+                                          Keep keep);
+  absl::StatusOr<ListenerSnapshot> Pause(absl::string_view name);
+  absl::StatusOr<ListenerSnapshot> Resume(absl::string_view name);
+  // `timeout`: the listener's drain_timeout unless given.
+  absl::StatusOr<ListenerSnapshot> Drain(absl::string_view name,
+                                         std::optional<absl::Duration> timeout);
 
   // Removes the listener and its connections; `done` runs on the service thread
   // when all is closed and the name is free, and must not block. Errors, with
@@ -57,8 +72,10 @@ class Listeners {
   absl::Status Reserve(const std::string& name);
   // Frees a name; with `listener`, only while it is that listener's.
   void Release(absl::string_view name, const Listener* listener);
-  absl::StatusOr<std::shared_ptr<Listener>> Open(const ListenerConfig& config,
-                                                 std::shared_ptr<Service> service);
+  absl::StatusOr<ListenerSnapshot> Add(const ListenerConfig& config, Keep keep,
+                                       absl::FunctionRef<absl::Status(Listener&)> open);
+  absl::StatusOr<ListenerSnapshot> Change(absl::string_view name,
+                                          absl::FunctionRef<absl::Status(Listener&)> change);
   absl::Status ExplainOpenError(const absl::Status& status, const ListenerConfig& config) const;
   std::vector<std::shared_ptr<Listener>> All() const;
   std::shared_ptr<Listener> Get(absl::string_view name) const;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "listener.h"
+#include "monotonic_clock.h"
 
 namespace sockhost {
 namespace {
@@ -27,7 +28,7 @@ uint32_t EpollEvents(const SocketSlot& slot, uint32_t events) {
   const Polling polling = slot.polling.load(std::memory_order_relaxed);
   // Once reported, a one-shot entry is silent, POLLHUP included; an entry
   // without interest is not: it reports POLLHUP for ever.
-  if (polling == Polling::kMasked) return EPOLLONESHOT;
+  if (polling == Polling::kMasked || polling == Polling::kPaused) return EPOLLONESHOT;
   if (polling == Polling::kEdge) events |= EPOLLET;
   if (slot.service->keeps_connections) {
     // Of a pause of the service, which knows already what it will do with the end.
@@ -141,6 +142,8 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot->listener = spec.listener;
   slot->remote = spec.remote;
   slot->create_time_nanos = absl::GetCurrentTimeNanos();
+  slot->opened_ms = slot->active_ms = static_cast<uint32_t>(MonotonicNanos() / 1'000'000);
+  slot->activity = 0;
   slot->inode = spec.role == Role::kRegistered ? InodeOf(spec.fd) : 0;
   slot->pev_index = -1;
   slot->stamp = 0;
@@ -316,6 +319,7 @@ void SocketTable::ReapOnce() {
     if (slot.role == Role::kConnection) {
       slot.listener->counters.Add(Counter::active_connections, -1);
       slot.service->counters.Add(Counter::active_connections, -1);
+      slot.listener->ForgetConnection(slot.remote);
     }
     void* user_data = slot.user_data.exchange(nullptr, std::memory_order_relaxed);
     if (user_data && slot.service->free_user_data) slot.service->free_user_data(user_data);
@@ -486,6 +490,7 @@ void SocketTable::SetEvents(SocketSlot& slot, uint32_t events) {
 void SocketTable::SetPolling(SocketSlot& slot, Polling polling) {
   LoopLock lock(*this);
   if (slot.id.load(std::memory_order_relaxed) == 0) return;  // as in RemoveSlot
+  if (slot.polling.load(std::memory_order_relaxed) == Polling::kPaused) return;
   slot.polling.store(polling, std::memory_order_relaxed);
   ApplyEventsLocked(slot, slot.events.load(std::memory_order_relaxed));
 }

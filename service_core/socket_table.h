@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "epoll_set.h"
 #include "log.h"
@@ -29,6 +30,7 @@ enum class Polling : uint8_t {
   kLevel,   // as its service asked
   kEdge,    // for changes only: it reports POLLHUP for ever, e.g. not yet listening
   kMasked,  // not at all: the spin guard's pause
+  kPaused,  // not at all: its listener is paused, until SetPaused ends it
 };
 
 // A place in the table. Slots never move and are never freed; the id tells
@@ -56,6 +58,8 @@ struct SocketSlot {
   Listener* listener = nullptr;
   SocketAddress remote;
   int64_t create_time_nanos = 0;
+  // Monotonic, wraps after 49 days.
+  uint32_t opened_ms = 0;
   // Inode of a registered fd: tells whether the number was reused.
   uint64_t inode = 0;
 
@@ -82,6 +86,9 @@ struct SocketSlot {
   bool end_of_stream = false;
   bool failed = false;
   bool end_offered = false;
+  // What ConnectionTimeouts saw last, and since when it has not changed.
+  uint32_t activity = 0;
+  uint32_t active_ms = 0;
 
   CounterBlock counters;
 
@@ -158,6 +165,24 @@ class SocketTable {
   // sockets; its connections stay.
   void StopAccepting(Listener& listener);
 
+  // ---- In listener_sockets.cc ------------------------------------------------
+
+  // Closes every connection of `listener`, and what goes with them. Returns how
+  // many connections there were.
+  size_t RemoveConnections(Listener& listener, CloseReason reason);
+
+  // Takes one socket out of polling, or back in; nothing else ends such a pause.
+  // False if there is no such socket (any more).
+  bool SetPaused(SocketId id, bool paused);
+
+  // Calls `visit` with the fd of a socket that stays open meanwhile. Few
+  // statements: the mutex is held. False if there is no such socket (any more).
+  bool VisitFd(SocketId id, absl::FunctionRef<void(int fd)> visit);
+
+  // Runs `task` on the service thread between two handler calls, after what was
+  // removed before is closed.
+  void RunBetweenHandlers(absl::AnyInvocable<void()> task);
+
   // `fd` is about to be closed by its program. Removes it; the result tells
   // whether the service thread closes it, because it belongs to a listener.
   bool NoteClose(int fd);
@@ -196,6 +221,16 @@ class SocketTable {
   SocketSlot* SlotOfFd(int fd);
   SocketSlot* SlotOfId(SocketId id);
 
+  // The socket in slot `index`, or nullptr if that is free; indexes are below
+  // slots_in_use().
+  SocketSlot* SlotInUse(uint32_t index);
+  uint32_t slots_in_use() const { return slots_in_use_.load(std::memory_order_acquire); }
+
+  // Calls `visit` with the address of every connection of `listener` that Reap has
+  // not yet freed.
+  void ForEachPeer(const Listener& listener,
+                   absl::FunctionRef<void(const SocketAddress& peer)> visit);
+
   // Changes what a socket is polled for.
   void SetEvents(SocketSlot& slot, uint32_t events);
   void SetPolling(SocketSlot& slot, Polling polling);
@@ -229,6 +264,7 @@ class SocketTable {
   SocketSlot* FindRegisteredLocked(const Service& service, int fd) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int AddLocked(const SocketSpec& spec, SocketSlot** out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  SocketSlot* FindByIdLocked(SocketId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SocketSlot* TakeFreeSlotLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int ApplyEventsLocked(SocketSlot& slot, uint32_t events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False if the fd number no longer stands for the file that was added.

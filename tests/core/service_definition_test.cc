@@ -110,8 +110,8 @@ class ServiceDefinitionTest : public DefinitionFixture {
   void Load() {
     module_ = dlopen(SOCKHOST_FIXTURE_MODULE, RTLD_NOW | RTLD_LOCAL);
     ASSERT_NE(module_, nullptr) << dlerror();
-    const auto describe = reinterpret_cast<void (*)(definitions*)>(
-        dlsym(module_, "describe_definitions"));
+    const auto describe =
+        reinterpret_cast<void (*)(definitions*)>(dlsym(module_, "describe_definitions"));
     ASSERT_NE(describe, nullptr) << dlerror();
     describe(&definitions_);
   }

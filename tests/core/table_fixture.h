@@ -44,7 +44,7 @@ class TableFixture : public testing::Test {
   std::shared_ptr<Listener> NewListener(std::shared_ptr<Service> service) {
     ListenerConfig config;
     config.name = "listener";
-    owned_.push_back(std::make_shared<Listener>(config, std::move(service), OpenedSocket()));
+    owned_.push_back(std::make_shared<Listener>(config, std::move(service)));
     return owned_.back();
   }
 

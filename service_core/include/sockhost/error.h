@@ -24,6 +24,9 @@ namespace sockhost {
   X(ADDRESS_INVALID, kInvalidArgument, EINVAL)                 \
   X(SERVICE_INVALID, kInvalidArgument, EINVAL)                 \
   X(FIELD_INVALID, kInvalidArgument, EINVAL)                   \
+  X(MASK_INVALID, kInvalidArgument, EINVAL)                    \
+  X(REQUEST_ID_INVALID, kInvalidArgument, EINVAL)              \
+  X(REQUEST_ID_REUSED, kInvalidArgument, EINVAL)               \
   X(FILTER_INVALID, kInvalidArgument, EINVAL)                  \
   X(ORDER_BY_INVALID, kInvalidArgument, EINVAL)                \
   X(PAGE_SIZE_INVALID, kInvalidArgument, EINVAL)               \
@@ -37,7 +40,9 @@ namespace sockhost {
   X(BIND_NOT_PERMITTED, kFailedPrecondition, EACCES)           \
   X(ADDRESS_NOT_AVAILABLE, kFailedPrecondition, EADDRNOTAVAIL) \
   X(LISTENER_BUSY, kFailedPrecondition, EBUSY)                 \
+  X(STATE_INVALID, kFailedPrecondition, EBUSY)                 \
   X(ETAG_MISMATCH, kAborted, EAGAIN)                           \
+  X(REQUEST_IN_PROGRESS, kAborted, EAGAIN)                     \
   X(FD_LIMIT, kResourceExhausted, EMFILE)                      \
   X(SOCKET_LIMIT, kResourceExhausted, ENOSPC)                  \
   X(LISTENER_LIMIT, kResourceExhausted, ENOSPC)                \
