@@ -28,6 +28,7 @@ struct Config {
   size_t max_listeners = 65536;
   size_t max_watches = 1000;
   absl::Duration drain_timeout = absl::Seconds(5);
+  bool abort_on_stall = false;
   std::string log_level = "info";
   std::string log_format = "text";
 };

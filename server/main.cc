@@ -127,6 +127,7 @@ int Run(int argc, const char* const* argv, Config config) {
   options.max_sockets =
       config.max_sockets > 0 ? std::min(config.max_sockets, budget.sockets) : budget.sockets;
   options.max_listeners = config.max_listeners;
+  options.abort_on_stall = config.abort_on_stall;
   status = host.Start(options);
   if (!status.ok()) return Fail(status);
   for (const std::string& file : config.module) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <memory>
+#include <new>
 #include <optional>
 
 #include "host_parts.h"
@@ -24,6 +25,16 @@ using sockhost::ServiceLoop;
 using sockhost::SocketSlot;
 
 namespace {
+
+// The border to C: `call` is not done, or -ENOMEM.
+template <typename Call>
+int OrOutOfMemory(Call call) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
+  }
+}
 
 // Finds the service and makes sure that somebody will poll for it: -EINVAL,
 // -ENOENT or -EIO otherwise.
@@ -46,6 +57,10 @@ SocketSlot* OwnedSlot(int fd) {
   const bool in_handler = loop.call_number() % 2 == 1;
   return !in_handler || loop.call_service() == slot->service ? slot : nullptr;
 }
+
+// True for a socket that was removed in the handler call for it, and will be closed when
+// that returns.
+bool IsRemoved(const SocketSlot& slot) { return slot.id.load(std::memory_order_relaxed) == 0; }
 
 // Removes the sockets of `service` and lets the service thread close them. If that
 // thread has ended since FindService, nobody else would.
@@ -115,7 +130,9 @@ int net_socket_service_register(const struct net_socket_service_desc* descriptor
   if (!descriptor || len < 0 || (!fds && len > 0)) return -EINVAL;
   std::shared_ptr<Service> service;
   if (const int error = FindService(descriptor, &service)) return error;
-  return ProcessParts().table.ReplaceSet(*service, {fds, static_cast<size_t>(len)}, user_data);
+  return OrOutOfMemory([&] {
+    return ProcessParts().table.ReplaceSet(*service, {fds, static_cast<size_t>(len)}, user_data);
+  });
 }
 
 int net_socket_service_unregister(const struct net_socket_service_desc* descriptor) {
@@ -182,7 +199,8 @@ int sockhost_service_add(const struct net_socket_service_desc* descriptor, int f
                          void* user_data) {
   std::shared_ptr<Service> service;
   if (const int error = FindService(descriptor, &service)) return error;
-  return ProcessParts().table.AddOne(*service, fd, events, user_data);
+  return OrOutOfMemory(
+      [&] { return ProcessParts().table.AddOne(*service, fd, events, user_data); });
 }
 
 int sockhost_service_modify(const struct net_socket_service_desc* descriptor, int fd,
@@ -226,7 +244,7 @@ int sockhost_service_close_wait(const struct net_socket_service_desc* descriptor
 
 int sockhost_socket_set_events(int fd, short events) {
   SocketSlot* slot = OwnedSlot(fd);
-  if (!slot) return -ENOENT;
+  if (!slot || IsRemoved(*slot)) return -ENOENT;
   const uint32_t wanted = static_cast<uint16_t>(events);
   if (slot->events.load(std::memory_order_relaxed) == wanted) return 0;
   ServiceLoop::Current()->table().SetEvents(*slot, wanted);
@@ -242,7 +260,7 @@ int sockhost_socket_set_user_data(int fd, void* user_data) {
 
 int sockhost_socket_close(int fd) {
   SocketSlot* slot = OwnedSlot(fd);
-  if (!slot) return -ENOENT;
+  if (!slot || IsRemoved(*slot)) return -ENOENT;
   ServiceLoop::Current()->table().RemoveSlot(*slot, Fate::kClose,
                                              sockhost::CloseReason::kClosedByService);
   return 0;

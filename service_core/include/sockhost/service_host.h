@@ -31,6 +31,9 @@ struct ServiceSnapshot {
   int capacity = 0;
   int registered = 0;
   int sockets = 0;
+  // Handler calls that lasted 25 ms or longer, the present one included, and the longest.
+  int64_t stalls = 0;
+  int64_t max_stall_nanos = 0;
   CounterValues counters;
 };
 
@@ -38,6 +41,9 @@ struct HostOptions {
   // Sockets at the same time; 0: as many as the limit of open files allows.
   size_t max_sockets = 0;
   size_t max_listeners = 65536;
+  // Ends the process with SIGABRT when one handler call has used 2 s of CPU time: it
+  // computes for ever, and a supervisor can start anew. Waiting uses none.
+  bool abort_on_stall = false;
 };
 
 // One service thread with its services, listeners and sockets.
