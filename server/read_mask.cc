@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -20,7 +19,13 @@ using google::protobuf::FieldDescriptor;
 // The fields of one message type that are hidden, and those of which a part is.
 struct ReadMask::Node {
   std::vector<const FieldDescriptor*> hidden;
-  std::vector<std::pair<const FieldDescriptor*, Node>> partly;
+  struct Part;
+  std::vector<Part> partly;
+};
+
+struct ReadMask::Node::Part {
+  const FieldDescriptor* field;
+  Node below;
 };
 
 namespace {
@@ -87,7 +92,7 @@ absl::StatusOr<ReadMask> ReadMask::Parse(const google::protobuf::FieldMask& mask
       if (found == shown.fields.end()) {
         node.hidden.push_back(candidate);
       } else if (!found->second.whole) {
-        node.partly.emplace_back(candidate, self(self, found->second, *candidate->message_type()));
+        node.partly.push_back({candidate, self(self, found->second, *candidate->message_type())});
       }
     }
     return node;

@@ -33,7 +33,8 @@ void CheckError(const absl::Status& status) {
 void Decode(const v1::CreateListenerRequest& request) {
   const v1::Listener& listener = request.listener();
   CheckError(ValidateListenerTexts(listener));
-  CheckError(DecodeParameters(listener).status());
+  // Those of a forward listener begin to look up the names of its upstreams.
+  if (ServiceId(listener.service()) != "forward") CheckError(DecodeParameters(listener).status());
   const auto address = SocketAddress::Parse(listener.address());
   CheckError(WithField(address.status(), "listener.address"));
   if (!address.ok()) return;
