@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "close_reason_words.h"
 #include "resource_fields.h"
 #include "sockhost/host_event.h"
 
@@ -18,22 +19,6 @@ constexpr FieldWord kKinds[] = {
     WordOf("LISTENER_DELETED", HostEventKind::kListenerDeleted),
     WordOf("SERVICE_STALLED", HostEventKind::kServiceStalled),
     WordOf("SERVICE_RECOVERED", HostEventKind::kServiceRecovered),
-};
-
-constexpr FieldWord kCloseReasons[] = {
-    WordOf("CLOSE_REASON_UNSPECIFIED", CloseReason::kNone),
-    WordOf("UNREGISTERED", CloseReason::kUnregistered),
-    WordOf("CLOSED_BEHIND", CloseReason::kClosedBehind),
-    WordOf("PEER_CLOSED", CloseReason::kPeerClosed),
-    WordOf("FAILED", CloseReason::kFailed),
-    WordOf("CLOSED_BY_SERVICE", CloseReason::kClosedByService),
-    WordOf("HANDLER_FAILED", CloseReason::kHandlerFailed),
-    WordOf("IDLE_TIMEOUT", CloseReason::kIdleTimeout),
-    WordOf("MAX_LIFETIME", CloseReason::kMaxLifetime),
-    WordOf("DRAIN_TIMEOUT", CloseReason::kDrainTimeout),
-    WordOf("LISTENER_STOPPED", CloseReason::kListenerStopped),
-    WordOf("LISTENER_DELETED", CloseReason::kListenerDeleted),
-    WordOf("CLOSED_BY_ADMIN", CloseReason::kClosedByAdmin),
 };
 
 constexpr NumberField<HostEvent> kNumbers[] = {

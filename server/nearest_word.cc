@@ -5,9 +5,7 @@
 #include <utility>
 
 namespace sockhost {
-namespace {
 
-// Levenshtein.
 size_t EditDistance(absl::string_view a, absl::string_view b) {
   // row[j]: distance of the prefix of `a` seen so far and the first j of `b`.
   std::vector<size_t> row(b.size() + 1);
@@ -22,8 +20,6 @@ size_t EditDistance(absl::string_view a, absl::string_view b) {
   }
   return row.back();
 }
-
-}  // namespace
 
 std::string NearestWord(absl::string_view word, const std::vector<std::string>& candidates) {
   // Also bounds the work for a word that somebody made very long.

@@ -2,12 +2,17 @@
 #ifndef SOCKHOST_SERVER_NEAREST_WORD_H_
 #define SOCKHOST_SERVER_NEAREST_WORD_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 
 namespace sockhost {
+
+// Insertions, deletions and replacements of single characters between both
+// (Levenshtein).
+size_t EditDistance(absl::string_view a, absl::string_view b);
 
 // The candidate with the least insertions, deletions and replacements of single
 // characters, the first of several; empty if none is within a third of the

@@ -1,35 +1,18 @@
 #include "resource_fields.h"
 
 #include <algorithm>
-#include <numeric>
-#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "nearest_word.h"
 
 namespace sockhost {
 namespace {
 
 constexpr absl::string_view kCounterPrefix = "counters.";
-
-// Single-character insertions, deletions and replacements between both.
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  // row[j]: distance of the prefix of `a` seen so far and the first j of `b`.
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
 
 // Without what is most often missed: localAddress is near to local_address, and
 // receive_bytes to counters.receive_bytes.

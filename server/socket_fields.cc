@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "close_reason_words.h"
 #include "resource_fields.h"
 
 namespace sockhost {
@@ -15,21 +16,6 @@ constexpr FieldWord kRoles[] = {
 };
 // The numbers are those of the contract, see ReadState.
 constexpr FieldWord kStates[] = {{"OPEN", 1}, {"CLOSED", 2}};
-constexpr FieldWord kCloseReasons[] = {
-    WordOf("CLOSE_REASON_UNSPECIFIED", CloseReason::kNone),
-    WordOf("UNREGISTERED", CloseReason::kUnregistered),
-    WordOf("CLOSED_BEHIND", CloseReason::kClosedBehind),
-    WordOf("PEER_CLOSED", CloseReason::kPeerClosed),
-    WordOf("FAILED", CloseReason::kFailed),
-    WordOf("CLOSED_BY_SERVICE", CloseReason::kClosedByService),
-    WordOf("HANDLER_FAILED", CloseReason::kHandlerFailed),
-    WordOf("IDLE_TIMEOUT", CloseReason::kIdleTimeout),
-    WordOf("MAX_LIFETIME", CloseReason::kMaxLifetime),
-    WordOf("DRAIN_TIMEOUT", CloseReason::kDrainTimeout),
-    WordOf("LISTENER_STOPPED", CloseReason::kListenerStopped),
-    WordOf("LISTENER_DELETED", CloseReason::kListenerDeleted),
-    WordOf("CLOSED_BY_ADMIN", CloseReason::kClosedByAdmin),
-};
 constexpr FieldWord kProtocols[] = {
     WordOf("PROTOCOL_UNSPECIFIED", Protocol::kNone),
     WordOf("TCP", Protocol::kTcp),
