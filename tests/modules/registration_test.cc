@@ -112,9 +112,12 @@ class RegistrationTest : public testing::Test {
 };
 
 TEST_F(RegistrationTest, MethodIsCalledOnTheServiceThread) {
-  std::atomic<bool> on_service_thread{false};
-  std::atomic<short> revents{0};
-  const Registration registration = MustRegister([&](Probe&, const auto& event) {
+  // Static: a call in progress outlives the registration, and would write to locals.
+  static std::atomic<bool> on_service_thread;
+  static std::atomic<short> revents;
+  on_service_thread = false;
+  revents = 0;
+  const Registration registration = MustRegister([](Probe&, const auto& event) {
     on_service_thread = Loop().OnServiceThread();
     revents = event.event.revents;
     return Next::kKeep;
@@ -169,8 +172,10 @@ TEST_F(RegistrationTest, OldRegistrationDoesNotRemoveAnotherSocketWithItsFdNumbe
     return Next::kEnd;
   });
   ASSERT_TRUE(Becomes([] { return alive.load(); }, Eq(0)));
-  std::atomic<int> new_fd{-1};
-  const Registration fresh = MustRegister([&](Probe&, const auto& event) {
+  // Static, as above.
+  static std::atomic<int> new_fd;
+  new_fd = -1;
+  const Registration fresh = MustRegister([](Probe&, const auto& event) {
     new_fd = event.event.fd;
     return Next::kKeep;
   });
