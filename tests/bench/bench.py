@@ -198,7 +198,7 @@ def print_figures(figures):
 
 
 def measure_data(bin_dir, folder, bench, rows_with):
-    """Returns the rows of all servers, and one memory figure."""
+    """Returns the rows of all servers."""
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(servers.Sockhostd(bin_dir, folder, SERVER_CORE))
         base, *peers = [
@@ -214,13 +214,21 @@ def measure_data(bin_dir, folder, bench, rows_with):
                 continue
             rows.append(bench.compare(load, *several))
             print_data_row(rows[-1], *names)
+    print_latencies(rows, *names[:2])
+    return rows
+
+
+def measure_memory(bin_dir):
+    """What an idle connection costs a sockhostd that has had none: freed places are used again."""
+    with (
+        tempfile.TemporaryDirectory(prefix="sockhost-bench-") as folder,
+        servers.Sockhostd(bin_dir, folder, SERVER_CORE) as ours,
+    ):
         connections = min(10000, servers.fd_limit() - SPARE_FDS)
-        memory = core_figures.Figure(
+        return core_figures.Figure(
             "memory of sockhostd for each idle connection",
             servers.memory_per_connection(ours, connections), "B", 512,
         )
-    print_latencies(rows, *names[:2])
-    return rows, memory
 
 
 def measure_idle(bench, bin_dir):
@@ -273,8 +281,8 @@ def main():
     if options.only in (None, "data"):
         bench = Bench(bin_dir, effort, options.noise)
         with tempfile.TemporaryDirectory(prefix="sockhost-bench-") as folder:
-            results["data"], memory = measure_data(bin_dir, folder, bench, options.rows)
-            figures.append(memory)
+            results["data"] = measure_data(bin_dir, folder, bench, options.rows)
+        figures.append(measure_memory(bin_dir))
         results["idle"] = measure_idle(bench, bin_dir)
     if options.only in (None, "forward"):
         with tempfile.TemporaryDirectory(prefix="sockhost-bench-") as folder:
