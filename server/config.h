@@ -41,6 +41,7 @@ struct Config {
   size_t closed_sockets = 1024;
   size_t event_history = 65536;
   absl::Duration drain_timeout = absl::Seconds(5);
+  bool abort_on_stall = false;
   std::string log_level = "info";
   std::string log_format = "text";
 };

@@ -170,6 +170,7 @@ int Run(int argc, const char* const* argv, Config config) {
   options.max_listeners = config.max_listeners;
   options.closed_sockets = config.closed_sockets;
   options.event_history = config.event_history;
+  options.abort_on_stall = config.abort_on_stall;
   status = host.Start(options);
   if (!status.ok()) return Fail(status);
   for (const std::string& file : config.module) {

@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <cstring>
+
 #include "listener_record.h"
 #include "resource_name.h"
 
@@ -84,13 +86,21 @@ v1::Socket::CloseReason EncodeCloseReason(CloseReason reason) {
   return v1::Socket::CLOSE_REASON_UNSPECIFIED;
 }
 
-// last_event_time is the one counter that is a time.
 void EncodeCounter(int64_t value, v1::Counters& out, void (v1::Counters::*set)(int64_t)) {
   if (value != 0) (out.*set)(value);
 }
 
-void EncodeLastEventTime(int64_t nanos, v1::Counters& out) {
-  if (nanos != 0) EncodeTime(nanos, *out.mutable_last_event_time());
+void EncodeCounterTime(int64_t nanos, v1::Counters& out,
+                       google::protobuf::Timestamp* (v1::Counters::*mutable_time)()) {
+  if (nanos != 0) EncodeTime(nanos, *(out.*mutable_time)());
+}
+
+void EncodeErrors(const CounterValues& values, v1::Counters& out) {
+  for (const ErrorCount& error : values.errors) {
+    if (error.count == 0) continue;
+    const char* name = strerrorname_np(error.error_number);
+    (*out.mutable_errors())[error.error_number != 0 && name ? name : "OTHER"] += error.count;
+  }
 }
 
 }  // namespace
@@ -106,7 +116,8 @@ void Encode(const CounterValues& values, v1::Counters& out) {
 #define ENCODE_kSum(name) EncodeCounter(values[Counter::name], out, &v1::Counters::set_##name);
 #define ENCODE_kMaximum(name) ENCODE_kSum(name)
 #define ENCODE_kGauge(name) ENCODE_kSum(name)
-#define ENCODE_kTime(name) EncodeLastEventTime(values[Counter::name], out);
+#define ENCODE_kTime(name) \
+  EncodeCounterTime(values[Counter::name], out, &v1::Counters::mutable_##name);
 #define ENCODE(name, kind) ENCODE_##kind(name)
   SOCKHOST_COUNTERS(ENCODE)
 #undef ENCODE
@@ -114,6 +125,7 @@ void Encode(const CounterValues& values, v1::Counters& out) {
 #undef ENCODE_kGauge
 #undef ENCODE_kMaximum
 #undef ENCODE_kSum
+  EncodeErrors(values, out);
 }
 
 void Encode(const ListenerSnapshot& snapshot, v1::Listener& out) {
@@ -172,6 +184,8 @@ void Encode(const ServiceSnapshot& snapshot, v1::Service& out) {
   out.set_capacity(snapshot.capacity);
   out.set_used(snapshot.registered);
   out.set_sockets(snapshot.sockets);
+  out.set_stalls(snapshot.stalls);
+  out.set_max_stall_nanos(snapshot.max_stall_nanos);
   Encode(snapshot.counters, *out.mutable_counters());
 }
 
@@ -186,6 +200,7 @@ void Encode(const LoopStatistics& statistics, v1::LoopStatistics& out) {
   out.set_stalls(statistics.stalls);
   out.set_max_stall_nanos(statistics.max_stall_nanos);
   out.set_closed_behind(statistics.closed_behind);
+  out.set_out_of_memory(statistics.out_of_memory);
 }
 
 }  // namespace sockhost

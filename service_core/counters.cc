@@ -1,5 +1,7 @@
 #include "sockhost/counters.h"
 
+#include <new>
+
 #include "absl/strings/string_view.h"
 
 namespace sockhost {
@@ -15,10 +17,17 @@ constexpr absl::string_view kNames[] = {
 
 absl::string_view CounterName(Counter counter) { return kNames[static_cast<size_t>(counter)]; }
 
-// The last four belong to threads other than the service thread. They are kept
+// The foreign ones belong to threads other than the service thread. They are kept
 // apart because a plain store of the service thread would lose their additions.
 struct CounterBlock::Rare {
+  // A cell is taken for an errno once and keeps it.
+  struct ErrorCell {
+    std::atomic<int> error_number{0};
+    std::atomic<int64_t> count{0};
+  };
+
   std::array<std::atomic<int64_t>, kCounters - kHotCounters> values{};
+  std::array<ErrorCell, kErrorCells + 1> errors{};
   std::atomic<int64_t> foreign_receive_bytes{0};
   std::atomic<int64_t> foreign_receive_messages{0};
   std::atomic<int64_t> foreign_transmit_bytes{0};
@@ -30,12 +39,29 @@ CounterBlock::~CounterBlock() { delete rare_.load(); }
 CounterBlock::Rare& CounterBlock::AllocateRare() {
   Rare* rare = rare_.load(std::memory_order_acquire);
   if (rare) return *rare;
-  auto fresh = std::make_unique<Rare>();
+  std::unique_ptr<Rare> fresh(new (std::nothrow) Rare);
+  // Out of memory: the count is lost, what was to be counted is not.
+  static Rare lost;
+  if (!fresh) return lost;
   if (rare_.compare_exchange_strong(rare, fresh.get())) return *fresh.release();
   return *rare;
 }
 
 std::atomic<int64_t>& CounterBlock::RareCell(size_t i) { return AllocateRare().values[i]; }
+
+void CounterBlock::AddError(int error_number) {
+  auto& cells = AllocateRare().errors;
+  size_t i = 0;
+  while (i < kErrorCells) {
+    const int owner = cells[i].error_number.load(std::memory_order_relaxed);
+    if (owner == 0) cells[i].error_number.store(error_number, std::memory_order_relaxed);
+    if (owner == 0 || owner == error_number) break;
+    ++i;
+  }
+  std::atomic<int64_t>& count = cells[i].count;
+  // After the errno: who reads the count sees whose it is.
+  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
 
 void CounterBlock::AddReceivedFromAnyThread(int64_t bytes, int64_t messages) {
   Rare& rare = AllocateRare();
@@ -65,6 +91,11 @@ CounterValues CounterBlock::Read() const {
   if (!rare) return out;
   for (size_t i = kHotCounters; i < kCounters; ++i) {
     out[static_cast<Counter>(i)] = rare->values[i - kHotCounters].load(std::memory_order_relaxed);
+  }
+  for (size_t i = 0; i < out.errors.size(); ++i) {
+    const int64_t count = rare->errors[i].count.load(std::memory_order_acquire);
+    if (count == 0) continue;
+    out.errors[i] = {rare->errors[i].error_number.load(std::memory_order_relaxed), count};
   }
   out[Counter::receive_bytes] += rare->foreign_receive_bytes.load(std::memory_order_relaxed);
   out[Counter::receive_messages] += rare->foreign_receive_messages.load(std::memory_order_relaxed);

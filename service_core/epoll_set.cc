@@ -72,7 +72,8 @@ std::span<epoll_event> EpollSet::Wait(std::span<epoll_event> buffer, int timeout
   // Not a plain store: what was done before a Wake that found this true must be
   // visible from here on.
   wake_pending_.exchange(false);
-  std::swap(*woken, ready.back());
+  // In order: who became ready first is served first.
+  std::move(woken + 1, ready.end(), woken);
   return ready.first(ready.size() - 1);
 }
 

@@ -33,6 +33,8 @@ class EpollSet {
  public:
   absl::Status Open();
 
+  int fd() const { return epoll_; }
+
   // These return 0 or an errno of epoll_ctl(2). `events` holds EPOLL* bits.
   int Add(int fd, uint32_t events, RegistrationKey key) const;
   int Modify(int fd, uint32_t events, RegistrationKey key) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <new>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -32,6 +33,7 @@ struct EventRing::State {
   std::vector<std::unique_ptr<HostEvent[]>> blocks ABSL_GUARDED_BY(mutex);
   // Written under the mutex.
   std::atomic<int64_t> last{0};
+  std::atomic<int64_t> lost{0};
 };
 
 EventRing::EventRing() : state_(std::make_unique<State>()) { SetCapacity(kDefaultCapacity); }
@@ -62,6 +64,16 @@ void EventRing::Add(HostEvent event) {
   std::swap(state_->At(sequence), event);
   state_->last.store(sequence, std::memory_order_release);
 }
+
+void EventRing::Record(absl::FunctionRef<HostEvent()> make) {
+  try {
+    Add(make());
+  } catch (const std::bad_alloc&) {
+    state_->lost.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+int64_t EventRing::lost() const { return state_->lost.load(std::memory_order_relaxed); }
 
 EventRing::Batch EventRing::Read(int64_t sequence) const {
   Batch batch;

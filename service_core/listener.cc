@@ -48,11 +48,13 @@ ListenerSnapshot Listener::Snapshot() const {
 
 void Listener::Record(HostEventKind kind, const SocketTable& table) const {
   if (!table.events()) return;
-  HostEvent event;
-  event.kind = kind;
-  event.service = service_->name;
-  event.listener = std::make_shared<const ListenerSnapshot>(Snapshot());
-  table.events()->Add(std::move(event));
+  table.events()->Record([&] {
+    HostEvent event;
+    event.kind = kind;
+    event.service = service_->name;
+    event.listener = std::make_shared<const ListenerSnapshot>(Snapshot());
+    return event;
+  });
 }
 
 void Listener::Accept(SocketSlot& slot, ServiceLoop& loop) {
@@ -107,7 +109,10 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
 bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop) {
   if (error_number == EAGAIN) return false;
   if (error_number == EINTR) return true;
-  ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::accept_errors); });
+  ForEachBlock(slot, [error_number](CounterBlock& block) {
+    block.Add(Counter::accept_errors);
+    block.AddError(error_number);
+  });
   switch (error_number) {
     case EMFILE:
     case ENFILE:
@@ -128,17 +133,9 @@ bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop
 void Listener::Pause(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
   accept_log_.Log(LogLevel::kWarning, "a listener pauses accepting for 100 ms",
                   {{"listener", *name_}, {"address", address_.ToString()}, {"error", reason}});
-  {
-    MutexLock lock(reason_mutex_);
-    state_reason_ = std::move(reason);
-  }
-  ListenerState expected = ListenerState::kActive;
-  const bool changed = state_.compare_exchange_strong(expected, ListenerState::kPaused);
-  if (changed) Record(HostEventKind::kListenerStateChanged, loop.table());
-  ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::accept_pauses); });
   SocketTable& table = loop.table();
-  table.SetPolling(slot, Polling::kMasked);
   const RegistrationKey key = slot.key();
+  // First what can run out of memory: a listener that pauses must have its timer.
   loop.RunAt(loop.now() + kAcceptPauseNanos, [this, &table, key] {
     SocketSlot* paused = table.Lookup(key);
     // Gone, and the listener with it.
@@ -148,6 +145,15 @@ void Listener::Pause(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
     if (changed) Record(HostEventKind::kListenerStateChanged, table);
     table.SetPolling(*paused, Polling::kLevel);
   });
+  {
+    MutexLock lock(reason_mutex_);
+    state_reason_ = std::move(reason);
+  }
+  ListenerState expected = ListenerState::kActive;
+  const bool changed = state_.compare_exchange_strong(expected, ListenerState::kPaused);
+  if (changed) Record(HostEventKind::kListenerStateChanged, table);
+  ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::accept_pauses); });
+  table.SetPolling(slot, Polling::kMasked);
 }
 
 }  // namespace sockhost

@@ -49,8 +49,11 @@ class Listener {
   // included.
   CounterBlock counters;
 
-  // Guarded by the socket table's mutex: no socket is added any more.
+  // Guarded by the socket table's mutex: no socket is added any more; the first of its
+  // sockets (slot + 1), and how many of them are connections.
   bool withdrawn = false;
+  uint32_t first_slot = 0;
+  size_t connections = 0;
 
  private:
   // False if accepting must end for this turn.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -126,20 +127,23 @@ absl::StatusOr<ListenerSnapshot> Listeners::Create(const ListenerConfig& config)
                  {{"service", absl::StrCat("services/", shown)}}, "listener.service");
   }
   if (absl::Status status = Reserve(config.name); !status.ok()) return status;
-  absl::StatusOr<std::shared_ptr<Listener>> listener = Open(config, std::move(service));
-  if (!listener.ok()) {
-    Release(config.name, nullptr);
-    return listener.status();
-  }
+  // Also when there is no memory.
+  absl::Cleanup release = [&] { Release(config.name, nullptr); };
+  ListenerSnapshot snapshot;
+  absl::StatusOr<std::shared_ptr<Listener>> listener = Open(config, std::move(service), snapshot);
+  if (!listener.ok()) return listener.status();
+  std::move(release).Cancel();
   MutexLock lock(mutex_);
-  by_name_[config.name] = *listener;
+  std::shared_ptr<Listener>& entry = by_name_.find(config.name)->second;
+  entry = *std::move(listener);
   // With the mutex: nobody deletes it before it is recorded.
-  (*listener)->Record(HostEventKind::kListenerCreated, table_);
-  return (*listener)->Snapshot();
+  entry->Record(HostEventKind::kListenerCreated, table_);
+  return snapshot;
 }
 
 absl::StatusOr<std::shared_ptr<Listener>> Listeners::Open(const ListenerConfig& config,
-                                                          std::shared_ptr<Service> service) {
+                                                          std::shared_ptr<Service> service,
+                                                          ListenerSnapshot& snapshot) {
   OpenSocketOptions options;
   options.backlog = config.backlog > 0 ? config.backlog : kDefaultBacklog;
   options.ipv6_only = config.ipv6_only;
@@ -147,6 +151,8 @@ absl::StatusOr<std::shared_ptr<Listener>> Listeners::Open(const ListenerConfig& 
   if (!socket.ok()) return ExplainOpenError(socket.status(), config);
 
   auto listener = std::make_shared<Listener>(config, service, *socket);
+  // The last thing that takes memory: once the socket is polled, nothing fails.
+  snapshot = listener->Snapshot();
   const bool datagram = config.address.is_datagram();
   SocketSpec spec;
   spec.fd = socket->fd.get();

@@ -59,7 +59,8 @@ class Listeners {
   // not.
   bool Release(absl::string_view name, const Listener* listener);
   absl::StatusOr<std::shared_ptr<Listener>> Open(const ListenerConfig& config,
-                                                 std::shared_ptr<Service> service);
+                                                 std::shared_ptr<Service> service,
+                                                 ListenerSnapshot& snapshot);
   absl::Status ExplainOpenError(const absl::Status& status, const ListenerConfig& config) const;
   std::vector<std::shared_ptr<Listener>> All() const;
   std::shared_ptr<Listener> Get(absl::string_view name) const;

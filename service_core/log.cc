@@ -2,9 +2,10 @@
 
 #include <atomic>
 #include <cstdio>
+#include <new>
 #include <string>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -29,6 +30,18 @@ bool NeedsQuotes(absl::string_view text) {
   }
   return false;
 }
+
+// Who logs is in the middle of something that must not stop there.
+void WriteLine(LogLevel level, absl::string_view message, LogFields fields) {
+  try {
+    sink.load()(level, message, fields);
+  } catch (const std::bad_alloc&) {
+    // No memory for the line.
+  }
+}
+
+// Lines of the core have fewer: adding one allocates nothing.
+constexpr size_t kInlinedFields = 8;
 
 }  // namespace
 
@@ -56,7 +69,7 @@ std::string LogText(absl::string_view message, LogFields fields) {
 }
 
 void Log(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields) {
-  sink.load()(level, message, fields);
+  WriteLine(level, message, fields);
 }
 
 void LimitedLog::Log(LogLevel level, absl::string_view message,
@@ -68,10 +81,11 @@ void LimitedLog::Log(LogLevel level, absl::string_view message,
     suppressed_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  std::vector<LogField> all(fields);
   const int64_t suppressed = suppressed_.exchange(0, std::memory_order_relaxed);
-  if (suppressed > 0) all.emplace_back("suppressed", suppressed);
-  sink.load()(level, message, all);
+  if (suppressed == 0) return WriteLine(level, message, fields);
+  absl::InlinedVector<LogField, kInlinedFields> all(fields);
+  all.emplace_back("suppressed", suppressed);
+  WriteLine(level, message, all);
 }
 
 }  // namespace sockhost

@@ -12,7 +12,8 @@
 
 namespace sockhost {
 
-// Any thread. `message` is one line without its end.
+// Any thread. `message` is one line without its end. A line for which there is no memory is
+// lost; nothing is thrown.
 void Log(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields = {});
 
 // At most one line a second; the next one says how many were left out, in the

@@ -40,7 +40,7 @@ absl::Status ServiceHost::Start(const HostOptions& options) {
     parts_->table.Reap();
     return status;
   }
-  parts_->watchdog.emplace(parts_->loop, parts_->registry);
+  parts_->watchdog.emplace(parts_->loop, parts_->registry, options.abort_on_stall);
   return absl::OkStatus();
 }
 
@@ -82,6 +82,8 @@ std::vector<ServiceSnapshot> ServiceHost::ListServices() const {
     snapshot.owner = service->owner;
     snapshot.capacity = service->descriptor->pev_len;
     std::tie(snapshot.registered, snapshot.sockets) = parts_->table.CountSockets(*service);
+    snapshot.stalls = service->stalls.load(std::memory_order_relaxed);
+    snapshot.max_stall_nanos = service->max_stall_nanos.load(std::memory_order_relaxed);
     snapshot.counters = service->counters.Read();
   }
   return out;

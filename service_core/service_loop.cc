@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <exception>
 #include <limits>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -77,6 +78,15 @@ void ServiceLoop::Stop() {
   state_ = State::kStopped;
 }
 
+template <typename Work>
+void ServiceLoop::Attempt(Work&& work) {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    AddTo(statistics_.out_of_memory, 1);
+  }
+}
+
 ServiceLoop* ServiceLoop::Current() { return current_loop; }
 
 bool ServiceLoop::OnServiceThread() const { return current_loop == this; }
@@ -118,14 +128,14 @@ void ServiceLoop::RunPosted() {
     tasks.swap(posted_);
     has_posted_.store(false, std::memory_order_relaxed);
   }
-  for (absl::AnyInvocable<void()>& task : tasks) task();
+  for (absl::AnyInvocable<void()>& task : tasks) Attempt(task);
 }
 
 void ServiceLoop::RunTimers() {
   while (!timers_.empty() && timers_.begin()->first <= turn_started_) {
     absl::AnyInvocable<void()> task = std::move(timers_.begin()->second);
     timers_.erase(timers_.begin());
-    task();
+    Attempt(task);
   }
 }
 
@@ -133,6 +143,7 @@ void ServiceLoop::RunTimers() {
 
 void ServiceLoop::Run() {
   current_loop = this;
+  wall_offset_ = absl::GetCurrentTimeNanos() - MonotonicNanos();
   while (!stop_.load(std::memory_order_relaxed)) Turn();
   RunPosted();
   table_.Reap();
@@ -140,6 +151,7 @@ void ServiceLoop::Run() {
 }
 
 int ServiceLoop::TimeoutMs() const {
+  if (!is_reaped_) return 0;
   int64_t wake_at = std::numeric_limits<int64_t>::max();
   if (!timers_.empty()) wake_at = timers_.begin()->first;
   if (table_.HasRegistered()) wake_at = std::min(wake_at, next_audit_);
@@ -160,12 +172,15 @@ void ServiceLoop::Turn() {
   if (!ready.empty()) wall_offset_ = absl::GetCurrentTimeNanos() - turn_started_;
 
   for (const epoll_event& event : ready) {
-    Dispatch(RegistrationKey::Unpack(event.data.u64), event.events);
+    Attempt([&] { Dispatch(RegistrationKey::Unpack(event.data.u64), event.events); });
   }
-  if (table_.HasRegistered() && turn_started_ >= next_audit_) AuditRegistered();
+  if (table_.HasRegistered() && turn_started_ >= next_audit_) {
+    Attempt([this] { AuditRegistered(); });
+  }
   RunTimers();
   RunPosted();
-  table_.Reap();
+  is_reaped_ = false;
+  Attempt([this] { is_reaped_ = table_.ReapSome(); });
 
   const int64_t turn = MonotonicNanos() - turn_started_;
   AddTo(statistics_.busy_nanos, turn);
@@ -310,14 +325,7 @@ void ServiceLoop::GuardAgainstSpinning(SocketSlot& slot) {
       counters.Get(Counter::dropped_messages);
   const int64_t pause = spin_guard_.AfterCall(slot, table_.turn(), static_cast<uint32_t>(counted));
   if (pause == 0) return;
-  spin_log_.Log(LogLevel::kWarning,
-                "a service does not consume what an fd is ready for; it is not polled for a while",
-                {{"service", *slot.service->name},
-                 {"owner", slot.service->owner},
-                 {"fd", slot.fd},
-                 {"pause_ms", pause / 1'000'000}});
-  ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::masked); });
-  table_.SetPolling(slot, Polling::kMasked);
+  // First what can run out of memory: a socket that is masked must have its timer.
   RunAt(last_clock_ + pause, [this, key = slot.key(), masked_at = last_clock_] {
     SocketSlot* masked = table_.Lookup(key);
     if (!masked) return;
@@ -326,6 +334,14 @@ void ServiceLoop::GuardAgainstSpinning(SocketSlot& slot) {
                  [nanos](CounterBlock& block) { block.Add(Counter::masked_nanos, nanos); });
     table_.SetPolling(*masked, Polling::kLevel);
   });
+  ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::masked); });
+  table_.SetPolling(slot, Polling::kMasked);
+  spin_log_.Log(LogLevel::kWarning,
+                "a service does not consume what an fd is ready for; it is not polled for a while",
+                {{"service", *slot.service->name},
+                 {"owner", slot.service->owner},
+                 {"fd", slot.fd},
+                 {"pause_ms", pause / 1'000'000}});
 }
 
 void ServiceLoop::AuditRegistered() {
@@ -352,6 +368,8 @@ LoopStatistics ServiceLoop::Statistics() const {
   out.max_turn_nanos = statistics_.max_turn_nanos.load(std::memory_order_relaxed);
   out.epoll_rebuilds = statistics_.epoll_rebuilds.load(std::memory_order_relaxed);
   out.closed_behind = table_.closed_behind();
+  out.out_of_memory = statistics_.out_of_memory.load(std::memory_order_relaxed);
+  if (table_.events()) out.out_of_memory += table_.events()->lost();
   return out;
 }
 

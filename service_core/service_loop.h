@@ -59,6 +59,9 @@ class ServiceLoop {
 
   // The service thread only: the turn's wake-up on the monotonic clock, ns.
   int64_t now() const { return turn_started_; }
+  // The service thread only: the start of the call in progress on the wall clock, ns
+  // since 1970. No clock is read for it.
+  int64_t wall_time() const { return last_clock_ + wall_offset_; }
 
   // Any thread.
   LoopStatistics Statistics() const;
@@ -74,6 +77,10 @@ class ServiceLoop {
  private:
   void Run();
   void Turn();
+  // Does one piece of work. What finds no memory is left as it is, and the thread goes on:
+  // a socket that is still ready is reported again.
+  template <typename Work>
+  void Attempt(Work&& work);
   int TimeoutMs() const;
   void Dispatch(RegistrationKey key, uint32_t ready);
   void DropStaleEvent(RegistrationKey key);
@@ -106,6 +113,8 @@ class ServiceLoop {
   SocketSlot* current_slot_ = nullptr;
   SocketId current_id_ = 0;
   int64_t next_audit_ = 0;
+  // False while removed sockets are left for the next turn.
+  bool is_reaped_ = true;
   LimitedLog spin_log_;
   LimitedLog exception_log_;
 
@@ -114,7 +123,7 @@ class ServiceLoop {
   std::atomic<uint64_t> call_number_{0};
   struct {
     std::atomic<int64_t> wakeups{0}, events{0}, stale_events{0}, max_events_per_wakeup{0},
-        busy_nanos{0}, max_turn_nanos{0}, epoll_rebuilds{0};
+        busy_nanos{0}, max_turn_nanos{0}, epoll_rebuilds{0}, out_of_memory{0};
   } statistics_;
 };
 

@@ -2,6 +2,7 @@
 #ifndef SOCKHOST_SERVICE_CORE_SERVICE_REGISTRY_H_
 #define SOCKHOST_SERVICE_CORE_SERVICE_REGISTRY_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -48,6 +49,10 @@ struct Service {
 
   // Written by the service thread.
   CounterBlock counters;
+  // Written by the watchdog: handler calls that it saw for 25 ms or longer, also those
+  // that never return.
+  std::atomic<int64_t> stalls{0};
+  std::atomic<int64_t> max_stall_nanos{0};
 };
 
 // Thread rule: any thread.

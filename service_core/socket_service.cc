@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <memory>
+#include <new>
 #include <optional>
 
 #include "host_parts.h"
@@ -24,6 +25,16 @@ using sockhost::ServiceLoop;
 using sockhost::SocketSlot;
 
 namespace {
+
+// The border to C: `call` is not done, or -ENOMEM.
+template <typename Call>
+int OrOutOfMemory(Call call) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
+  }
+}
 
 // Finds the service and makes sure that somebody will poll for it: -EINVAL,
 // -ENOENT or -EIO otherwise.
@@ -119,7 +130,9 @@ int net_socket_service_register(const struct net_socket_service_desc* descriptor
   if (!descriptor || len < 0 || (!fds && len > 0)) return -EINVAL;
   std::shared_ptr<Service> service;
   if (const int error = FindService(descriptor, &service)) return error;
-  return ProcessParts().table.ReplaceSet(*service, {fds, static_cast<size_t>(len)}, user_data);
+  return OrOutOfMemory([&] {
+    return ProcessParts().table.ReplaceSet(*service, {fds, static_cast<size_t>(len)}, user_data);
+  });
 }
 
 int net_socket_service_unregister(const struct net_socket_service_desc* descriptor) {
@@ -186,7 +199,8 @@ int sockhost_service_add(const struct net_socket_service_desc* descriptor, int f
                          void* user_data) {
   std::shared_ptr<Service> service;
   if (const int error = FindService(descriptor, &service)) return error;
-  return ProcessParts().table.AddOne(*service, fd, events, user_data);
+  return OrOutOfMemory(
+      [&] { return ProcessParts().table.AddOne(*service, fd, events, user_data); });
 }
 
 int sockhost_service_modify(const struct net_socket_service_desc* descriptor, int fd,

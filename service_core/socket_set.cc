@@ -30,9 +30,20 @@ bool IsOpen(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 // all the while.
 class SetTransaction {
  public:
-  SetTransaction(SocketTable& table, Service& service, void* user_data)
+  SetTransaction(SocketTable& table, Service& service, void* user_data, size_t size)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(table.mutex_)
-      : table_(table), service_(service), user_data_(user_data), stamp_(table.next_stamp_++) {}
+      : table_(table), service_(service), user_data_(user_data), stamp_(table.next_stamp_++) {
+    added_.reserve(size);
+  }
+  // Without a commit, whatever the reason, nothing has happened.
+  ~SetTransaction() {
+    table_.mutex_.AssertHeld();
+    for (SocketSlot* slot : added_) {
+      table_.RemoveLocked(*slot, Fate::kLeaveOpen, CloseReason::kUnregistered);
+    }
+  }
+  SetTransaction(const SetTransaction&) = delete;
+  SetTransaction& operator=(const SetTransaction&) = delete;
 
   // Makes sure that `wanted` is in the table. A new socket reports nothing before
   // the commit if it starts as kMasked.
@@ -60,15 +71,13 @@ class SetTransaction {
     return -EEXIST;
   }
 
-  void Undo() {
-    table_.mutex_.AssertHeld();
-    for (SocketSlot* slot : added_)
-      table_.RemoveLocked(*slot, Fate::kLeaveOpen, CloseReason::kUnregistered);
-  }
+  // What was taken stays.
+  void Keep() { added_.clear(); }
 
   // Makes `fds` the set: the old sockets that are not in it go.
   void Commit(std::span<const pollfd> fds) {
     table_.mutex_.AssertHeld();
+    Keep();
     const net_socket_service_desc& descriptor = *service_.descriptor;
     for (int i = 0; i < descriptor.pev_len; ++i) {
       SocketSlot* slot = table_.FindRegisteredLocked(service_, descriptor.pev[i].event.fd);
@@ -136,17 +145,13 @@ int SocketTable::ReplaceSet(Service& service, std::span<const pollfd> fds, void*
   {
     MutexLock lock(mutex_);
     if (service.withdrawn) return -ENOENT;
-    SetTransaction transaction(*this, service, user_data);
+    SetTransaction transaction(*this, service, user_data, fds.size());
     for (const pollfd& wanted : fds) {
       if (wanted.fd < 0) continue;
-      result = IsOpen(wanted.fd) ? transaction.Take(wanted, Polling::kMasked) : -EBADF;
+      result = transaction.Take(wanted, Polling::kMasked);
       if (result != 0) break;
     }
-    if (result == 0) {
-      transaction.Commit(fds);
-    } else {
-      transaction.Undo();
-    }
+    if (result == 0) transaction.Commit(fds);
   }
   // Also after an error: what was undone is to be reaped.
   epoll_.Wake();
@@ -162,7 +167,7 @@ int SocketTable::AddOne(Service& service, int fd, short events, void* user_data)
   {
     MutexLock lock(mutex_);
     if (service.withdrawn) return -ENOENT;
-    SetTransaction transaction(*this, service, user_data);
+    SetTransaction transaction(*this, service, user_data, 1);
     // Here a socket that is there already is a duplicate, not a change; unless its
     // file was closed and the number is used anew.
     if (SocketSlot* slot = FindRegisteredLocked(service, fd)) {
@@ -172,6 +177,7 @@ int SocketTable::AddOne(Service& service, int fd, short events, void* user_data)
     if (service.free_entries.empty()) return -ENOMEM;
     const int result = transaction.Take({fd, events, 0}, Polling::kLevel);
     if (result != 0) return result;
+    transaction.Keep();
     SocketSlot& slot = *FindByFdLocked(fd);
     slot.pev_index = service.free_entries.back();
     service.free_entries.pop_back();
@@ -211,34 +217,34 @@ int SocketTable::RemoveOne(Service& service, int fd) {
   return 0;
 }
 
-void SocketTable::RemoveSetLocked(Service& service, Fate fate, absl::AnyInvocable<void()> done) {
+void SocketTable::RemoveSetLocked(Service& service, Fate fate, AfterReapList& after) {
   const net_socket_service_desc& descriptor = *service.descriptor;
   for (int i = 0; i < descriptor.pev_len; ++i) {
     SocketSlot* slot = FindRegisteredLocked(service, descriptor.pev[i].event.fd);
     if (slot) RemoveLocked(*slot, fate, CloseReason::kUnregistered);
   }
-  RunAfterReapLocked(std::move(done));
+  RunAfterReapLocked(after);
 }
 
 void SocketTable::RemoveSet(Service& service, Fate fate, absl::AnyInvocable<void()> done) {
+  AfterReapList after = MakeAfterReap(std::move(done));
   {
     MutexLock lock(mutex_);
-    RemoveSetLocked(service, fate, std::move(done));
+    RemoveSetLocked(service, fate, after);
   }
   epoll_.Wake();
 }
 
 void SocketTable::WithdrawService(std::shared_ptr<Service> service,
                                   absl::AnyInvocable<void()> done) {
+  // Until the reaping slots point to the service.
+  AfterReapList after = MakeAfterReap([service, done = std::move(done)]() mutable {
+    if (done) done();
+  });
   {
     MutexLock lock(mutex_);
-    Service& withdrawn = *service;
-    withdrawn.withdrawn = true;
-    // Until the reaping slots point to the service.
-    RemoveSetLocked(withdrawn, Fate::kLeaveOpen,
-                    [service = std::move(service), done = std::move(done)]() mutable {
-                      if (done) done();
-                    });
+    service->withdrawn = true;
+    RemoveSetLocked(*service, Fate::kLeaveOpen, after);
   }
   epoll_.Wake();
 }

@@ -6,12 +6,15 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
@@ -67,10 +70,16 @@ struct SocketSlot {
   std::atomic<void*> user_data{nullptr};
   std::atomic<Polling> polling{Polling::kLevel};
 
-  // Guarded by the table's mutex. `close_reason` stays until the slot is filled again.
+  // Guarded by the table's mutex. `close_reason` stays until the slot is filled again;
+  // the neighbours are those in the list of the listener's sockets, or of what is to be
+  // reaped: slot + 1, 0 at the ends. `retired_id` is what the id was before the removal.
   CloseReason close_reason = CloseReason::kNone;
   uint32_t stamp = 0;
   int pev_index = -1;
+  uint32_t next = 0;
+  uint32_t previous = 0;
+  bool closes_fd = false;
+  SocketId retired_id = 0;
 
   // Turn in which the last socket of this slot was removed.
   std::atomic<uint32_t> removed_turn{0};
@@ -165,7 +174,8 @@ class SocketTable {
 
   // Removes every socket of `listener` and refuses new ones; `done` runs on the
   // service thread when they are closed. Returns the number of connections it
-  // has; if there are any and `force` is false, nothing is done.
+  // has; if there are any and `force` is false, nothing is done. Works in chunks,
+  // as ForEach does.
   size_t RemoveListener(Listener& listener, bool force, absl::AnyInvocable<void()> done);
 
   // Removes the listening or datagram socket of `listener` and refuses new
@@ -235,51 +245,76 @@ class SocketTable {
   bool HasRegistered() const { return registered_.load(std::memory_order_relaxed) > 0; }
 
   // Closes the fds and frees the slots of what was removed, and runs what waits
-  // for that. Must run when no handler does.
+  // for that, in the order of the removals. Must run when no handler does.
   void Reap();
+  // The same for a bounded number of sockets: closing thousands of connections at
+  // once would keep every handler waiting. False if there is more to do.
+  bool ReapSome();
 
   // Builds the epoll set anew; false if that failed for want of an fd.
   bool RebuildEpoll();
 
  private:
   friend class SetTransaction;
-  struct Retired {
-    uint32_t slot = 0;
-    int fd_to_close = -1;
-    SocketId id = 0;
+  // What runs when all that was removed before it has been reaped. In a list, which is
+  // made before the removal: afterwards nothing may need memory.
+  struct AfterReap {
+    absl::AnyInvocable<void()> task;
+    uint64_t removals = 0;
   };
+  using AfterReapList = std::list<AfterReap>;
   class LoopLock;
 
   SocketSlot& Slot(uint32_t index) const { return chunks_[index / kChunk][index % kChunk]; }
+  // What epoll is asked for on behalf of a slot that wants `events`.
+  static uint32_t EpollEvents(const SocketSlot& slot, uint32_t events);
+  // 0 if `fd` is not open.
+  static uint64_t InodeOf(int fd);
+
   SocketSlot* FindByFdLocked(int fd) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SocketSlot* FindRegisteredLocked(const Service& service, int fd) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int AddLocked(const SocketSpec& spec, SocketSlot** out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  SocketSlot* TakeFreeSlotLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  SocketSlot* FindByIdLocked(SocketId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A slot for `fd` under the id next_id_, or nullptr if the table is full. Takes all the
+  // memory that a socket needs; std::bad_alloc leaves everything as it was.
+  SocketSlot* TakeSlotLocked(int fd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  SocketSlot* NextFreeSlotLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveBackLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int ApplyEventsLocked(SocketSlot& slot, uint32_t events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False if the fd number no longer stands for the file that was added.
   bool IsStillPolledLocked(const SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RemoveSetLocked(Service& service, Fate fate, absl::AnyInvocable<void()> done)
+  void RemoveSetLocked(Service& service, Fate fate, AfterReapList& after)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::vector<SocketSlot*> SlotsOfLocked(const Listener& listener)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ReapOnce();
-  void RunAfterReapLocked(absl::AnyInvocable<void()> done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EnterListLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeaveListLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Lets the service thread have the mutex if it waits for it. Without it.
+  void LetLoopGoFirst() const;
+  void Free(SocketSlot& slot);
+  // Empty if there is none whose turn it is.
+  AfterReapList NextAfterReap();
+  void LogClosedBehind(const SocketSlot& slot);
+  void RetireLocked(SocketSlot& slot, bool closes_fd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static AfterReapList MakeAfterReap(absl::AnyInvocable<void()> done);
+  void RunAfterReapLocked(AfterReapList& after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SocketSnapshot SnapshotLocked(SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  SocketSnapshot SnapshotOfRetired(const Retired& gone) const;
-  // The slot of `id`, or nullptr. Found without the mutex, which would be held for
-  // as long as it takes to read all slots.
-  SocketSlot* SlotCandidate(SocketId id) const;
+  // Of a socket that waits for the reaping. The service thread, without the mutex.
+  SocketSnapshot SnapshotOfRetired(const SocketSlot& slot) const;
 
   static constexpr uint32_t kChunk = 256;
+  // How many sockets are closed before other sockets are served: closing a connection
+  // takes some microseconds.
+  static constexpr size_t kReapChunk = 64;
   // Bounds the array of chunks, which must not move.
   static constexpr size_t kMostSockets = size_t{1} << 20;
 
   std::atomic<size_t> max_sockets_{kMostSockets};
   EpollSet epoll_;
   EventRing* events_ = nullptr;
+  // The one that epoll sets, eventfds, timerfds and the like share. Constant after Open.
+  uint64_t anonymous_inode_ = 0;
 
   mutable Mutex mutex_;
   // True while the service thread waits for the mutex: a thread that works in
@@ -295,12 +330,17 @@ class SocketTable {
   std::vector<uint32_t> slot_by_fd_ ABSL_GUARDED_BY(mutex_);
   SocketId next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   uint32_t next_stamp_ ABSL_GUARDED_BY(mutex_) = 1;
-  std::vector<Retired> retired_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<SocketId, uint32_t> slot_by_id_ ABSL_GUARDED_BY(mutex_);
+  // What is to be reaped, in the order of removal: slot + 1.
+  uint32_t first_retired_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint32_t last_retired_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t removals_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t reaped_ ABSL_GUARDED_BY(mutex_) = 0;
+  AfterReapList after_reap_ ABSL_GUARDED_BY(mutex_);
   ClosedSockets closed_ ABSL_GUARDED_BY(mutex_);
   std::atomic<size_t> closed_limit_{0};
-  // Of the service thread: what ReapOnce is about to put into `closed_`.
+  // Of the service thread: what ReapSome is about to put into `closed_`.
   std::vector<SocketSnapshot> closing_;
-  std::vector<absl::AnyInvocable<void()>> after_reap_ ABSL_GUARDED_BY(mutex_);
   // True while there is something to reap: spares the mutex on quiet turns.
   std::atomic<bool> reap_needed_{false};
   std::atomic<size_t> size_{0};
@@ -310,6 +350,22 @@ class SocketTable {
   uint32_t audited_ = 0;
   std::atomic<int64_t> closed_behind_{0};
   LimitedLog closed_behind_log_;
+};
+
+// The mutex as the service thread takes it: threads that copy in chunks see
+// that it waits, and let it go first.
+class ABSL_SCOPED_LOCKABLE SocketTable::LoopLock {
+ public:
+  explicit LoopLock(SocketTable& table) ABSL_EXCLUSIVE_LOCK_FUNCTION(table.mutex_) : table_(table) {
+    if (table_.mutex_.TryLock()) return;
+    table_.loop_waits_ = true;
+    table_.mutex_.Lock();
+    table_.loop_waits_ = false;
+  }
+  ~LoopLock() ABSL_UNLOCK_FUNCTION() { table_.mutex_.Unlock(); }
+
+ private:
+  SocketTable& table_;
 };
 
 }  // namespace sockhost

@@ -25,8 +25,14 @@ class KeepErrno {
 void CountFailure(SocketSlot& slot, int error_number, Counter failures) {
   const Counter counter = error_number == EAGAIN ? Counter::would_block : failures;
   if (error_number == EINTR) return;
-  ForEachBlock(slot, [counter](CounterBlock& block) { block.Add(counter); });
+  ForEachBlock(slot, [&](CounterBlock& block) {
+    block.Add(counter);
+    if (counter == failures) block.AddError(error_number);
+  });
 }
+
+// A slot was found, so this is the service thread.
+int64_t WallTime() { return ServiceLoop::Current()->wall_time(); }
 
 }  // namespace
 
@@ -49,7 +55,8 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated) {
     slot->end_of_stream = true;
     return;
   }
-  ForEachBlock(*slot, [&](CounterBlock& block) {
+  ForEachBlock(*slot, [&, time = WallTime()](CounterBlock& block) {
+    block.Set(Counter::last_receive_time, time);
     block.Add(Counter::receive_bytes, result);
     block.Add(Counter::receive_messages, static_cast<int64_t>(messages));
     if (truncated > 0) block.Add(Counter::truncated_messages, static_cast<int64_t>(truncated));
@@ -65,7 +72,8 @@ void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages) {
   }
   if (result < 0) return CountFailure(*slot, saved.value(), Counter::transmit_errors);
   const bool is_short = static_cast<size_t>(result) < offered;
-  ForEachBlock(*slot, [&](CounterBlock& block) {
+  ForEachBlock(*slot, [&, time = WallTime()](CounterBlock& block) {
+    block.Set(Counter::last_transmit_time, time);
     block.Add(Counter::transmit_bytes, result);
     block.Add(Counter::transmit_messages, static_cast<int64_t>(messages));
     if (is_short) block.Add(Counter::short_writes);

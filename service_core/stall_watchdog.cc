@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 
 #include "absl/strings/str_cat.h"
 #include "monotonic_clock.h"
@@ -16,6 +17,9 @@ namespace {
 constexpr int kMaxFrames = 32;
 // Looks without a handler call after which the service thread counts as idle.
 constexpr int kBusyLooks = 20;
+
+// What a log that writes on a thread of its own gets before the process is aborted.
+constexpr std::chrono::milliseconds kLogTime{100};
 
 constexpr int64_t kBacktraceIntervalNanos = 12'000'000'000;  // 5 a minute
 
@@ -65,10 +69,24 @@ std::string BacktraceOf(pthread_t thread) {
   return out;
 }
 
+// 0 if it has ended.
+int64_t CpuNanosOf(pthread_t thread) {
+  clockid_t clock;
+  timespec time{};
+  if (pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
+  return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec;
+}
+
+// The watchdog's thread is the only writer.
+void RaiseTo(std::atomic<int64_t>& value, int64_t n) {
+  if (value.load(std::memory_order_relaxed) < n) value.store(n, std::memory_order_relaxed);
+}
+
 }  // namespace
 
-StallWatchdog::StallWatchdog(ServiceLoop& loop, const ServiceRegistry& registry)
-    : loop_(loop), registry_(registry) {
+StallWatchdog::StallWatchdog(ServiceLoop& loop, const ServiceRegistry& registry,
+                             bool abort_on_stall)
+    : loop_(loop), registry_(registry), abort_on_stall_(abort_on_stall) {
   Prepare();
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "watchdog");
@@ -109,52 +127,51 @@ void StallWatchdog::Look(int waited_ms) {
   if (!same || !in_handler) {
     if (IsStalled()) Record(HostEventKind::kServiceRecovered);
     stalled_ms_.store(0, std::memory_order_relaxed);
+    if (in_handler && abort_on_stall_) cpu_at_first_look_ = CpuNanosOf(loop_.native_handle());
     return;
   }
   const int64_t before = stalled_ms_.load(std::memory_order_relaxed);
   const int64_t lasted = before + waited_ms;
   stalled_ms_.store(lasted, std::memory_order_relaxed);
-  if (before < kUnhealthyMs && lasted >= kUnhealthyMs) {
-    stalled_service_ = NameOfCalled();
-    Record(HostEventKind::kServiceStalled);
-  }
   if (lasted < kStallMs) return;
-  const int64_t nanos = lasted * 1'000'000;
-  if (max_stall_nanos_.load(std::memory_order_relaxed) < nanos) {
-    max_stall_nanos_.store(nanos, std::memory_order_relaxed);
-  }
-  if (before >= kStallMs) return;  // counted and reported already
-  stalls_.fetch_add(1, std::memory_order_relaxed);
-  Report(DescribeService());
-}
-
-std::shared_ptr<const std::string> StallWatchdog::NameOfCalled() const {
-  const Service* called = loop_.call_service();
-  for (const std::shared_ptr<Service>& service : registry_.List()) {
-    if (service.get() == called) return service->name;
-  }
-  return nullptr;
+  const bool is_new = before < kStallMs;
+  if (is_new) stalling_ = CalledService();
+  if (is_new) stalls_.fetch_add(1, std::memory_order_relaxed);
+  if (is_new && stalling_) stalling_->stalls.fetch_add(1, std::memory_order_relaxed);
+  RaiseTo(max_stall_nanos_, lasted * 1'000'000);
+  if (stalling_) RaiseTo(stalling_->max_stall_nanos, lasted * 1'000'000);
+  if (is_new) Report();
+  if (before < kUnhealthyMs && lasted >= kUnhealthyMs) Record(HostEventKind::kServiceStalled);
+  if (abort_on_stall_) AbortIfItComputes();
 }
 
 void StallWatchdog::Record(HostEventKind kind) {
   EventRing* events = loop_.table().events();
   if (!events) return;
-  HostEvent event;
-  event.kind = kind;
-  event.service = stalled_service_;
-  events->Add(std::move(event));
+  events->Record([&] {
+    HostEvent event;
+    event.kind = kind;
+    if (stalling_) event.service = stalling_->name;
+    return event;
+  });
 }
 
 // By comparing: the service that the loop names may be gone by now.
-std::string StallWatchdog::DescribeService() const {
+std::shared_ptr<Service> StallWatchdog::CalledService() const {
   const Service* called = loop_.call_service();
   for (const std::shared_ptr<Service>& service : registry_.List()) {
-    if (service.get() == called) return absl::StrCat(*service->name, " (", service->owner, ")");
+    if (service.get() == called) return service;
   }
-  return "that was undefined";
+  return nullptr;
 }
 
-void StallWatchdog::Report(const std::string& service) {
+std::string StallWatchdog::DescribeService() const {
+  if (!stalling_) return "that was undefined";
+  return absl::StrCat(*stalling_->name, " (", stalling_->owner, ")");
+}
+
+void StallWatchdog::Report() {
+  const std::string service = DescribeService();
   {
     MutexLock lock(mutex_);
     service_ = service;
@@ -166,6 +183,17 @@ void StallWatchdog::Report(const std::string& service) {
       {{"service", service},
        {"for_ms", kStallMs},
        {"backtrace", BacktraceOf(loop_.native_handle())}});
+}
+
+void StallWatchdog::AbortIfItComputes() {
+  const int64_t used = CpuNanosOf(loop_.native_handle()) - cpu_at_first_look_;
+  if (used < kAbortCpuNanos) return;
+  Log(LogLevel::kError, "one handler call has used too much CPU time; aborting, as asked for",
+      {{"service", DescribeService()},
+       {"cpu_ms", used / 1'000'000},
+       {"backtrace", BacktraceOf(loop_.native_handle())}});
+  std::this_thread::sleep_for(kLogTime);
+  std::abort();
 }
 
 std::string StallWatchdog::StalledService() const {

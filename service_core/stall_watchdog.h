@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -19,7 +20,8 @@ namespace sockhost {
 // A thread that looks at the service thread every 5 ms, and five times less often
 // while that thread is idle. A handler call that it sees for 25 ms is a stall: counted, and logged
 // with the service's name and the service thread's backtrace (at most 5 a minute). One that lasts
-// 200 ms makes the host unhealthy until it returns.
+// 200 ms makes the host unhealthy until it returns. One that has used 2 s of CPU time ends the
+// process, if that is asked for.
 //
 // Time is counted in looks, not on a clock: a process that was stopped and
 // continued (SIGSTOP, a suspended machine) has not stalled.
@@ -28,9 +30,10 @@ class StallWatchdog {
   static constexpr int kLookIntervalMs = 5;
   static constexpr int kStallMs = 25;
   static constexpr int kUnhealthyMs = 200;
+  static constexpr int64_t kAbortCpuNanos = 2'000'000'000;
 
   // Both are not owned and outlive the watchdog; `loop` has been started.
-  StallWatchdog(ServiceLoop& loop, const ServiceRegistry& registry);
+  StallWatchdog(ServiceLoop& loop, const ServiceRegistry& registry, bool abort_on_stall = false);
   ~StallWatchdog();
   StallWatchdog(const StallWatchdog&) = delete;
   StallWatchdog& operator=(const StallWatchdog&) = delete;
@@ -47,21 +50,26 @@ class StallWatchdog {
  private:
   void Run();
   void Look(int waited_ms);
-  void Report(const std::string& service);
+  void Report();
+  void AbortIfItComputes();
 
+  // The service whose handler runs; nullptr if it was undefined.
+  std::shared_ptr<Service> CalledService() const;
   std::string DescribeService() const;
-  std::shared_ptr<const std::string> NameOfCalled() const;
   void Record(HostEventKind kind);
 
   ServiceLoop& loop_;
   const ServiceRegistry& registry_;
+  const bool abort_on_stall_;
 
   // Of the watchdog's thread.
   uint64_t seen_call_ = 0;
   int idle_looks_ = 0;
   int64_t next_backtrace_nanos_ = 0;
-  // The service of the last event; nullptr: it was undefined meanwhile.
-  std::shared_ptr<const std::string> stalled_service_;
+  // Of the call in progress: whose it is once it counts as a stall (nullptr: it was
+  // undefined meanwhile), and the CPU time of the service thread when it was first seen.
+  std::shared_ptr<Service> stalling_;
+  int64_t cpu_at_first_look_ = 0;
 
   std::atomic<int64_t> stalled_ms_{0};
   std::atomic<int64_t> stalls_{0};

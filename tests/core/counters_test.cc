@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <cerrno>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -38,8 +39,10 @@ std::set<std::string> IntegerFields(const std::string& path) {
 TEST(CountersTest, NamesAreTheFieldsOfTheContract) {
   std::set<std::string> names;
   for (const Counter counter : AllCounters()) names.emplace(CounterName(counter));
-  // Sent as a Timestamp.
+  // Sent as Timestamps.
   EXPECT_EQ(names.erase("last_event_time"), 1u);
+  EXPECT_EQ(names.erase("last_receive_time"), 1u);
+  EXPECT_EQ(names.erase("last_transmit_time"), 1u);
   EXPECT_EQ(names, IntegerFields(SOCKHOST_SOURCE_DIR "/proto/sockhost/v1/counters.proto"));
 }
 
@@ -86,8 +89,23 @@ TEST(CountersTest, SetReplaces) {
   EXPECT_EQ(block.Get(Counter::last_event_time), 50);
 }
 
+TEST(CountersTest, ErrorsAreCountedByErrnoAndTheRestTogether) {
+  CounterBlock block;
+  constexpr int kFirst = 100;
+  for (int i = 0; i < static_cast<int>(kErrorCells) + 3; ++i) block.AddError(kFirst + i);
+  block.AddError(kFirst + 2);
+  const CounterValues values = block.Read();
+  for (int i = 0; i < static_cast<int>(kErrorCells); ++i) {
+    const ErrorCount& error = values.errors[static_cast<size_t>(i)];
+    EXPECT_EQ(error.error_number, kFirst + i);
+    EXPECT_EQ(error.count, i == 2 ? 2 : 1);
+  }
+  EXPECT_EQ(values.errors[kErrorCells], (ErrorCount{0, 3}));
+}
+
 TEST(CountersTest, ClearStartsAtZeroAgain) {
   CounterBlock block;
+  block.AddError(ECONNRESET);
   for (const Counter counter : AllCounters()) block.Add(counter, 3);
   block.AddReceivedFromAnyThread(10, 1);
   block.AddTransmittedFromAnyThread(20, 2);

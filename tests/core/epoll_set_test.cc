@@ -18,11 +18,13 @@
 namespace sockhost {
 namespace {
 
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
 constexpr RegistrationKey kFirst{1, 100};
 constexpr RegistrationKey kSecond{2, 200};
+constexpr RegistrationKey kThird{3, 300};
 
 std::pair<uint32_t, uint32_t> Parts(RegistrationKey key) { return {key.slot, key.generation}; }
 
@@ -117,13 +119,15 @@ TEST_F(EpollSetTest, ManyWakesEndOneWait) {
   EXPECT_EQ(Wait(-1).size(), 1u);
 }
 
-TEST_F(EpollSetTest, WakeIsLeftOutOfABatch) {
+TEST_F(EpollSetTest, WakeIsLeftOutOfABatchWhichKeepsItsOrder) {
   const UniqueFd first = EventFd(true);
   const UniqueFd second = EventFd(true);
+  const UniqueFd third = EventFd(true);
   ASSERT_EQ(set_.Add(first.get(), EPOLLIN, kFirst), 0);
   set_.Wake();
   ASSERT_EQ(set_.Add(second.get(), EPOLLIN, kSecond), 0);
-  EXPECT_THAT(ReadySlots(), UnorderedElementsAre(kFirst.slot, kSecond.slot));
+  ASSERT_EQ(set_.Add(third.get(), EPOLLIN, kThird), 0);
+  EXPECT_THAT(ReadySlots(), ElementsAre(kFirst.slot, kSecond.slot, kThird.slot));
 }
 
 TEST_F(EpollSetTest, WakesOfAnotherThreadAreNeverLost) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <memory>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -55,6 +56,16 @@ TEST(EventRingTest, OldestAreForgotten) {
   EXPECT_EQ(ring.Read(2).first, 3);
   EXPECT_EQ(ring.Read(2).last, 5);
   EXPECT_THAT(IdsOf(ring.Read(3)), ElementsAre(3, 4, 5));
+}
+
+TEST(EventRingTest, EventWithoutMemoryIsLostAndCounted) {
+  EventRing ring;
+  ring.Record([] { return Opened(7); });
+  ring.Record([]() -> HostEvent { throw std::bad_alloc(); });
+  ring.Record([] { return Opened(8); });
+  EXPECT_THAT(IdsOf(ring.Read(1)), ElementsAre(7, 8));
+  EXPECT_EQ(ring.last(), 2);
+  EXPECT_EQ(ring.lost(), 1);
 }
 
 TEST(EventRingTest, ReadsInBatches) {

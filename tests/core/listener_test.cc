@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "sockhost/fd_limit.h"
 #include "sockhost/socket_service_ext.h"
 #include "tests/core/listeners_fixture.h"
@@ -227,6 +228,28 @@ TEST_F(ListenerTest, FailedReceiveEndsTheConnection) {
   SendText(client.get(), "x");
   EXPECT_TRUE(WaitClosed(client.get()));
   EXPECT_EQ(ListenerCounters("web")[Counter::receive_errors], 1);
+  EXPECT_EQ(ListenerCounters("web").errors[0], (ErrorCount{ETIMEDOUT, 1}));
+}
+
+TEST_F(ListenerTest, TimesOfTheLastReceiveAndTransmitAreKept) {
+  DefineTestService([](const Event& event) {
+    char byte;
+    CountReceive(event.event.fd, recv(event.event.fd, &byte, 1, 0), 1, 0);
+    CountTransmit(event.event.fd, send(event.event.fd, "y", 1, MSG_NOSIGNAL), 1, 1);
+  });
+  const StopOnExit stop(loop_);
+  const int64_t before = absl::GetCurrentTimeNanos();
+  const UniqueFd client = ConnectTo(Create(Config("web")).effective_address);
+  EXPECT_EQ(ListenerCounters("web")[Counter::last_receive_time], 0);
+  SendText(client.get(), "x");
+  EXPECT_EQ(ReceiveText(client.get(), 1), "y");
+  FinishTurns(loop_);
+  const int64_t after = absl::GetCurrentTimeNanos();
+  const CounterValues values = ListenerCounters("web");
+  for (const Counter time : {Counter::last_receive_time, Counter::last_transmit_time}) {
+    EXPECT_GE(values[time], before) << CounterName(time);
+    EXPECT_LE(values[time], after) << CounterName(time);
+  }
 }
 
 TEST_F(ListenerTest, ServiceThatStillSendsAfterTheEndOfInputIsNotCutOff) {

@@ -5,8 +5,10 @@
 #include <netinet/in.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -512,6 +514,35 @@ TEST_F(ServiceLoopTest, MoreEventsThanOneBatchHoldsAreAllServed) {
 }
 
 // ---- Counters ---------------------------------------------------------------
+
+TEST_F(ServiceLoopTest, ClosingManySocketsLetsOthersBeServedInBetween) {
+  constexpr int kSockets = 400;
+  std::vector<int> fds;
+  const auto many = NewService(kSockets);
+  for (int i = 0; i < kSockets; ++i) {
+    fds.push_back(EventFd(false).release());
+    ASSERT_EQ(table_.AddOne(*many, fds.back(), POLLIN, nullptr), 0);
+  }
+  HandlerCalls calls;
+  // Of the service thread, until `closed` is set.
+  std::vector<int64_t> open;
+  calls.action = [&](const net_socket_service_event&) {
+    open.push_back(std::count_if(fds.begin(), fds.end(), IsOpen));
+  };
+  const auto service = NewRecordingService();
+  const UniqueFd ready = EventFd(true);
+  const StopOnExit stop(loop_);
+  std::promise<void> closed;
+  {
+    const ServiceThreadHold hold(loop_);
+    Register(*service, ready.get(), calls);
+    table_.RemoveSet(*many, Fate::kClose, [&closed] { closed.set_value(); });
+  }
+  closed.get_future().wait();
+  table_.RemoveSet(*service, Fate::kLeaveOpen, {});
+  FinishTurns();
+  EXPECT_THAT(open, testing::Contains(testing::AllOf(Ge(1), Le(kSockets - 1))));
+}
 
 TEST_F(ServiceLoopTest, HandlerCallsAreCountedForSocketAndService) {
   HandlerCalls calls;

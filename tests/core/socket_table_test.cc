@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <set>
@@ -272,6 +274,32 @@ TEST_F(SocketTableTest, FdIsClosedByTheReapingOnly) {
   EXPECT_FALSE(IsOpen(fd));
 }
 
+TEST_F(SocketTableTest, ReapingIsBoundedAndKeepsTheOrder) {
+  constexpr int kSockets = 150;
+  const auto service = NewService(kSockets);
+  std::vector<SocketId> ids;
+  std::vector<int> fds;
+  for (int i = 0; i < kSockets; ++i) {
+    fds.push_back(EventFd(false).release());
+    ids.push_back(Add(*service, fds.back()));
+  }
+  const auto open = [&] { return std::count_if(fds.begin(), fds.end(), IsOpen); };
+  for (const SocketId id : ids) EXPECT_TRUE(table_.Remove(id, Fate::kClose));
+  int64_t open_when_done = -1;
+  table_.RemoveSet(*service, Fate::kLeaveOpen, [&] { open_when_done = open(); });
+
+  EXPECT_FALSE(table_.ReapSome());
+  const int64_t left = open();
+  EXPECT_GT(left, 0);
+  EXPECT_LT(left, kSockets);
+  EXPECT_FALSE(IsOpen(fds.front()));
+  EXPECT_TRUE(IsOpen(fds.back()));
+  EXPECT_EQ(open_when_done, -1);
+  table_.Reap();
+  EXPECT_EQ(open_when_done, 0);
+  EXPECT_TRUE(table_.ReapSome());
+}
+
 TEST_F(SocketTableTest, UserDataIsFreedOnceByTheReaping) {
   static int freed = 0;
   freed = 0;
@@ -315,6 +343,17 @@ TEST_F(SocketTableTest, ReusedNumberIsFoundWhateverTheFile) {
   // All eventfds have one inode.
   ReuseNumber(event, EventFd(false));
   EXPECT_THAT(table_.FindClosedBehind(10), UnorderedElementsAre(socket_id, event_id));
+}
+
+TEST_F(SocketTableTest, ReusedNumberOfAPausedSocketIsFound) {
+  const auto service = NewService();
+  UniqueFd fd = EventFd(true);
+  const SocketId id = Add(*service, fd.get());
+  table_.SetPolling(SlotOf(id), Polling::kMasked);
+  EXPECT_THAT(table_.FindClosedBehind(10), IsEmpty());
+  // Eventfds share their inode.
+  ReuseNumber(fd, EventFd(true));
+  EXPECT_THAT(table_.FindClosedBehind(10), ElementsAre(id));
 }
 
 TEST_F(SocketTableTest, OwnedFdsAreNotChecked) {
@@ -528,6 +567,28 @@ TEST_F(SocketTableTest, SnapshotKnowsProtocols) {
   EXPECT_TRUE(no_socket->local.empty());
 }
 
+// By the protocol, not by the type: sockets of other protocols are neither TCP nor UDP.
+TEST_F(SocketTableTest, SnapshotDoesNotGuessProtocols) {
+  const auto service = NewService();
+  const SocketPair packets = UnixPair(SOCK_SEQPACKET);
+  std::vector<UniqueFd> others;
+  others.push_back(UniqueFd(dup(packets.ours.get())));
+  // Where the machine has it and lets us.
+  const int kinds[][3] = {{AF_INET, SOCK_RAW, IPPROTO_ICMP},
+                          {AF_INET, SOCK_DGRAM, IPPROTO_ICMP},
+                          {AF_INET, SOCK_STREAM, IPPROTO_SCTP}};
+  for (const auto& [family, type, protocol] : kinds) {
+    UniqueFd fd(socket(family, type | SOCK_CLOEXEC, protocol));
+    if (fd.valid()) others.push_back(std::move(fd));
+  }
+  for (const UniqueFd& fd : others) {
+    const std::optional<SocketSnapshot> snapshot = table_.Find(Add(*service, fd.get()));
+    EXPECT_EQ(snapshot->protocol, Protocol::kNone);
+    EXPECT_NE(snapshot->cookie, 0u);
+    EXPECT_TRUE(snapshot->local.empty());
+  }
+}
+
 TEST_F(SocketTableTest, SnapshotSaysNothingOfAReusedNumber) {
   const auto service = NewService();
   UniqueFd fd = std::move(TcpPair().ours);
@@ -715,6 +776,30 @@ TEST_F(ListenerSocketsTest, ForceClosesEverySocketBeforeItIsDone) {
   EXPECT_TRUE(closed);
   EXPECT_EQ(listener_->counters.Get(Counter::active_connections), 0);
   EXPECT_EQ(service_->counters.Get(Counter::active_connections), 0);
+}
+
+TEST_F(ListenerSocketsTest, ListenersKeepTheirSocketsApart) {
+  constexpr int kConnections = 100;
+  const auto other = NewListener(service_);
+  std::vector<int> ours;
+  std::vector<int> others;
+  for (int i = 0; i < kConnections; ++i) {
+    ours.push_back(AddConnection());
+    others.push_back(dup(pair_.ours.get()));
+    Add(*service_, others.back(), Role::kConnection, other.get());
+  }
+  // The first, the last, and one in between.
+  for (const size_t i : {size_t{0}, ours.size() - 1, ours.size() / 2}) {
+    EXPECT_TRUE(table_.NoteClose(ours[i]));
+  }
+  EXPECT_EQ(table_.RemoveListener(*listener_, true, {}), ours.size() - 3);
+  EXPECT_EQ(table_.size(), others.size());
+  table_.Reap();
+  EXPECT_TRUE(std::none_of(ours.begin(), ours.end(), IsOpen));
+  EXPECT_TRUE(std::all_of(others.begin(), others.end(), IsOpen));
+  EXPECT_EQ(table_.RemoveListener(*other, true, {}), others.size());
+  table_.Reap();
+  EXPECT_TRUE(std::none_of(others.begin(), others.end(), IsOpen));
 }
 
 TEST_F(ListenerSocketsTest, RemovedListenerTakesNoConnectionAnyMore) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "sockhost/log_sink.h"
 #include "tests/core/eventually.h"
 #include "tests/core/log_lines.h"
 #include "tests/core/loop_fixture.h"
@@ -31,7 +32,7 @@ constexpr int64_t kMillisecond = 1'000'000;
 // A service thread with a watchdog, and a handler that blocks until it is let go.
 class WatchedThread {
  public:
-  WatchedThread() {
+  explicit WatchedThread(bool abort_on_stall = false) {
     EXPECT_TRUE(table_.Open().ok());
     sockhost_service_definition definition{};
     definition.name = "sleeper";
@@ -46,7 +47,7 @@ class WatchedThread {
     };
     EXPECT_EQ(table_.AddOne(*service_, fd_.get(), POLLIN, &calls_), 0);
     EXPECT_TRUE(loop_.Start().ok());
-    watchdog_ = std::make_unique<StallWatchdog>(loop_, registry_);
+    watchdog_ = std::make_unique<StallWatchdog>(loop_, registry_, abort_on_stall);
   }
 
   ~WatchedThread() {
@@ -68,6 +69,7 @@ class WatchedThread {
   }
 
   StallWatchdog& watchdog() { return *watchdog_; }
+  const Service& service() const { return *service_; }
   ServiceLoop& loop() { return loop_; }
   void DestroyWatchdog() { watchdog_.reset(); }
   void ForgetService() { registry_.Withdraw(*service_); }
@@ -154,6 +156,47 @@ TEST(StallWatchdogTest, LargestStallIsKept) {
   ASSERT_TRUE(Becomes([&] { return thread.watchdog().stalls(); }, Eq(2)));
   thread.Release();
   EXPECT_GE(thread.watchdog().max_stall_nanos(), largest);
+}
+
+TEST(StallWatchdogTest, StallsAreCountedForTheService) {
+  const LogLines log;
+  WatchedThread thread;
+  for (int stall = 1; stall <= 2; ++stall) {
+    thread.Block();
+    // While it lasts: one that never returns must be seen too.
+    ASSERT_TRUE(Becomes([&] { return thread.service().stalls.load(); }, Eq(stall)));
+    thread.Release();
+  }
+  EXPECT_GE(thread.service().max_stall_nanos, StallWatchdog::kStallMs * kMillisecond);
+}
+
+// ---- Aborting -------------------------------------------------------------------------
+
+using StallWatchdogDeathTest = testing::Test;
+
+// Runs a handler that never returns until the process is gone.
+void RunForEver(bool abort_on_stall, void (*handler)()) {
+  SetLogSink(nullptr);
+  WatchedThread thread(abort_on_stall);
+  thread.SetInHandler([handler] {
+    while (true) handler();
+  });
+  thread.Block();
+  std::promise<void>().get_future().wait();
+}
+
+TEST(StallWatchdogDeathTest, HandlerThatComputesForEverEndsTheProcessIfAskedTo) {
+  EXPECT_EXIT(RunForEver(true, [] {}), testing::KilledBySignal(SIGABRT),
+              "aborting.*sleeper \\(sleeper.c:42\\)");
+}
+
+TEST(StallWatchdogTest, HandlerThatWaitsIsNotAborted) {
+  const LogLines log;
+  WatchedThread thread(/*abort_on_stall=*/true);
+  thread.Block();
+  // Longer than the CPU time that it may use.
+  EXPECT_TRUE(Becomes([&] { return thread.watchdog().max_stall_nanos(); },
+                      Ge(StallWatchdog::kAbortCpuNanos + 500 * kMillisecond)));
 }
 
 TEST(StallWatchdogTest, IdleThreadIsNotStalled) {

@@ -68,6 +68,7 @@ TEST(ConfigTest, Defaults) {
   EXPECT_FALSE(config.insecure_tcp_any_address);
   EXPECT_EQ(config.max_sockets, 0u);
   EXPECT_EQ(config.max_listeners, 65536u);
+  EXPECT_FALSE(config.abort_on_stall);
   EXPECT_EQ(config.max_watches, 1000u);
   EXPECT_EQ(config.drain_timeout, absl::Seconds(5));
   EXPECT_EQ(config.log_level, "info");
@@ -88,11 +89,13 @@ TEST(ConfigTest, EveryFlag) {
                                 "--log-format",     "json",
                                 "--reflection-tcp", "--channelz",
                                 "--module",         "a.so",
-                                "--module",         "b.so"});
+                                "--module",         "b.so",
+                                "--abort-on-stall"});
   EXPECT_THAT(AdminOf(config), ElementsAre("unix:/a", "tcp://127.0.0.1:1"));
   EXPECT_THAT(config.module, ElementsAre("a.so", "b.so"));
   EXPECT_TRUE(config.insecure_tcp);
   EXPECT_TRUE(config.insecure_tcp_any_address);
+  EXPECT_TRUE(config.abort_on_stall);
   EXPECT_EQ(config.max_sockets, 7u);
   EXPECT_EQ(config.max_listeners, 8u);
   EXPECT_EQ(config.max_watches, 9u);

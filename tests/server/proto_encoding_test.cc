@@ -42,6 +42,8 @@ TEST(ProtoEncodingTest, EveryCounterOfTheCoreIsAFieldAndEveryFieldACounter) {
   for (int i = 0; i < descriptor->field_count(); ++i) {
     fields[descriptor->field(i)->name()] = descriptor->field(i)->cpp_type();
   }
+  // Not a counter of the table: one for each errno that was seen.
+  EXPECT_EQ(fields.erase("errors"), 1u);
   EXPECT_EQ(fields, expected);
 }
 
@@ -58,12 +60,26 @@ TEST(ProtoEncodingTest, EachCounterGoesToItsOwnField) {
     ASSERT_EQ(set.size(), 1u);
     EXPECT_EQ(set[0]->name(), name);
     if (row.kind == CounterKind::kTime) {
-      EXPECT_EQ(out.last_event_time().seconds(), 1);
-      EXPECT_EQ(out.last_event_time().nanos(), 2);
+      const auto& time =
+          static_cast<const google::protobuf::Timestamp&>(reflection->GetMessage(out, set[0]));
+      EXPECT_EQ(time.seconds(), 1);
+      EXPECT_EQ(time.nanos(), 2);
     } else {
       EXPECT_EQ(reflection->GetInt64(out, set[0]), 1'000'000'002);
     }
   }
+}
+
+TEST(ProtoEncodingTest, ErrorsGoByTheNameOfTheirErrno) {
+  CounterValues values;
+  values.errors[0] = {ECONNRESET, 3};
+  values.errors[1] = {EPIPE, 1};
+  values.errors[kErrorCells] = {0, 5};
+  v1::Counters out;
+  Encode(values, out);
+  EXPECT_THAT(out.errors(),
+              testing::UnorderedElementsAre(testing::Pair("ECONNRESET", 3),
+                                            testing::Pair("EPIPE", 1), testing::Pair("OTHER", 5)));
 }
 
 TEST(ProtoEncodingTest, TimeThatNeverWasIsUnset) {
@@ -245,7 +261,7 @@ TEST(ProtoEncodingTest, Service) {
 }
 
 TEST(ProtoEncodingTest, EveryLoopStatisticHasItsField) {
-  const LoopStatistics statistics{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+  const LoopStatistics statistics{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
   v1::LoopStatistics out;
   Encode(statistics, out);
   EXPECT_EQ(out.wakeups(), 1);
@@ -258,6 +274,7 @@ TEST(ProtoEncodingTest, EveryLoopStatisticHasItsField) {
   EXPECT_EQ(out.stalls(), 8);
   EXPECT_EQ(out.max_stall_nanos(), 9);
   EXPECT_EQ(out.closed_behind(), 10);
+  EXPECT_EQ(out.out_of_memory(), 11);
   std::vector<const FieldDescriptor*> set;
   out.GetReflection()->ListFields(out, &set);
   EXPECT_EQ(static_cast<int>(set.size()), v1::LoopStatistics::descriptor()->field_count());

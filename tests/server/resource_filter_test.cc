@@ -572,6 +572,7 @@ TEST(SocketFilterTest, EveryCounterOfTheContractIsAField) {
   const google::protobuf::Descriptor& counters = *v1::Counters::descriptor();
   for (int i = 0; i < counters.field_count(); ++i) {
     const google::protobuf::FieldDescriptor& field = *counters.field(i);
+    if (field.is_map()) continue;
     const bool is_time = field.type() == google::protobuf::FieldDescriptor::TYPE_MESSAGE;
     const std::string filter =
         absl::StrCat("counters.", field.name(), is_time ? " > 1970-01-01T00:00:00Z" : " > 0");
@@ -584,7 +585,9 @@ TEST(SocketFilterTest, EveryCounterReadsItsOwnValue) {
     SocketSnapshot socket;
     const Counter counter = static_cast<Counter>(i);
     socket.counters[counter] = 1;
-    const bool is_time = counter == Counter::last_event_time;
+    const bool is_time = counter == Counter::last_event_time ||
+                         counter == Counter::last_receive_time ||
+                         counter == Counter::last_transmit_time;
     const std::string filter = absl::StrCat("counters.", CounterName(counter),
                                             is_time ? " > 1970-01-01T00:00:00Z" : " = 1");
     const absl::StatusOr<SocketFilter> parsed = SocketFilter::Parse(filter);

@@ -30,7 +30,9 @@ namespace sockhost {
   X(transmit_bytes, kSum)               \
   X(receive_messages, kSum)             \
   X(transmit_messages, kSum)            \
-  X(last_event_time, kTime)
+  X(last_event_time, kTime)             \
+  X(last_receive_time, kTime)           \
+  X(last_transmit_time, kTime)
 
 #define SOCKHOST_RARE_COUNTERS(X)     \
   X(poll_out_events, kSum)            \
@@ -83,9 +85,24 @@ inline constexpr size_t kCounters = SOCKHOST_COUNTERS(SOCKHOST_X);
 
 absl::string_view CounterName(Counter counter);
 
+// Failed calls with one errno. `error_number` 0: all those that found no cell of their
+// own; an unused cell if `count` is 0 too.
+struct ErrorCount {
+  int error_number = 0;
+  int64_t count = 0;
+  bool operator==(const ErrorCount&) const = default;
+};
+
+// Cells for errnos in a block. A socket meets two or three different ones in its life.
+inline constexpr size_t kErrorCells = 7;
+
 // The values of a block at one moment. Plain data.
 class CounterValues {
  public:
+  // Failed receive, send and accept calls by errno; the last one takes what
+  // the others have no room for.
+  std::array<ErrorCount, kErrorCells + 1> errors{};
+
   int64_t operator[](Counter counter) const { return values_[static_cast<size_t>(counter)]; }
   int64_t& operator[](Counter counter) { return values_[static_cast<size_t>(counter)]; }
   bool operator==(const CounterValues&) const = default;
@@ -96,7 +113,7 @@ class CounterValues {
 
 // The counters of one socket, listener or service.
 //
-// Thread rule: Add, Max and Set are for the service thread, the only writer, so
+// Thread rule: Add, AddError, Max and Set are for the service thread, the only writer, so
 // a hot counter costs a plain load and store. AddReceived and AddTransmitted on
 // any other thread go through *FromAnyThread. Read is for any thread; each value
 // is whole, different values may be a few events apart.
@@ -118,6 +135,9 @@ class CounterBlock {
   void Set(Counter counter, int64_t value) {
     Cell(counter).store(value, std::memory_order_relaxed);
   }
+
+  // One call that failed with `error_number`.
+  void AddError(int error_number);
 
   void AddReceivedFromAnyThread(int64_t bytes, int64_t messages);
   void AddTransmittedFromAnyThread(int64_t bytes, int64_t messages);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "sockhost/host_event.h"
 
 namespace sockhost {
@@ -31,8 +32,13 @@ class EventRing {
   // Keeps so many from now on, at least 1.
   void SetCapacity(size_t capacity);
 
-  // Gives `event` its sequence and time.
+  // Gives `event` its sequence and time. Throws std::bad_alloc.
   void Add(HostEvent event);
+
+  // Adds what `make` makes. An event for which there is no memory is lost and counted;
+  // what it tells of has happened all the same.
+  void Record(absl::FunctionRef<HostEvent()> make);
+  int64_t lost() const;
 
   struct Batch {
     // At most kMostAtOnce, in order, from the one that was asked for.

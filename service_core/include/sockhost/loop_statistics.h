@@ -18,6 +18,7 @@ struct LoopStatistics {
   int64_t stalls = 0;
   int64_t max_stall_nanos = 0;
   int64_t closed_behind = 0;
+  int64_t out_of_memory = 0;
 };
 
 }  // namespace sockhost

@@ -33,6 +33,9 @@ struct ServiceSnapshot {
   int capacity = 0;
   int registered = 0;
   int sockets = 0;
+  // Handler calls that lasted 25 ms or longer, the present one included, and the longest.
+  int64_t stalls = 0;
+  int64_t max_stall_nanos = 0;
   CounterValues counters;
 };
 
@@ -40,10 +43,13 @@ struct HostOptions {
   // Sockets at the same time; 0: as many as the limit of open files allows.
   size_t max_sockets = 0;
   size_t max_listeners = 65536;
-  // Closed sockets that are remembered; some 500 bytes each.
+  // Closed sockets that are remembered; some 650 bytes each.
   size_t closed_sockets = 1024;
   // Events that are kept for readers.
   size_t event_history = EventRing::kDefaultCapacity;
+  // Ends the process with SIGABRT when one handler call has used 2 s of CPU time: it
+  // computes for ever, and a supervisor can start anew. Waiting uses none.
+  bool abort_on_stall = false;
 };
 
 // One service thread with its services, listeners and sockets.

@@ -1,0 +1,109 @@
+// What the kernel is asked to report: the part of SocketTable that keeps the epoll set
+// in step with the slots.
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "socket_table.h"
+
+namespace sockhost {
+
+// poll(2) and epoll(7) share the values of their bits on Linux.
+static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLPRI == EPOLLPRI);
+static_assert(POLLERR == EPOLLERR && POLLHUP == EPOLLHUP && POLLRDHUP == EPOLLRDHUP);
+
+uint64_t SocketTable::InodeOf(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
+uint32_t SocketTable::EpollEvents(const SocketSlot& slot, uint32_t events) {
+  const Polling polling = slot.polling.load(std::memory_order_relaxed);
+  // Once reported, a one-shot entry is silent, POLLHUP included; an entry
+  // without interest is not: it reports POLLHUP for ever.
+  if (polling == Polling::kMasked) return EPOLLONESHOT;
+  if (polling == Polling::kEdge) events |= EPOLLET;
+  if (slot.service->keeps_connections) {
+    // Of a pause of the service, which knows already what it will do with the end.
+    const bool idle = slot.role != Role::kRegistered && !(events & (EPOLLIN | EPOLLOUT));
+    return idle ? events | EPOLLET : events;
+  }
+  // Connections that are read: to close them when the peer has closed. The others
+  // would be reported for ever.
+  if (slot.role == Role::kConnection && (events & EPOLLIN)) events |= EPOLLRDHUP;
+  return events;
+}
+
+bool SocketTable::IsStillPolledLocked(const SocketSlot& slot) const {
+  const Polling polling = slot.polling.load(std::memory_order_relaxed);
+  // A hang-up would be reported once more if such an entry were modified. What has no
+  // inode of its own, an eventfd for instance, never hangs up.
+  if (slot.role == Role::kRegistered && polling != Polling::kLevel &&
+      slot.inode != anonymous_inode_) {
+    return InodeOf(slot.fd) == slot.inode;
+  }
+  // An entry belongs to a number and a file: only the kernel knows both.
+  const uint32_t events = slot.events.load(std::memory_order_relaxed);
+  return epoll_.Modify(slot.fd, EpollEvents(slot, events), slot.key()) == 0;
+}
+
+int SocketTable::ApplyEventsLocked(SocketSlot& slot, uint32_t events) {
+  const int error = epoll_.Modify(slot.fd, EpollEvents(slot, events), slot.key());
+  if (error != 0) return -error;
+  slot.events.store(events, std::memory_order_relaxed);
+  if (slot.pev_index >= 0) {
+    slot.service->descriptor->pev[slot.pev_index].event.events = static_cast<short>(events);
+  }
+  return 0;
+}
+
+void SocketTable::SetEvents(SocketSlot& slot, uint32_t events) {
+  LoopLock lock(*this);
+  if (slot.id.load(std::memory_order_relaxed) == 0) return;  // as in RemoveSlot
+  ApplyEventsLocked(slot, events);
+}
+
+void SocketTable::SetPolling(SocketSlot& slot, Polling polling) {
+  LoopLock lock(*this);
+  if (slot.id.load(std::memory_order_relaxed) == 0) return;  // as in RemoveSlot
+  slot.polling.store(polling, std::memory_order_relaxed);
+  ApplyEventsLocked(slot, slot.events.load(std::memory_order_relaxed));
+}
+
+bool SocketTable::RebuildEpoll() {
+  LoopLock lock(*this);
+  const uint32_t end = slots_in_use_.load(std::memory_order_relaxed);
+  // While the old set can still tell whose a number is.
+  for (uint32_t i = 0; i < end; ++i) {
+    SocketSlot& slot = Slot(i);
+    if (slot.id.load(std::memory_order_relaxed) == 0) continue;
+    if (slot.role == Role::kRegistered && !IsStillPolledLocked(slot)) {
+      RemoveLocked(slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
+    }
+  }
+  if (!epoll_.Replace().ok()) return false;
+  for (uint32_t i = 0; i < end; ++i) {
+    SocketSlot& slot = Slot(i);
+    if (slot.id.load(std::memory_order_relaxed) == 0) continue;
+    const uint32_t events = EpollEvents(slot, slot.events.load(std::memory_order_relaxed));
+    if (epoll_.Add(slot.fd, events, slot.key()) != 0) {
+      RemoveLocked(slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
+    }
+  }
+  return true;
+}
+
+std::vector<SocketId> SocketTable::FindClosedBehind(uint32_t count) {
+  std::vector<SocketId> found;
+  LoopLock lock(*this);
+  const uint32_t end = slots_in_use_.load(std::memory_order_relaxed);
+  if (audited_ >= end) audited_ = 0;
+  for (; audited_ < end && count > 0; ++audited_, --count) {
+    const SocketSlot& slot = Slot(audited_);
+    const SocketId id = slot.id.load(std::memory_order_relaxed);
+    if (id == 0 || slot.role != Role::kRegistered) continue;
+    if (!IsStillPolledLocked(slot)) found.push_back(id);
+  }
+  return found;
+}
+
+}  // namespace sockhost

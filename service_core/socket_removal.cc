@@ -1,0 +1,258 @@
+// Sockets that leave the table: the part of SocketTable from the removal, which any thread
+// does, to the reaping, which the service thread does between handler calls.
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <thread>
+#include <utility>
+
+#include "listener.h"
+#include "socket_event.h"
+#include "socket_table.h"
+
+namespace sockhost {
+namespace {
+
+// How many sockets of a listener are removed before the mutex is let go: an
+// epoll_ctl(2) each.
+constexpr uint32_t kRemovalChunk = 32;
+
+}  // namespace
+
+void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) {
+  uint32_t& entry = slot_by_fd_[static_cast<size_t>(slot.fd)];
+  // Only what still stands for this socket is removed and closed: a number that
+  // was closed behind our back may be somebody else's by now.
+  bool open = false;
+  if (entry == slot.index + 1) {
+    entry = 0;
+    open = epoll_.Remove(slot.fd) == 0;
+  }
+  if (slot.pev_index >= 0) {
+    pollfd& event = slot.service->descriptor->pev[slot.pev_index].event;
+    event.fd = -1;
+    event.events = 0;
+    slot.service->free_entries.push_back(slot.pev_index);
+    --slot.service->registered;
+  }
+  if (slot.role == Role::kRegistered) registered_.fetch_sub(1, std::memory_order_relaxed);
+  --slot.service->sockets;
+  slot.close_reason = open ? reason : CloseReason::kClosedBehind;
+  slot.removed_turn.store(turn(), std::memory_order_relaxed);
+  size_.fetch_sub(1, std::memory_order_relaxed);
+  slot.retired_id = slot.id.exchange(0, std::memory_order_release);
+  slot_by_id_.erase(slot.retired_id);
+  LeaveListLocked(slot);
+  RetireLocked(slot, open && fate == Fate::kClose);
+  if (!open) LogClosedBehind(slot);
+}
+
+void SocketTable::LogClosedBehind(const SocketSlot& slot) {
+  closed_behind_.fetch_add(1, std::memory_order_relaxed);
+  closed_behind_log_.Log(
+      LogLevel::kWarning, "an fd was closed without being unregistered; it is no longer polled",
+      {{"service", *slot.service->name}, {"owner", slot.service->owner}, {"fd", slot.fd}});
+}
+
+bool SocketTable::Remove(SocketId id, Fate fate, CloseReason reason) {
+  {
+    MutexLock lock(mutex_);
+    SocketSlot* slot = FindByIdLocked(id);
+    if (!slot) return false;
+    RemoveLocked(*slot, fate, reason);
+  }
+  epoll_.Wake();
+  return true;
+}
+
+int SocketTable::CloseConnection(SocketId id, CloseReason reason, absl::AnyInvocable<void()> done) {
+  AfterReapList after = MakeAfterReap(std::move(done));
+  {
+    MutexLock lock(mutex_);
+    SocketSlot* slot = FindByIdLocked(id);
+    if (!slot) return -ENOENT;
+    if (slot->role != Role::kConnection) return -EPERM;
+    RemoveLocked(*slot, Fate::kClose, reason);
+    RunAfterReapLocked(after);
+  }
+  epoll_.Wake();
+  return 0;
+}
+
+void SocketTable::RemoveSlot(SocketSlot& slot, Fate fate, CloseReason reason) {
+  LoopLock lock(*this);
+  // Another thread may have removed it since the caller looked it up: then the fd
+  // can be somebody else's.
+  if (slot.id.load(std::memory_order_relaxed) == 0) return;
+  RemoveLocked(slot, fate, reason);
+}
+
+// ---- Sockets of a listener --------------------------------------------------
+
+void SocketTable::EnterListLocked(SocketSlot& slot) {
+  if (!slot.listener) return;
+  slot.previous = 0;
+  slot.next = std::exchange(slot.listener->first_slot, slot.index + 1);
+  if (slot.next) {
+    Slot(slot.next - 1).previous = slot.index + 1;
+  }
+  if (slot.role == Role::kConnection) ++slot.listener->connections;
+}
+
+void SocketTable::LeaveListLocked(SocketSlot& slot) {
+  if (!slot.listener) return;
+  const uint32_t next = slot.next;
+  const uint32_t previous = slot.previous;
+  (previous ? Slot(previous - 1).next : slot.listener->first_slot) = next;
+  if (next) Slot(next - 1).previous = previous;
+  if (slot.role == Role::kConnection) --slot.listener->connections;
+}
+
+size_t SocketTable::RemoveListener(Listener& listener, bool force,
+                                   absl::AnyInvocable<void()> done) {
+  AfterReapList after = MakeAfterReap(std::move(done));
+  size_t connections = 0;
+  {
+    MutexLock lock(mutex_);
+    connections = listener.connections;
+    if (connections > 0 && !force) return connections;
+    listener.withdrawn = true;
+    listener.BeginDraining();
+  }
+  // From now on its list only gets shorter.
+  for (bool is_last = false; !is_last;) {
+    {
+      MutexLock lock(mutex_);
+      for (uint32_t i = 0; i < kRemovalChunk && listener.first_slot != 0; ++i) {
+        RemoveLocked(Slot(listener.first_slot - 1), Fate::kClose, CloseReason::kListenerDeleted);
+      }
+      is_last = listener.first_slot == 0;
+      // Under the same lock: once it has run, nothing of the listener is there any more.
+      if (is_last) RunAfterReapLocked(after);
+    }
+    epoll_.Wake();
+    LetLoopGoFirst();
+  }
+  return connections;
+}
+
+void SocketTable::StopAccepting(Listener& listener) {
+  {
+    MutexLock lock(mutex_);
+    listener.withdrawn = true;
+    listener.BeginDraining();
+    for (uint32_t next = listener.first_slot; next != 0;) {
+      SocketSlot& slot = Slot(next - 1);
+      next = slot.next;
+      const bool accepts = slot.role == Role::kListening || slot.role == Role::kDatagram;
+      if (accepts) RemoveLocked(slot, Fate::kClose, CloseReason::kListenerStopped);
+    }
+  }
+  epoll_.Wake();
+}
+
+// A mutex is not fair: without this a thread that works in chunks would take it again
+// before the service thread has woken up.
+void SocketTable::LetLoopGoFirst() const {
+  while (loop_waits_.load(std::memory_order_relaxed)) std::this_thread::yield();
+}
+
+// ---- Reaping ----------------------------------------------------------------
+
+void SocketTable::RetireLocked(SocketSlot& slot, bool closes_fd) {
+  slot.closes_fd = closes_fd;
+  slot.next = 0;
+  (last_retired_ ? Slot(last_retired_ - 1).next : first_retired_) = slot.index + 1;
+  last_retired_ = slot.index + 1;
+  ++removals_;
+  reap_needed_.store(true, std::memory_order_release);
+}
+
+SocketTable::AfterReapList SocketTable::MakeAfterReap(absl::AnyInvocable<void()> done) {
+  AfterReapList after;
+  if (done) after.push_back({std::move(done)});
+  return after;
+}
+
+void SocketTable::RunAfterReapLocked(AfterReapList& after) {
+  for (AfterReap& task : after) task.removals = removals_;
+  after_reap_.splice(after_reap_.end(), after);
+  reap_needed_.store(true, std::memory_order_release);
+}
+
+void SocketTable::Reap() {
+  while (!ReapSome()) {
+  }
+}
+
+bool SocketTable::ReapSome() {
+  if (!reap_needed_.load(std::memory_order_acquire)) return true;
+  std::array<SocketSlot*, kReapChunk> slots;
+  size_t count = 0;
+  {
+    LoopLock lock(*this);
+    for (; count < slots.size() && first_retired_ != 0; ++count) {
+      slots[count] = &Slot(first_retired_ - 1);
+      first_retired_ = slots[count]->next;
+    }
+    if (first_retired_ == 0) last_retired_ = 0;
+  }
+  // Before anything of them is freed. Of many at a time only the last ones stay.
+  const size_t kept = std::min(count, closed_limit_.load(std::memory_order_relaxed));
+  closing_.resize(kept);
+  for (size_t i = 0; i < kept; ++i) closing_[i] = SnapshotOfRetired(*slots[count - kept + i]);
+  for (size_t i = 0; i < count; ++i) Free(*slots[i]);
+
+  {
+    LoopLock lock(*this);
+    if (closed_.limit() > 0) {
+      for (SocketSnapshot& closed : closing_) closed_.Add(closed);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      slots[i]->counters.Clear();
+      free_slots_.push_back(slots[i]->index);
+    }
+    reaped_ += count;
+  }
+  for (AfterReapList next = NextAfterReap(); !next.empty(); next = NextAfterReap()) {
+    next.front().task();
+  }
+  return !reap_needed_.load(std::memory_order_acquire);
+}
+
+SocketTable::AfterReapList SocketTable::NextAfterReap() {
+  LoopLock lock(*this);
+  AfterReapList next;
+  if (!after_reap_.empty() && after_reap_.front().removals <= reaped_) {
+    next.splice(next.end(), after_reap_, after_reap_.begin());
+  }
+  // Freeing what belongs to one socket can remove another.
+  const bool is_done = first_retired_ == 0 && after_reap_.empty();
+  reap_needed_.store(!is_done, std::memory_order_relaxed);
+  return next;
+}
+
+void SocketTable::Free(SocketSlot& slot) {
+  if (slot.closes_fd) UniqueFd(slot.fd).reset();
+  if (slot.role == Role::kConnection) {
+    slot.listener->counters.Add(Counter::active_connections, -1);
+    slot.service->counters.Add(Counter::active_connections, -1);
+  }
+  void* user_data = slot.user_data.exchange(nullptr, std::memory_order_relaxed);
+  if (user_data && slot.service->free_user_data) slot.service->free_user_data(user_data);
+  if (events_) events_->Record([&slot] { return ClosedEvent(slot, slot.retired_id); });
+}
+
+bool SocketTable::NoteClose(int fd) {
+  MutexLock lock(mutex_);
+  SocketSlot* slot = FindByFdLocked(fd);
+  if (!slot) return false;
+  const bool owned = slot->role != Role::kRegistered;
+  RemoveLocked(*slot, owned ? Fate::kClose : Fate::kLeaveOpen,
+               owned ? CloseReason::kClosedByService : CloseReason::kUnregistered);
+  return owned;
+}
+
+}  // namespace sockhost

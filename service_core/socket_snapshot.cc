@@ -1,0 +1,185 @@
+// Copies of what the table holds, for other threads.
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "listener.h"
+#include "socket_table.h"
+
+namespace sockhost {
+namespace {
+
+// How many sockets are copied before the mutex is let go.
+constexpr uint32_t kSnapshotChunk = 32;
+// How many slots are looked at, most of which may be free.
+constexpr uint32_t kScanChunk = 512;
+
+Protocol ProtocolOf(int fd) {
+  int domain = 0;
+  int type = 0;
+  socklen_t length = sizeof(int);
+  int protocol = 0;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0) {
+    return Protocol::kNone;
+  }
+  if (domain == AF_UNIX && type == SOCK_STREAM) return Protocol::kUnixStream;
+  if (domain == AF_UNIX && type == SOCK_DGRAM) return Protocol::kUnixDatagram;
+  if (domain != AF_INET && domain != AF_INET6) return Protocol::kNone;
+  // Not by the type: SCTP has streams too, and raw sockets send datagrams of any protocol.
+  if (type == SOCK_STREAM && protocol == IPPROTO_TCP) return Protocol::kTcp;
+  if (type == SOCK_DGRAM && protocol == IPPROTO_UDP) return Protocol::kUdp;
+  return Protocol::kNone;
+}
+
+using NameFunction = int (*)(int, sockaddr*, socklen_t*);
+
+SocketAddress NameOf(int fd, Protocol protocol, NameFunction function) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof(storage);
+  if (function(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
+  return SocketAddress::From(protocol, reinterpret_cast<sockaddr*>(&storage), length);
+}
+
+// What the table itself knows.
+SocketSnapshot BasicSnapshot(const SocketSlot& slot, SocketId id) {
+  SocketSnapshot out;
+  out.id = id;
+  out.fd = slot.fd;
+  out.role = slot.role;
+  out.service = slot.service->name;
+  if (slot.listener) {
+    out.listener = slot.listener->name();
+    out.draining = slot.listener->is_draining();
+  }
+  out.create_time_nanos = slot.create_time_nanos;
+  out.events = slot.events.load(std::memory_order_relaxed);
+  out.masked = slot.polling.load(std::memory_order_relaxed) == Polling::kMasked;
+  out.counters = slot.counters.Read();
+  return out;
+}
+
+}  // namespace
+
+SocketSnapshot SocketTable::SnapshotLocked(SocketSlot& slot) const {
+  SocketSnapshot out = BasicSnapshot(slot, slot.id.load(std::memory_order_relaxed));
+  // A program may have closed its fd, and the number may be another file now:
+  // of that nothing is said. What a listener owns stays open under the mutex.
+  const bool registered = slot.role == Role::kRegistered;
+  if (registered && InodeOf(slot.fd) != slot.inode) return out;
+  socklen_t length = sizeof(out.cookie);
+  getsockopt(slot.fd, SOL_SOCKET, SO_COOKIE, &out.cookie, &length);
+  out.protocol = registered ? ProtocolOf(slot.fd) : slot.protocol;
+  if (out.protocol == Protocol::kNone) return out;
+  out.local = NameOf(slot.fd, out.protocol, getsockname);
+  out.remote = registered ? NameOf(slot.fd, out.protocol, getpeername) : slot.remote;
+  return out;
+}
+
+void SocketTable::ForEach(const std::function<void(SocketSnapshot&&)>& visit,
+                          SocketId after) const {
+  std::vector<SocketSnapshot> chunk;
+  chunk.reserve(kSnapshotChunk);
+  uint32_t next = 0;
+  while (next < slots_in_use_.load(std::memory_order_acquire)) {
+    {
+      MutexLock lock(mutex_);
+      const uint32_t end =
+          std::min(slots_in_use_.load(std::memory_order_relaxed), next + kScanChunk);
+      for (; next < end && chunk.size() < kSnapshotChunk; ++next) {
+        SocketSlot& slot = Slot(next);
+        // An id of 0 is no socket, and `after` is at least that.
+        if (slot.id.load(std::memory_order_relaxed) > after) chunk.push_back(SnapshotLocked(slot));
+      }
+    }
+    for (SocketSnapshot& snapshot : chunk) visit(std::move(snapshot));
+    chunk.clear();
+    LetLoopGoFirst();
+  }
+}
+
+// Its handler will not be called any more, so the counters are final; its fd is not
+// closed yet if it is ours to close.
+SocketSnapshot SocketTable::SnapshotOfRetired(const SocketSlot& slot) const {
+  SocketSnapshot out = BasicSnapshot(slot, slot.retired_id);
+  out.close_reason = slot.close_reason;
+  out.close_time_nanos = absl::GetCurrentTimeNanos();
+  if (!slot.closes_fd) return out;
+  out.protocol = slot.protocol;
+  out.local = NameOf(slot.fd, slot.protocol, getsockname);
+  out.remote = slot.remote;
+  return out;
+}
+
+void SocketTable::ForEachClosed(const std::function<void(SocketSnapshot&&)>& visit) const {
+  std::vector<SocketSnapshot> chunk;
+  uint64_t next = 0;
+  bool more = true;
+  while (more) {
+    {
+      MutexLock lock(mutex_);
+      // What went meanwhile is the oldest.
+      next = std::max(next, closed_.begin());
+      for (; next < closed_.end() && chunk.size() < kSnapshotChunk; ++next) {
+        chunk.push_back(closed_[next]);
+      }
+      more = next < closed_.end();
+    }
+    for (SocketSnapshot& snapshot : chunk) visit(std::move(snapshot));
+    chunk.clear();
+    LetLoopGoFirst();
+  }
+}
+
+std::optional<SocketSnapshot> SocketTable::FindClosed(SocketId id) const {
+  // From the newest on: what was closed just now is asked for most often.
+  uint64_t next = std::numeric_limits<uint64_t>::max();
+  while (true) {
+    MutexLock lock(mutex_);
+    next = std::min(next, closed_.end());
+    for (uint32_t looked = 0; looked < kScanChunk; ++looked) {
+      if (next <= closed_.begin()) return std::nullopt;
+      --next;
+      if (closed_[next].id == id) return closed_[next];
+    }
+  }
+}
+
+std::pair<size_t, size_t> SocketTable::CountClosed() const {
+  MutexLock lock(mutex_);
+  return {static_cast<size_t>(closed_.end() - closed_.begin()), closed_.limit()};
+}
+
+bool SocketTable::Inspect(SocketId id, int fd, absl::FunctionRef<void(int)> inspect) const {
+  MutexLock lock(mutex_);
+  const SocketSlot* slot = FindByFdLocked(fd);
+  if (!slot || slot->id.load(std::memory_order_relaxed) != id) return false;
+  if (slot->role != Role::kRegistered) {
+    inspect(fd);
+    return true;
+  }
+  // A program may close its fd at any moment, and the number may be another file
+  // then: what was read counts only if it was the same before and after.
+  if (InodeOf(fd) != slot->inode) return false;
+  inspect(fd);
+  return InodeOf(fd) == slot->inode;
+}
+
+std::optional<SocketSnapshot> SocketTable::Find(SocketId id) const {
+  MutexLock lock(mutex_);
+  SocketSlot* slot = FindByIdLocked(id);
+  if (!slot) return std::nullopt;
+  return SnapshotLocked(*slot);
+}
+
+std::pair<int, int> SocketTable::CountSockets(const Service& service) const {
+  MutexLock lock(mutex_);
+  return {service.registered, service.sockets};
+}
+
+}  // namespace sockhost

@@ -1,0 +1,207 @@
+// Memory that cannot be had, at each place where the core asks for it: what was asked
+// for fails, nothing is left behind, and the service thread goes on.
+//
+// operator new is replaced in this program. What handlers do about it is theirs.
+#include <gmock/gmock.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <functional>
+#include <future>
+#include <memory>
+#include <new>
+
+#include "tests/core/eventually.h"
+#include "tests/core/log_lines.h"
+#include "tests/core/process_host_fixture.h"
+#include "tests/core/sockets.h"
+
+namespace {
+
+// Allocations of one thread until one fails. 0: one has; negative: none will.
+std::atomic<int> left_until_failure{-1};
+std::atomic<pthread_t> failing_thread{};
+
+bool MustFail() {
+  if (left_until_failure.load(std::memory_order_relaxed) <= 0) return false;
+  if (!pthread_equal(failing_thread.load(std::memory_order_relaxed), pthread_self())) return false;
+  return left_until_failure.fetch_sub(1, std::memory_order_relaxed) == 1;
+}
+
+void* Allocate(size_t size) {
+  void* memory = MustFail() ? nullptr : std::malloc(size > 0 ? size : 1);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(size_t size) { return Allocate(size); }
+void* operator new[](size_t size) { return Allocate(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+
+namespace sockhost {
+namespace {
+
+using testing::ElementsAre;
+using testing::Eq;
+
+// Places are counted up until a whole run meets no failure.
+constexpr int kMostPlaces = 200;
+
+// While it lives, the allocation number `place` of `thread` fails.
+class FailedAllocation {
+ public:
+  FailedAllocation(pthread_t thread, int place) {
+    failing_thread = thread;
+    left_until_failure = place;
+  }
+  ~FailedAllocation() { left_until_failure = -1; }
+  bool has_happened() const { return left_until_failure == 0; }
+};
+
+// Runs `call` with the failure at `place` of this thread. True if it came to it; what
+// `call` throws for want of memory is taken as its answer.
+bool Fails(int place, const std::function<void()>& call) {
+  const FailedAllocation failure(pthread_self(), place);
+  try {
+    call();
+  } catch (const std::bad_alloc&) {
+  }
+  return failure.has_happened();
+}
+
+// Goes from place to place until `attempt` says that it did not come so far.
+void AtEachPlace(const std::function<bool(int place)>& attempt) {
+  for (int place = 1; place <= kMostPlaces; ++place) {
+    SCOPED_TRACE(place);
+    const bool has_failed = attempt(place);
+    if (testing::Test::HasFailure()) return;
+    if (has_failed) continue;
+    EXPECT_GT(place, 1) << "no memory was asked for";
+    return;
+  }
+  FAIL() << "there are more than " << kMostPlaces << " places";
+}
+
+void Echo(net_socket_service_event* event) {
+  char buffer[64];
+  const ssize_t got = recv(event->event.fd, buffer, sizeof(buffer), 0);
+  if (got > 0) send(event->event.fd, buffer, static_cast<size_t>(got), MSG_NOSIGNAL);
+}
+
+class OutOfMemoryTest : public ProcessHostFixture {
+ protected:
+  ListenerConfig Config() const {
+    ListenerConfig config;
+    config.name = "web";
+    config.service = service_.name();
+    config.address = *SocketAddress::Parse("tcp://127.0.0.1:0");
+    return config;
+  }
+
+  void Delete() {
+    auto done = std::make_shared<std::promise<void>>();
+    const absl::Status status = host().DeleteListener("web", true, [done] { done->set_value(); });
+    ASSERT_TRUE(status.ok()) << status;
+    done->get_future().wait();
+  }
+
+  void ExpectNothingLeft() {
+    EXPECT_EQ(host().sockets(), 0u);
+    EXPECT_EQ(host().listeners(), 0u);
+  }
+
+  // The log of the core allocates too.
+  const LogLines log_;
+  TestService service_{4, nullptr, Echo};
+};
+
+TEST_F(OutOfMemoryTest, CreateListenerLeavesNothingBehindAndCanBeRepeated) {
+  const ListenerConfig config = Config();
+  AtEachPlace([&](int place) {
+    bool created = false;
+    const bool failed = Fails(place, [&] { created = host().CreateListener(config).ok(); });
+    EXPECT_TRUE(created || failed);
+    if (!created) {
+      ExpectNothingLeft();
+      EXPECT_TRUE(host().CreateListener(config).ok());
+    }
+    Delete();
+    ExpectNothingLeft();
+    return failed;
+  });
+}
+
+TEST_F(OutOfMemoryTest, DeleteListenerIsDoneOrCanBeRepeated) {
+  const ListenerConfig config = Config();
+  AtEachPlace([&](int place) {
+    EXPECT_TRUE(host().CreateListener(config).ok());
+    const bool failed = Fails(place, [&] { host().DeleteListener("web", true, {}).IgnoreError(); });
+    if (failed) host().DeleteListener("web", true, {}).IgnoreError();
+    EXPECT_TRUE(Becomes([] { return host().listeners(); }, Eq(0u)));
+    ExpectNothingLeft();
+    return failed;
+  });
+}
+
+TEST_F(OutOfMemoryTest, RegisteringIsRefusedAndTheOldSetStays) {
+  const UniqueFd old = EventFd(false);
+  const UniqueFd one = EventFd(false);
+  const UniqueFd two = EventFd(false);
+  pollfd old_set[1] = {{old.get(), POLLIN, 0}};
+  pollfd set[2] = {{one.get(), POLLIN, 0}, {two.get(), POLLIN, 0}};
+  AtEachPlace([&](int place) {
+    EXPECT_EQ(net_socket_service_register(service_, old_set, 1, nullptr), 0);
+    int result = 1;
+    const bool failed =
+        Fails(place, [&] { result = net_socket_service_register(service_, set, 2, nullptr); });
+    EXPECT_EQ(result, failed ? -ENOMEM : 0);
+    EXPECT_EQ(host().sockets(), failed ? 1u : 2u);
+    if (failed) {
+      EXPECT_THAT(service_.DescriptorFds(), ElementsAre(old.get(), -1, -1, -1));
+    }
+    return failed;
+  });
+  EXPECT_EQ(net_socket_service_unregister(service_), 0);
+}
+
+TEST_F(OutOfMemoryTest, AddingOneIsRefused) {
+  const UniqueFd fd = EventFd(false);
+  AtEachPlace([&](int place) {
+    int result = 1;
+    const bool failed =
+        Fails(place, [&] { result = sockhost_service_add(service_, fd.get(), POLLIN, nullptr); });
+    EXPECT_EQ(result, failed ? -ENOMEM : 0);
+    EXPECT_EQ(host().sockets(), failed ? 0u : 1u);
+    return failed;
+  });
+  EXPECT_EQ(net_socket_service_unregister(service_), 0);
+}
+
+TEST_F(OutOfMemoryTest, ServiceThreadGoesOnAcceptingAndServing) {
+  const absl::StatusOr<ListenerSnapshot> listener = host().CreateListener(Config());
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  AtEachPlace([&](int place) {
+    const FailedAllocation failure(loop().native_handle(), place);
+    const UniqueFd client = ConnectTo(listener->effective_address);
+    SendText(client.get(), "x");
+    // An answer, or the connection was given up; silence is the failure.
+    EXPECT_TRUE(WaitReadable(client.get()));
+    return failure.has_happened();
+  });
+  const UniqueFd client = ConnectTo(listener->effective_address);
+  SendText(client.get(), "x");
+  EXPECT_EQ(ReceiveText(client.get(), 1), "x");
+  Delete();
+  ExpectNothingLeft();
+}
+
+}  // namespace
+}  // namespace sockhost
