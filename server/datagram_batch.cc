@@ -111,18 +111,29 @@ void DatagramBatch::Answer(int fd, size_t count, const DatagramGuard& guard,
 }
 
 void DatagramBatch::Send(int fd, size_t count) {
-  size_t sent = 0;
-  while (sent < count) {
-    const int taken = sockhost_sendmmsg(fd, headers_.data() + sent,
-                                        static_cast<unsigned>(count - sent), MSG_DONTWAIT);
+  runs_.Join(std::span(headers_).first(count));
+  const std::span<mmsghdr> messages = runs_.messages();
+  for (size_t sent = 0; sent < messages.size();) {
+    const std::span<mmsghdr> rest = messages.subspan(sent);
+    const int taken =
+        sockhost_sendmmsg(fd, rest.data(), static_cast<unsigned>(rest.size()), MSG_DONTWAIT);
     if (taken > 0) {
       sent += static_cast<size_t>(taken);
       continue;
     }
-    // The first of the rest was refused (ENOBUFS, an unreachable peer): only this
-    // one is lost.
-    sockhost_socket_count_dropped(fd, 1, SOCKHOST_DROP_UNSENT);
+    // The first of the rest was refused: a full queue, an unreachable peer; a run also by
+    // a path or a device that cannot take it.
+    SendOneByOne(fd, runs_.DatagramsOf(sent));
     ++sent;
+  }
+}
+
+// Only those that are refused are lost.
+void DatagramBatch::SendOneByOne(int fd, std::span<const mmsghdr> datagrams) {
+  for (mmsghdr datagram : datagrams) {
+    const bool was_tried = datagrams.size() == 1;
+    if (!was_tried && sockhost_sendmmsg(fd, &datagram, 1, MSG_DONTWAIT) == 1) continue;
+    sockhost_socket_count_dropped(fd, 1, SOCKHOST_DROP_UNSENT);
   }
 }
 

@@ -9,10 +9,12 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <span>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "datagram_guard.h"
+#include "datagram_runs.h"
 
 namespace sockhost {
 
@@ -21,7 +23,7 @@ namespace sockhost {
 class DatagramBatch {
  public:
   // Taken at once before other sockets have their turn.
-  static constexpr size_t kMost = 32;
+  static constexpr size_t kMost = DatagramRuns::kMost;
   // No UDP datagram is longer (65535 less the headers).
   static constexpr size_t kLongest = 65535;
 
@@ -63,6 +65,7 @@ class DatagramBatch {
   // Of the request, not of the answer.
   iovec& part(size_t i) { return *headers_[i].msg_hdr.msg_iov; }
   void Send(int fd, size_t count);
+  void SendOneByOne(int fd, std::span<const mmsghdr> datagrams);
 
   std::unique_ptr<char[]> bytes_;
   std::array<iovec, kMost> parts_;
@@ -70,6 +73,7 @@ class DatagramBatch {
   std::array<Control, kMost> controls_;
   // Their order changes when some are dropped; each stays with its buffers.
   std::array<mmsghdr, kMost> headers_;
+  DatagramRuns runs_;
 };
 
 }  // namespace sockhost

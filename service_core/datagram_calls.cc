@@ -6,6 +6,7 @@
 
 using sockhost::CountReceive;
 using sockhost::CountTransmit;
+using sockhost::DatagramsIn;
 
 extern "C" {
 
@@ -32,9 +33,13 @@ int sockhost_sendmmsg(int fd, struct mmsghdr* messages, unsigned int count, int 
     return sent;
   }
   size_t bytes = 0;
-  for (int i = 0; i < sent; ++i) bytes += messages[i].msg_len;
+  size_t datagrams = 0;
+  for (int i = 0; i < sent; ++i) {
+    bytes += messages[i].msg_len;
+    datagrams += DatagramsIn(messages[i].msg_hdr, messages[i].msg_len);
+  }
   // Datagrams are sent whole or not at all.
-  CountTransmit(fd, static_cast<ssize_t>(bytes), bytes, static_cast<size_t>(sent));
+  CountTransmit(fd, static_cast<ssize_t>(bytes), bytes, datagrams);
   return sent;
 }
 

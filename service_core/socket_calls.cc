@@ -13,6 +13,7 @@
 
 using sockhost::CountReceive;
 using sockhost::CountTransmit;
+using sockhost::DatagramsIn;
 
 namespace {
 
@@ -130,7 +131,8 @@ ssize_t zsock_send(int sock, const void* buf, size_t len, int flags) {
 
 ssize_t zsock_sendmsg(int sock, const struct msghdr* msg, int flags) {
   const ssize_t result = sendmsg(sock, msg, flags | MSG_NOSIGNAL);
-  CountTransmit(sock, result, SizeOf(*msg), 1);
+  const size_t messages = result > 0 ? DatagramsIn(*msg, static_cast<size_t>(result)) : 1;
+  CountTransmit(sock, result, SizeOf(*msg), messages);
   return result;
 }
 

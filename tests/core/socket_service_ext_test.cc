@@ -2,10 +2,13 @@
 #include "sockhost/socket_service_ext.h"
 
 #include <gmock/gmock.h>
+#include <netinet/udp.h>
 #include <sys/eventfd.h>
+#include <zephyr/net/socket.h>
 
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <future>
 #include <string>
 #include <thread>
@@ -388,6 +391,37 @@ TEST_F(SocketServiceExtTest, ClosingThroughTheLibraryUnregistersAndWakesTheThrea
   EXPECT_TRUE(Becomes([] { return freed.load(); }, Eq(1)));
   EXPECT_EQ(service.Snapshot().registered, 0);
   EXPECT_EQ(host().Statistics().closed_behind, closed_behind);
+}
+
+// With UDP_SEGMENT one message is many datagrams.
+TEST_F(SocketServiceExtTest, SegmentsOfAMessageAreCountedAsDatagrams) {
+  const UniqueFd fd = BoundUdp();
+  const UniqueFd peer = ConnectTo(LocalAddress(fd.get(), Protocol::kUdp));
+  sockaddr_storage to;
+  const socklen_t length = LocalAddress(peer.get(), Protocol::kUdp).ToSockaddr(to);
+  TestService service;
+  ASSERT_EQ(service.Register({fd.get()}), 0);
+
+  char bytes[10] = {};
+  iovec part{bytes, sizeof(bytes)};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {};
+  mmsghdr message{};
+  message.msg_hdr.msg_name = &to;
+  message.msg_hdr.msg_namelen = length;
+  message.msg_hdr.msg_iov = &part;
+  message.msg_hdr.msg_iovlen = 1;
+  message.msg_hdr.msg_control = control;
+  message.msg_hdr.msg_controllen = sizeof(control);
+  cmsghdr* const header = CMSG_FIRSTHDR(&message.msg_hdr);
+  *header = {CMSG_LEN(sizeof(uint16_t)), SOL_UDP, UDP_SEGMENT};
+  const uint16_t segment = 4;
+  std::memcpy(CMSG_DATA(header), &segment, sizeof(segment));
+
+  ASSERT_EQ(sockhost_sendmmsg(fd.get(), &message, 1, 0), 1);
+  ASSERT_EQ(zsock_sendmsg(fd.get(), &message.msg_hdr, 0), 10);
+  const CounterValues values = service.Snapshot().counters;
+  EXPECT_EQ(values[Counter::transmit_bytes], 20);
+  EXPECT_EQ(values[Counter::transmit_messages], 6);
 }
 
 TEST_F(SocketServiceExtTest, TrafficOfOtherThreadsIsCounted) {
