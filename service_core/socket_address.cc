@@ -45,16 +45,16 @@ std::optional<uint16_t> ParsePort(absl::string_view text) {
   return static_cast<uint16_t>(port);
 }
 
-// The interface name or number behind '%'; 0 if there is no such interface.
+// The interface name or number behind '%'; 0 if it is no number and no such interface is
+// there. A number need not be one: a socket outlives its interface, and its address must
+// be readable still.
 uint32_t ParseZone(absl::string_view zone) {
   const std::string name(zone);
   if (const unsigned index = if_nametoindex(name.c_str()); index != 0) return index;
   // SimpleAtoi takes signs and spaces too.
   if (!std::all_of(name.begin(), name.end(), absl::ascii_isdigit)) return 0;
   uint32_t index = 0;
-  char unused[IF_NAMESIZE];
-  if (!absl::SimpleAtoi(name, &index) || !if_indextoname(index, unused)) return 0;
-  return index;
+  return absl::SimpleAtoi(name, &index) ? index : 0;
 }
 
 }  // namespace

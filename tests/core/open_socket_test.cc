@@ -126,6 +126,10 @@ TEST(OpenSocketErrorTest, LinkLocalAddressWithoutZoneIsNotAvailable) {
   ExpectFailure("tcp://[fe80::1]:0", Reason::kADDRESS_NOT_AVAILABLE, "EINVAL");
 }
 
+TEST(OpenSocketErrorTest, ZoneWithoutInterfaceIsNotAvailable) {
+  ExpectFailure("tcp://[fe80::1%4000000]:0", Reason::kADDRESS_NOT_AVAILABLE, "ENODEV");
+}
+
 TEST(OpenSocketErrorTest, PrivilegedPortIsNotPermitted) {
   if (ReadNumber("/proc/sys/net/ipv4/ip_unprivileged_port_start") <= 1) {
     GTEST_SKIP() << "every port is unprivileged in this namespace";

@@ -138,6 +138,7 @@ INSTANTIATE_TEST_SUITE_P(
                     InvalidCase{"tcp://[fe80::1%+1]:80", "interface \"+1\""},   //
                     InvalidCase{"tcp://[fe80::1% 1]:80", "interface \" 1\""},   //
                     InvalidCase{"tcp://[fe80::1%0]:80", "interface \"0\""},     //
+                    InvalidCase{"tcp://[fe80::1%4294967296]:80", "interface \"4294967296\""},
                     InvalidCase{"tcp://[fe80::1%nosuchif]:80", "interface \"nosuchif\""}));
 
 TEST(SocketAddressTest, LongTextIsRefusedAndShortenedInTheMessage) {
@@ -185,15 +186,16 @@ TEST(SocketAddressTest, ZoneIsAnInterfaceNameOrNumber) {
   EXPECT_EQ(in6.sin6_scope_id, index);
 }
 
-TEST(SocketAddressTest, ZoneOfAnInterfaceThatIsGoneIsPrintedAsANumber) {
+TEST(SocketAddressTest, ZoneOfAnInterfaceThatIsGoneIsANumber) {
   sockaddr_in6 in6{};
   in6.sin6_family = AF_INET6;
   in6.sin6_addr.s6_addr[0] = 0xfe;
   in6.sin6_addr.s6_addr[1] = 0x80;
   in6.sin6_scope_id = 4'000'000;
-  EXPECT_EQ(SocketAddress::From(Protocol::kUdp, reinterpret_cast<sockaddr*>(&in6), sizeof(in6))
-                .ToString(),
-            "udp://[fe80::%4000000]:0");
+  const SocketAddress address =
+      SocketAddress::From(Protocol::kUdp, reinterpret_cast<sockaddr*>(&in6), sizeof(in6));
+  EXPECT_EQ(address.ToString(), "udp://[fe80::%4000000]:0");
+  EXPECT_EQ(Address(address.ToString()), address);
 }
 
 TEST(SocketAddressTest, DefaultIsEmpty) {

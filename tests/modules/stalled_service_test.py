@@ -3,6 +3,7 @@
 import itertools
 import os
 import pathlib
+import signal
 import socket
 
 import admin
@@ -11,6 +12,8 @@ from daemon_test_case import DaemonTestCase
 MODULE = pathlib.Path(os.environ["MODULES"]) / "blocking_handler.so"
 # Short, so that many pings would come while the handler blocks.
 WATCHDOG_USEC = 200_000
+# A handler call that lasts so long is a stall.
+STALL_NANOS = 25_000_000
 
 
 class StalledServiceTest(DaemonTestCase):
@@ -28,9 +31,12 @@ class StalledServiceTest(DaemonTestCase):
         self.fifo = f"{self.folder}/fifo"
         os.mkfifo(self.fifo)
 
-    def hold_service_thread(self):
+    def ask_blocker(self, text):
         created = self.admin.create("held", "udp://127.0.0.1:0", service="blocker")
-        self.connect(created.effective_address).send(self.fifo.encode())
+        self.connect(created.effective_address).send(text.encode())
+
+    def hold_service_thread(self, how="open"):
+        self.ask_blocker(f"{how} {self.fifo}")
 
     def release_service_thread(self):
         # Waits until the handler has the other end.
@@ -52,6 +58,28 @@ class StalledServiceTest(DaemonTestCase):
         self.release_service_thread()
         self.assertEqual([next(stream) for stream in streams], ["SERVING"] * 2)
         self.assertEqual(self.admin.health(admin.SERVICE), "SERVING")
+
+    def test_stall_is_the_services_and_its_owner_is_named(self):
+        for stalls, how in enumerate(("open", "lock"), start=1):
+            with self.subTest(how=how):
+                self.hold_service_thread(how)
+                self.eventually(self.admin.health, "NOT_SERVING")
+                # While it lasts: the admin API waits for no handler.
+                service = self.admin.get_service("services/blocker")
+                self.assertEqual(service.stalls, stalls)
+                self.assertGreaterEqual(service.max_stall_nanos, STALL_NANOS)
+                self.assertEqual(service.counters.slow_handler_calls, stalls - 1)
+                self.assertEqual(self.admin.get_service("services/echo").stalls, 0)
+                self.assertEqual(self.admin.host().loop.stalls, stalls)
+                self.release_service_thread()
+                self.eventually(
+                    lambda: self.admin.get_service("services/blocker").counters.slow_handler_calls, stalls
+                )
+                self.eventually(self.admin.health, "SERVING")
+                self.admin.delete("held")
+        log = self.daemon.log()
+        self.assertRegex(log, r"every other service waits .*blocker .*blocking_handler\.cc:\d+")
+        self.assertRegex(log, r"backtrace=.*blocking_handler\.so")
 
     def test_watchdog_of_the_service_manager_hears_nothing_meanwhile(self):
         self.assertEqual(self.told_until("READY=1"), ["READY=1\nSTATUS=serving"])
@@ -80,3 +108,30 @@ class StalledServiceTest(DaemonTestCase):
         peer.sendall(b"early")
         self.release_service_thread()
         self.assertEqual(peer.recv(5), b"early")
+
+
+class AbortOnStallTest(DaemonTestCase):
+    """A handler that computes for ever, and a supervisor that starts the daemon anew."""
+
+    flags = ("--module", str(MODULE), "--abort-on-stall")
+
+    def test_handler_that_computes_for_ever_ends_the_process(self):
+        blocker = self.admin.create("held", "udp://127.0.0.1:0", service="blocker")
+        self.connect(blocker.effective_address).send(b"compute")
+        self.assertEqual(self.daemon.wait(), -signal.SIGABRT)
+        self.assertRegex(
+            self.daemon.log(), r"too much CPU time; aborting.*blocker .*blocking_handler\.cc:\d+"
+        )
+
+    def test_handler_that_waits_does_not(self):
+        fifo = f"{self.folder}/fifo"
+        os.mkfifo(fifo)
+        blocker = self.admin.create("held", "udp://127.0.0.1:0", service="blocker")
+        peer = self.connect(blocker.effective_address)
+        peer.send(f"open {fifo}".encode())
+        # Longer than the CPU time that a handler may use.
+        self.eventually(
+            lambda: self.admin.get_service("services/blocker").max_stall_nanos >= 2_500_000_000, True
+        )
+        os.close(os.open(fifo, os.O_WRONLY))
+        self.eventually(self.admin.health, "SERVING")
