@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -40,12 +41,25 @@ absl::StatusOr<std::string> Peek(int fd) {
   return absl::UnavailableError("closed");
 }
 
+// An IPv4 peer of an IPv6 socket as what it is; so does gRPC call it.
+void Unmap(sockaddr_storage& address) {
+  sockaddr_in6 mapped;
+  std::memcpy(&mapped, &address, sizeof(mapped));
+  if (mapped.sin6_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&mapped.sin6_addr)) return;
+  sockaddr_in plain{};
+  plain.sin_family = AF_INET;
+  plain.sin_port = mapped.sin6_port;
+  std::memcpy(&plain.sin_addr, mapped.sin6_addr.s6_addr + 12, sizeof(plain.sin_addr));
+  std::memcpy(&address, &plain, sizeof(plain));
+}
+
 AdminPeer TcpPeer(int fd) {
   AdminPeer peer;
   peer.transport = AdminPeer::Transport::kTcp;
   sockaddr_storage storage;
   socklen_t length = sizeof(storage);
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) == 0) {
+    Unmap(storage);
     peer.address =
         SocketAddress::From(Protocol::kTcp, reinterpret_cast<sockaddr*>(&storage), length)
             .ToString();
@@ -187,7 +201,7 @@ void AdminAcceptor::Take(const AdminListeningSocket& listening, int fd) {
     return;
   }
   if (peer.transport == AdminPeer::Transport::kTls) {
-    TakeTls(listening, fd);
+    TakeTls(listening, fd, std::move(peer));
   } else {
     TakePlaintext(fd, std::move(peer));
   }
@@ -220,7 +234,7 @@ bool AdminAcceptor::EvictSilent(const AdminPeer& newcomer) {
   return true;
 }
 
-void AdminAcceptor::TakeTls(const AdminListeningSocket& listening, int fd) {
+void AdminAcceptor::TakeTls(const AdminListeningSocket& listening, int fd, AdminPeer peer) {
   const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (own < 0 || !Watch(EPOLL_CTL_ADD, own, EPOLLRDHUP | EPOLLET).ok()) {
     if (own >= 0) close(own);
@@ -228,7 +242,9 @@ void AdminAcceptor::TakeTls(const AdminListeningSocket& listening, int fd) {
     return;
   }
   Connection connection;
-  connection.peer.transport = AdminPeer::Transport::kTls;
+  connection.name = peer.address;
+  connection.peer = std::move(peer);
+  peers_.Add(connection.name, own, connection.peer);
   connections_.emplace(own, std::move(connection));
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -294,7 +310,8 @@ void AdminAcceptor::HandOver(Connections::iterator connection) {
   }
   state.waits = false;
   --waiting_;
-  peers_.Add(state.number, state.peer);
+  state.name = AdminPeers::NameOf(state.number);
+  peers_.Add(state.name, fd, state.peer);
   const int on = 1;
   // Fails on unix sockets, which have no such delay.
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -307,9 +324,9 @@ AdminAcceptor::Connections::iterator AdminAcceptor::Close(Connections::iterator 
     // gRPC does not have it yet.
     close(state.number);
     --waiting_;
-  } else if (state.number >= 0) {
-    peers_.Remove(state.number);
-    numbers_.Retire(state.number, steady_clock::now());
+  } else {
+    peers_.Remove(state.name, connection->first);
+    if (state.number >= 0) numbers_.Retire(state.number, steady_clock::now());
   }
   // gRPC's fd is the same open file: closing ours would leave it in the epoll set,
   // where it would speak for the next connection with the number.

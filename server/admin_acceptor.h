@@ -47,7 +47,7 @@ class AdminAcceptor {
   // At most `max_connections` at a time. The last quarter of these places is for
   // unix sockets, the last two places for operators among them. Who comes when
   // there is no place takes that of a connection that has not spoken yet (on
-  // TCP: of another on TCP), or is closed. `peers` is told of plaintext connections; not owned.
+  // TCP: of another on TCP), or is closed. `peers` is told of those that gRPC has; not owned.
   AdminAcceptor(size_t max_connections, AdminPeers& peers, IsOperator is_operator);
   // Closes everything, and removes the unix sockets' files.
   ~AdminAcceptor();
@@ -84,6 +84,8 @@ class AdminAcceptor {
   // By our own fd. gRPC has another of the same connection.
   struct Connection {
     AdminPeer peer;
+    // In AdminPeers.
+    std::string name;
     // gRPC's fd. -1: TLS, gRPC has had it from the start.
     int number = -1;
     // The number may be used from then on.
@@ -104,7 +106,7 @@ class AdminAcceptor {
   void Take(const AdminListeningSocket& listening, int fd);
   bool HasPlace(const AdminPeer& peer);
   bool EvictSilent(const AdminPeer& newcomer);
-  void TakeTls(const AdminListeningSocket& listening, int fd);
+  void TakeTls(const AdminListeningSocket& listening, int fd, AdminPeer peer);
   void TakePlaintext(int fd, AdminPeer peer);
   // Whether a connection that waits may be handed over, must go, or waits on.
   void Advance(Connections::iterator connection, Time now);

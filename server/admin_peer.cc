@@ -27,6 +27,7 @@ std::string AdminPeer::ToString() const {
     case Transport::kUnix:
       return absl::StrCat("uid ", uid, ", gid ", gid, ", pid ", pid);
     case Transport::kTls:
+      if (certificate.empty()) return absl::StrCat("peer at ", address);
       return absl::StrCat("certificate of ", names.empty() ? "nobody" : absl::StrJoin(names, ", "),
                           " at ", address);
     case Transport::kTcp:

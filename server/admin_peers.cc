@@ -1,14 +1,16 @@
 #include "admin_peers.h"
 
 #include <grpc/grpc_security_constants.h>
+#include <sys/socket.h>
 
-#include <string>
+#include <algorithm>
 #include <utility>
 
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/strip.h"
+#include "logging.h"
+#include "sockhost/socket_address.h"
 
 namespace sockhost {
 namespace {
@@ -26,10 +28,20 @@ bool IsTls(const grpc::AuthContext& context) {
   return type.size() == 1 && type[0] == GRPC_SSL_TRANSPORT_SECURITY_TYPE;
 }
 
+constexpr absl::string_view kNumber = "fd:";
+
 // "ipv6:%5B::1%5D:80" as tcp://[::1]:80.
 std::string AddressOf(absl::string_view grpc_peer) {
   const absl::string_view host_and_port = grpc_peer.substr(grpc_peer.find(':') + 1);
-  return absl::StrCat("tcp://", absl::StrReplaceAll(host_and_port, {{"%5B", "["}, {"%5D", "]"}}));
+  const std::string text = absl::StrCat(
+      "tcp://", absl::StrReplaceAll(host_and_port, {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}}));
+  // In our spelling: gRPC has the number of a zone, we its name.
+  const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(text);
+  return address.ok() ? address->ToString() : text;
+}
+
+std::string NameIn(const std::string& grpc_peer) {
+  return absl::StartsWith(grpc_peer, kNumber) ? grpc_peer : AddressOf(grpc_peer);
 }
 
 std::shared_ptr<const AdminPeer> TlsPeer(const grpc::AuthContext& context, absl::string_view name) {
@@ -47,29 +59,43 @@ std::shared_ptr<const AdminPeer> TlsPeer(const grpc::AuthContext& context, absl:
 
 }  // namespace
 
-void AdminPeers::Add(int number, AdminPeer peer) {
+std::string AdminPeers::NameOf(int number) { return absl::StrCat(kNumber, number); }
+
+void AdminPeers::Add(const std::string& name, int fd, AdminPeer peer) {
   auto shared = std::make_shared<const AdminPeer>(std::move(peer));
   absl::MutexLock lock(&mutex_);
-  peers_[number] = std::move(shared);
+  connections_.emplace(name, Connection{fd, std::move(shared)});
 }
 
-void AdminPeers::Remove(int number) {
+void AdminPeers::Remove(const std::string& name, int fd) {
   absl::MutexLock lock(&mutex_);
-  peers_.erase(number);
+  const auto [begin, end] = connections_.equal_range(name);
+  const auto found =
+      std::find_if(begin, end, [fd](const auto& entry) { return entry.second.fd == fd; });
+  if (found != end) connections_.erase(found);
 }
 
 std::shared_ptr<const AdminPeer> AdminPeers::Of(const grpc::ServerContextBase& call) const {
   const std::string name = call.peer();
-  absl::string_view text = name;
-  int number = -1;
-  if (absl::ConsumePrefix(&text, "fd:")) {
-    if (!absl::SimpleAtoi(text, &number)) return nullptr;
+  if (absl::StartsWith(name, kNumber)) {
     absl::MutexLock lock(&mutex_);
-    const auto found = peers_.find(number);
-    return found == peers_.end() ? nullptr : found->second;
+    const auto found = connections_.find(name);
+    return found == connections_.end() ? nullptr : found->second.peer;
   }
   const std::shared_ptr<const grpc::AuthContext> context = call.auth_context();
   return context && IsTls(*context) ? TlsPeer(*context, name) : nullptr;
+}
+
+void AdminPeers::CutOff(const std::string& grpc_peer) const {
+  const std::string name = NameIn(grpc_peer);
+  // Kept meanwhile: the fd stays open until Remove.
+  absl::MutexLock lock(&mutex_);
+  const auto [begin, end] = connections_.equal_range(name);
+  for (auto i = begin; i != end; ++i) {
+    shutdown(i->second.fd, SHUT_RDWR);
+    LogLine(LogLevel::kWarning, "a stream's reader is stuck: its connection is cut off",
+            {{"connection", name}, {"peer", i->second.peer->ToString()}});
+  }
 }
 
 }  // namespace sockhost

@@ -1,34 +1,50 @@
-// From a call of the admin API to the peer that made it.
+// From a call of the admin API to the connection that it came on.
 #ifndef SOCKHOST_SERVER_ADMIN_PEERS_H_
 #define SOCKHOST_SERVER_ADMIN_PEERS_H_
 
 #include <grpcpp/server_context.h>
 
 #include <memory>
+#include <string>
 #include <unordered_map>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "admin_peer.h"
 
 namespace sockhost {
 
-// The peers of the plaintext connections, by the number of the fd that gRPC has:
-// gRPC calls such a connection "fd:NUMBER", which is all that a call tells of it.
-// TLS connections need no entry: their calls carry the certificate.
+// The connections that gRPC has, by their names: what gRPC calls a connection is
+// all that a call tells of it. That is "fd:NUMBER", the number of gRPC's fd, for a
+// plaintext connection, and the peer's address for one with TLS.
 //
 // Thread rule: any.
 class AdminPeers {
  public:
-  void Add(int number, AdminPeer peer);
-  void Remove(int number);
+  // The name of a plaintext connection. That of one with TLS is AdminPeer::address.
+  static std::string NameOf(int number);
+
+  // `fd`: any of the connection; not owned, and open until Remove.
+  void Add(const std::string& name, int fd, AdminPeer peer);
+  void Remove(const std::string& name, int fd);
 
   // Null if the connection has ended.
   std::shared_ptr<const AdminPeer> Of(const grpc::ServerContextBase& call) const;
 
+  // Ends the connection that gRPC calls `grpc_peer`, at once: neither its peer nor
+  // gRPC has to do anything for it. Nothing happens if it has ended.
+  void CutOff(const std::string& grpc_peer) const;
+
  private:
+  struct Connection {
+    int fd;
+    std::shared_ptr<const AdminPeer> peer;
+  };
+
   mutable absl::Mutex mutex_;
-  std::unordered_map<int, std::shared_ptr<const AdminPeer>> peers_ ABSL_GUARDED_BY(mutex_);
+  // One peer may be connected to several of our addresses from the same port.
+  std::unordered_multimap<std::string, Connection> connections_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sockhost

@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "event_encoding.h"
 #include "event_token.h"
 #include "event_watch_set.h"
 #include "grpc_status.h"
+#include "monotonic_time.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -26,7 +26,7 @@ EventWatch::EventWatch(EventWatchSet& set, const EventRing& ring, Options option
       ring_(ring),
       options_(std::move(options)),
       position_(options_.after),
-      write_time_(absl::Now()) {}
+      write_time_(MonotonicTime()) {}
 
 void EventWatch::End(grpc::Status status) {
   {
@@ -36,9 +36,9 @@ void EventWatch::End(grpc::Status status) {
   Advance();
 }
 
-absl::Duration EventWatch::WritingFor() const {
+int EventWatch::CountPatrols() {
   absl::MutexLock lock(&mutex_);
-  return writing_ ? absl::Now() - write_time_ : absl::ZeroDuration();
+  return writing_ ? ++patrols_ : 0;
 }
 
 void EventWatch::OnWriteDone(bool ok) {
@@ -80,14 +80,15 @@ EventWatch::Step EventWatch::NextStepLocked() {
     return Step::kFinish;
   }
   const bool is_first = sequence_ == 0;
-  const bool beats =
-      options_.heartbeat > absl::ZeroDuration() && absl::Now() - write_time_ >= options_.heartbeat;
+  const bool beats = options_.heartbeat > absl::ZeroDuration() &&
+                     MonotonicTime() - write_time_ >= options_.heartbeat;
   if (message_.events_size() == 0 && !is_first && !beats) return Step::kNothing;
   message_.set_instance_id(set_.instance_id());
   message_.set_sequence(++sequence_);
   message_.set_resume_token(EventToken(set_.instance_id(), position_));
   writing_ = true;
-  write_time_ = absl::Now();
+  patrols_ = 0;
+  write_time_ = MonotonicTime();
   return Step::kWrite;
 }
 

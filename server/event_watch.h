@@ -54,8 +54,9 @@ class EventWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
   void Look() { Advance(); }
   void End(grpc::Status status);
 
-  // For how long the reader has not taken the last message; zero if it has.
-  absl::Duration WritingFor() const;
+  // Called once for each patrol: how many of them in a row the reader has let pass
+  // without taking the message that is in flight.
+  int CountPatrols();
 
  private:
   void OnWriteDone(bool ok) override;
@@ -81,7 +82,9 @@ class EventWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
-  absl::Time write_time_ ABSL_GUARDED_BY(mutex_);
+  // Of the last write, on the monotonic clock.
+  absl::Duration write_time_ ABSL_GUARDED_BY(mutex_);
+  int patrols_ ABSL_GUARDED_BY(mutex_) = 0;
   // Filled while not writing; gRPC's while writing.
   v1::WatchEventsResponse message_;
 };

@@ -12,8 +12,6 @@ namespace sockhost {
 namespace {
 
 constexpr absl::Duration kLookInterval = absl::Milliseconds(20);
-// The contract's limit for one message.
-constexpr absl::Duration kReaderTimeout = absl::Seconds(10);
 
 // A watch that is over before it began.
 class RefusedWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
@@ -92,10 +90,16 @@ void EventWatchSet::Look() {
     all = watches_;
   }
   tasks_.RunAfter(kLookInterval, [this] { Look(); });
-  for (const std::shared_ptr<EventWatch>& watch : all) {
-    watch->Look();
-    if (watch->WritingFor() > kReaderTimeout && cut_off_) cut_off_(watch->peer());
+  for (const std::shared_ptr<EventWatch>& watch : all) watch->Look();
+}
+
+std::vector<std::string> EventWatchSet::Patrol(int most) {
+  absl::MutexLock lock(&mutex_);
+  std::vector<std::string> stuck;
+  for (const std::shared_ptr<EventWatch>& watch : watches_) {
+    if (watch->CountPatrols() > most) stuck.push_back(watch->peer());
   }
+  return stuck;
 }
 
 void EventWatchSet::Stop(const grpc::Status& status) {

@@ -4,7 +4,6 @@
 
 #include <grpcpp/support/server_callback.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,14 +24,8 @@ namespace sockhost {
 // Thread rule: any thread. Outlives every watch: gRPC's shutdown comes first.
 class EventWatchSet {
  public:
-  // Ends the connection that gRPC calls `peer`. Any thread; does not wait.
-  using CutOff = std::function<void(const std::string& peer)>;
-
   // `ring` and `tasks` are not owned.
   EventWatchSet(const EventRing& ring, TaskThread& tasks, std::string instance_id);
-
-  // Before the first Start: how readers that are stuck are cut off.
-  void SetCutOff(CutOff cut_off) { cut_off_ = std::move(cut_off); }
 
   // Starts the watch that `request` asks for. Ends it with FILTER_INVALID,
   // INTERVAL_INVALID, RESUME_TOKEN_INVALID, INSTANCE_CHANGED, SEQUENCE_EXPIRED,
@@ -42,6 +35,10 @@ class EventWatchSet {
 
   // A watch that is over before it began.
   static grpc::ServerWriteReactor<v1::WatchEventsResponse>* Refuse(const absl::Status& status);
+
+  // One patrol: what gRPC calls the connections of the readers that have let pass
+  // more than `most` in a row.
+  std::vector<std::string> Patrol(int most);
 
   // Ends every watch.
   void Stop(const grpc::Status& status);
@@ -62,7 +59,6 @@ class EventWatchSet {
   const EventRing& ring_;
   TaskThread& tasks_;
   const std::string instance_id_;
-  CutOff cut_off_;
 
   mutable absl::Mutex mutex_;
   bool looks_ ABSL_GUARDED_BY(mutex_) = false;

@@ -185,7 +185,8 @@ int Run(int argc, const char* const* argv, Config config) {
   TaskThread tasks;
   HostIdentity identity{SOCKHOST_VERSION, MakeUuid(), absl::GetCurrentTimeNanos(),
                         options.max_sockets < budget.sockets, *addresses};
-  WatchSet watches(host, tasks, config.max_watches, identity.instance_id);
+  WatchSet watches(host, tasks, config.max_watches, identity.instance_id,
+                   [&peers](const std::string& peer) { peers.CutOff(peer); });
   AdminService service(identity, host, watches, tasks);
   const AccessControl access(peers, **roles, certificates->get());
   GuardedAdminService guarded(service, access, audit->get());

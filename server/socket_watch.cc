@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
+#include "monotonic_time.h"
 #include "proto_encoding.h"
 #include "watch_set.h"
 
@@ -19,7 +19,7 @@ SocketWatch::SocketWatch(WatchSet& set, const WatchOptions& options,
       peer_(std::move(peer)),
       cursor_(options.only_changed),
       skip_(options.updates_only),
-      write_time_(absl::Now()) {}
+      write_time_(MonotonicTime()) {}
 
 void SocketWatch::Offer() {
   {
@@ -54,9 +54,9 @@ bool SocketWatch::IsWriting() const {
   return writing_;
 }
 
-absl::Duration SocketWatch::WritingFor() const {
+int SocketWatch::CountPatrols() {
   absl::MutexLock lock(&mutex_);
-  return writing_ ? absl::Now() - write_time_ : absl::ZeroDuration();
+  return writing_ ? ++patrols_ : 0;
 }
 
 void SocketWatch::OnWriteDone(bool ok) {
@@ -158,13 +158,14 @@ void SocketWatch::WriteLocked(v1::WatchSocketsResponse& head, std::vector<grpc::
   fields.insert(fields.begin(), grpc::Slice(head.SerializeAsString()));
   message_ = grpc::ByteBuffer(fields.data(), fields.size());
   writing_ = true;
-  write_time_ = absl::Now();
+  patrols_ = 0;
+  write_time_ = MonotonicTime();
 }
 
 absl::Duration SocketWatch::Beat() {
   {
     absl::MutexLock lock(&mutex_);
-    const absl::Duration left = write_time_ + heartbeat_ - absl::Now();
+    const absl::Duration left = write_time_ + heartbeat_ - MonotonicTime();
     if (left > absl::ZeroDuration()) return left;
     // While something is written or waits for its bytes it is no time of silence.
     const bool is_silent =

@@ -60,8 +60,10 @@ class SocketWatch : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 
   // True while the reader has not taken the last message.
   bool IsWriting() const;
-  // For how long it has not.
-  absl::Duration WritingFor() const;
+  // Called once for each patrol: how many of them in a row the reader has let pass
+  // without taking the message that is in flight. Not a time: the clock goes on
+  // while this process is stopped.
+  int CountPatrols();
 
  private:
   void OnWriteDone(bool ok) override;
@@ -104,7 +106,9 @@ class SocketWatch : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   int64_t news_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t coalesced_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t told_coalesced_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::Time write_time_ ABSL_GUARDED_BY(mutex_);
+  // Of the last write, on the monotonic clock.
+  absl::Duration write_time_ ABSL_GUARDED_BY(mutex_);
+  int patrols_ ABSL_GUARDED_BY(mutex_) = 0;
   // Filled while not writing; gRPC's while writing.
   grpc::ByteBuffer message_;
 };

@@ -1,20 +1,12 @@
 #include "task_thread.h"
 
 #include <pthread.h>
-#include <time.h>
 
 #include <utility>
 
+#include "monotonic_time.h"
+
 namespace sockhost {
-namespace {
-
-int64_t MonotonicNanos() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return absl::ToInt64Nanoseconds(absl::DurationFromTimespec(now));
-}
-
-}  // namespace
 
 TaskThread::TaskThread() : thread_([this] { Loop(); }) {
   pthread_setname_np(thread_.native_handle(), "tasks");
@@ -23,7 +15,7 @@ TaskThread::TaskThread() : thread_([this] { Loop(); }) {
 TaskThread::~TaskThread() { Stop(); }
 
 void TaskThread::RunAfter(absl::Duration delay, Task task) {
-  const int64_t time = MonotonicNanos() + absl::ToInt64Nanoseconds(delay);
+  const absl::Duration time = MonotonicTime() + delay;
   absl::MutexLock lock(&mutex_);
   if (stop_) return;
   tasks_.emplace(time, std::move(task));
@@ -31,7 +23,7 @@ void TaskThread::RunAfter(absl::Duration delay, Task task) {
 }
 
 void TaskThread::Stop() {
-  std::multimap<int64_t, Task> dropped;  // destroyed without the mutex
+  std::multimap<absl::Duration, Task> dropped;  // destroyed without the mutex
   {
     absl::MutexLock lock(&mutex_);
     stop_ = true;
@@ -48,9 +40,9 @@ void TaskThread::Loop() {
       changed_.Wait(&mutex_);
       continue;
     }
-    const int64_t wait = tasks_.begin()->first - MonotonicNanos();
-    if (wait > 0) {
-      changed_.WaitWithTimeout(&mutex_, absl::Nanoseconds(wait));
+    const absl::Duration wait = tasks_.begin()->first - MonotonicTime();
+    if (wait > absl::ZeroDuration()) {
+      changed_.WaitWithTimeout(&mutex_, wait);
       continue;
     }
     Task task = std::move(tasks_.begin()->second);

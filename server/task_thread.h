@@ -38,8 +38,8 @@ class TaskThread {
 
   absl::Mutex mutex_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  // By time on the monotonic clock, ns.
-  std::multimap<int64_t, Task> tasks_ ABSL_GUARDED_BY(mutex_);
+  // By time on the monotonic clock.
+  std::multimap<absl::Duration, Task> tasks_ ABSL_GUARDED_BY(mutex_);
   absl::CondVar changed_;
   std::thread thread_;
 };

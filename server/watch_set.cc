@@ -13,9 +13,9 @@
 namespace sockhost {
 namespace {
 
-// The contract's limit for one message, and how often it is looked at.
-constexpr absl::Duration kReaderTimeout = absl::Seconds(10);
+// A reader may let ten of them pass with one message: the contract's 10 s.
 constexpr absl::Duration kPatrolInterval = absl::Seconds(1);
+constexpr int kMostPatrols = 10;
 
 absl::Status ShuttingDown() {
   return Error(Reason::kSHUTTING_DOWN, "the host is stopping; watch again when it is back");
@@ -43,17 +43,13 @@ class HeldView {
 }  // namespace
 
 WatchSet::WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit,
-                   std::string instance_id)
+                   std::string instance_id, CutOff cut_off)
     : host_(host),
       tasks_(tasks),
       limit_(limit),
       instance_id_(std::move(instance_id)),
+      cut_off_(std::move(cut_off)),
       events_(host.events(), tasks, instance_id_) {}
-
-void WatchSet::SetCutOff(const CutOff& cut_off) {
-  cut_off_ = cut_off;
-  events_.SetCutOff(cut_off);
-}
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSet::Start(const grpc::ByteBuffer& request,
                                                             std::string peer) {
@@ -76,6 +72,7 @@ grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchSet::StartEvents(
   // Kept until the watch is counted: so the limit holds.
   absl::MutexLock lock(&mutex_);
   if (absl::Status status = CheckLimitLocked(); !status.ok()) return EventWatchSet::Refuse(status);
+  BeginPatrolsLocked();
   return events_.Start(request, std::move(peer));
 }
 
@@ -104,7 +101,7 @@ absl::StatusOr<std::shared_ptr<SocketWatch>> WatchSet::Add(const WatchOptions& o
   WantLocked(watch);
   ++size_;
   if (is_new && !options.once()) tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
-  if (!std::exchange(patrols_, true)) tasks_.RunAfter(kPatrolInterval, [this] { Patrol(); });
+  BeginPatrolsLocked();
   return watch;
 }
 
@@ -191,18 +188,23 @@ void WatchSet::BeatLater(std::weak_ptr<SocketWatch> watch, absl::Duration delay)
   });
 }
 
+void WatchSet::BeginPatrolsLocked() {
+  if (!std::exchange(patrols_, true)) tasks_.RunAfter(kPatrolInterval, [this] { Patrol(); });
+}
+
 void WatchSet::Patrol() {
   Watches all;
   {
     absl::MutexLock lock(&mutex_);
-    patrols_ = size_ > 0 && !stopping_;
+    patrols_ = size_ + events_.size() > 0 && !stopping_;
     if (!patrols_) return;
     all = AllLocked();
   }
   tasks_.RunAfter(kPatrolInterval, [this] { Patrol(); });
   for (const std::shared_ptr<SocketWatch>& watch : all) {
-    if (watch->WritingFor() > kReaderTimeout && cut_off_) cut_off_(watch->peer());
+    if (watch->CountPatrols() > kMostPatrols) cut_off_(watch->peer());
   }
+  for (const std::string& peer : events_.Patrol(kMostPatrols)) cut_off_(peer);
 }
 
 void WatchSet::Stop() {

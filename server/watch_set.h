@@ -36,11 +36,9 @@ class WatchSet {
   // Ends the connection that gRPC calls `peer`. Any thread; does not wait.
   using CutOff = std::function<void(const std::string& peer)>;
 
-  // `host` and `tasks` are not owned.
-  WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit, std::string instance_id);
-
-  // Before the first Start: how readers that are stuck are cut off.
-  void SetCutOff(const CutOff& cut_off);
+  // `host` and `tasks` are not owned. Readers that are stuck get the `cut_off`.
+  WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit, std::string instance_id,
+           CutOff cut_off);
 
   // Starts the watch that `request`, a WatchSocketsRequest, asks for. Ends it with
   // FILTER_INVALID, INTERVAL_INVALID, MASK_INVALID, WATCH_LIMIT, SHUTTING_DOWN.
@@ -81,6 +79,7 @@ class WatchSet {
   void ServeWanting();
   void Tick(absl::Duration interval);
   void BeatLater(std::weak_ptr<SocketWatch> watch, absl::Duration delay);
+  void BeginPatrolsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Patrol();
   Watches AllLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -88,7 +87,7 @@ class WatchSet {
   TaskThread& tasks_;
   const size_t limit_;
   const std::string instance_id_;
-  CutOff cut_off_;
+  const CutOff cut_off_;
 
   EventWatchSet events_;
 

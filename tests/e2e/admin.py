@@ -67,10 +67,16 @@ def failure_of(error):
     return failure
 
 
-class AdminClient:
-    """One connection to the admin API of one daemon."""
+def credentials(folder, role):
+    """Those of `role` that docker/make_certificates.sh has made in `folder`."""
+    files = (pathlib.Path(folder) / name for name in ("ca.crt", f"{role}.key", f"{role}.crt"))
+    return grpc.ssl_channel_credentials(*(file.read_bytes() for file in files))
 
-    def __init__(self, address):
+
+class AdminClient:
+    """One connection to the admin API of one daemon; with TLS if there are `credentials`."""
+
+    def __init__(self, address, credentials=None):
         # unix:/path is a target of gRPC as it is; tcp://HOST:PORT is not.
         options = [
             ("grpc.enable_http_proxy", 0),
@@ -78,8 +84,14 @@ class AdminClient:
             # A daemon that starts is asked again soon.
             ("grpc.initial_reconnect_backoff_ms", 20),
             ("grpc.max_reconnect_backoff_ms", 100),
+            # What is sent to a client that does not read is known: 64 KiB for each stream.
+            ("grpc.http2.bdp_probe", 0),
         ]
-        self.channel = grpc.insecure_channel(address.removeprefix("tcp://"), options)
+        target = address.removeprefix("tcp://").removeprefix("tls://")
+        if credentials:
+            self.channel = grpc.secure_channel(target, credentials, options)
+        else:
+            self.channel = grpc.insecure_channel(target, options)
         self.stub = admin_pb2_grpc.AdminServiceStub(self.channel)
         self._health = health_pb2_grpc.HealthStub(self.channel)
 

@@ -342,10 +342,10 @@ class LargeSampleTest(WatchTestCase):
         slow = self.watch()
         taken = [next(slow)]
         healthy = samples(self.watch())
-        for messages in itertools.islice(healthy, 30):
+        for index, messages in enumerate(itertools.islice(healthy, 32)):
             self.assertEqual(len(sockets_of(messages)), self.COUNT + 1)
             # Now and then: who reads nothing for long is cut off.
-            if len(taken) < 4:
+            if index % 8 == 0:
                 taken.append(next(slow))
         taken += until(slow, lambda message: message.HasField("lag") and not message.more)
         self.assertGreater(max(message.lag.coalesced for message in taken), 0)
