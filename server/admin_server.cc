@@ -18,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "call_interceptor.h"
 #include "logging.h"
+#include "monotonic_time.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -52,7 +53,7 @@ void ForwardGrpcLog(gpr_log_func_args* line) {
   constexpr int kLinesPerSecond = 5;
   static std::atomic<int64_t> second{0};
   static std::atomic<int> lines{0};
-  const int64_t now = absl::ToUnixSeconds(absl::Now());
+  const int64_t now = absl::ToInt64Seconds(MonotonicTime());
   if (second.exchange(now) != now) lines = 0;
   if (lines++ >= kLinesPerSecond) return;
   const bool is_error = line->severity == GPR_LOG_SEVERITY_ERROR;
@@ -116,8 +117,8 @@ void AdminServer::SetServing(bool serving) {
 
 void AdminServer::Stop(WatchSet& watches, AdminAcceptor& acceptor) {
   watches.Stop();
-  const absl::Time deadline = absl::Now() + kWatchGrace;
-  while (watches.size() > 0 && absl::Now() < deadline) absl::SleepFor(absl::Milliseconds(5));
+  const absl::Duration deadline = MonotonicTime() + kWatchGrace;
+  while (watches.size() > 0 && MonotonicTime() < deadline) absl::SleepFor(absl::Milliseconds(5));
   acceptor.StopListening();
   // gRPC waits for a reader that has stopped, beyond every deadline; a connection
   // that is shut down frees it.

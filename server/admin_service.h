@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "sockhost/service_host.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 #include "task_thread.h"
@@ -19,7 +20,9 @@ namespace sockhost {
 struct HostIdentity {
   std::string version;
   std::string instance_id;
+  // When it started: on the wall clock, ns since 1970, and as MonotonicTime().
   int64_t start_time_nanos = 0;
+  absl::Duration start = absl::ZeroDuration();
   // True if --max-sockets, not the limit of open files, is what bounds sockets.
   bool max_sockets_is_set = false;
   std::vector<std::string> admin_addresses;

@@ -1,12 +1,10 @@
 // AdminService: the method of the host.
 #include <unistd.h>
 
-#include <algorithm>
-
-#include "absl/time/clock.h"
 #include "admin_reply.h"
 #include "admin_service.h"
 #include "fd_use.h"
+#include "monotonic_time.h"
 #include "proto_encoding.h"
 
 namespace sockhost {
@@ -22,8 +20,7 @@ grpc::ServerUnaryReactor* AdminService::GetHost(grpc::CallbackServerContext* con
   response->set_instance_id(identity_.instance_id);
   response->set_pid(getpid());
   EncodeTime(identity_.start_time_nanos, *response->mutable_start_time());
-  const int64_t uptime =
-      std::max<int64_t>(absl::GetCurrentTimeNanos() - identity_.start_time_nanos, 0);
+  const int64_t uptime = absl::ToInt64Nanoseconds(MonotonicTime() - identity_.start);
   response->mutable_uptime()->set_seconds(uptime / 1'000'000'000);
   response->mutable_uptime()->set_nanos(static_cast<int32_t>(uptime % 1'000'000'000));
   use(*response->mutable_file_descriptors(), FdLimit(), UsedFds());

@@ -28,6 +28,7 @@
 #include "health_report.h"
 #include "listener_record.h"
 #include "logging.h"
+#include "monotonic_time.h"
 #include "process_signals.h"
 #include "roles.h"
 #include "server_certificates.h"
@@ -113,10 +114,10 @@ void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor,
            ProcessSignals& signals) {
   signals.EndProcessAfter(config.drain_timeout + kStopLimit);
   host.StopAccepting();
-  const absl::Time deadline = absl::Now() + config.drain_timeout;
+  const absl::Duration deadline = MonotonicTime() + config.drain_timeout;
   // A second signal is not ours: it ends the process.
   Serve(acceptor, /*stop_fd=*/-1, kDrainPollMs,
-        [&] { return host.sockets_of_listeners() == 0 || absl::Now() >= deadline; });
+        [&] { return host.sockets_of_listeners() == 0 || MonotonicTime() >= deadline; });
 }
 
 // Until SIGTERM or SIGINT. SIGHUP reads the configuration again.
@@ -183,8 +184,12 @@ int Run(int argc, const char* const* argv, Config config) {
   }
 
   TaskThread tasks;
-  HostIdentity identity{SOCKHOST_VERSION, MakeUuid(), absl::GetCurrentTimeNanos(),
-                        options.max_sockets < budget.sockets, *addresses};
+  HostIdentity identity{SOCKHOST_VERSION,
+                        MakeUuid(),
+                        absl::GetCurrentTimeNanos(),
+                        MonotonicTime(),
+                        options.max_sockets < budget.sockets,
+                        *addresses};
   WatchSet watches(host, tasks, config.max_watches, identity.instance_id,
                    [&peers](const std::string& peer) { peers.CutOff(peer); });
   AdminService service(identity, host, watches, tasks);

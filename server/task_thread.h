@@ -2,12 +2,12 @@
 #ifndef SOCKHOST_SERVER_TASK_THREAD_H_
 #define SOCKHOST_SERVER_TASK_THREAD_H_
 
+#include <condition_variable>
 #include <map>
+#include <mutex>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace sockhost {
@@ -36,11 +36,14 @@ class TaskThread {
  private:
   void Loop();
 
-  absl::Mutex mutex_;
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  // By time on the monotonic clock.
-  std::multimap<absl::Duration, Task> tasks_ ABSL_GUARDED_BY(mutex_);
-  absl::CondVar changed_;
+  // Not absl's, which waits until a time of the wall clock: set back by an hour, it would
+  // keep every task waiting for that hour.
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  bool stop_ = false;
+  // By time on the monotonic clock. Guarded by mutex_.
+  std::multimap<absl::Duration, Task> tasks_;
   std::thread thread_;
 };
 

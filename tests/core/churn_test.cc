@@ -74,7 +74,8 @@ class ChurnTest : public LoopFixture {
   static inline ChurnTest* current_ = nullptr;
 
   std::mt19937_64 random_{SeedFromEnvironment("SOCKHOST_CHURN_SEED")};
-  const int64_t last_event_ = NumberFromEnvironment("SOCKHOST_CHURN_EVENTS", 10'000'000);
+  const int64_t last_event_ =
+      NumberFromEnvironment("SOCKHOST_CHURN_EVENTS", kThreadSanitizer ? 1'000'000 : 10'000'000);
   std::vector<std::shared_ptr<Service>> services_;
   std::vector<int> numbers_;
   std::vector<Life> lives_ = std::vector<Life>(10'000);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fails when an include, an import or a symbol points to where a layer must not
-# look: client -> proto; server -> proto, service_core; tests -> all.
+# look: client -> proto; server -> proto, service_core; tests -> all. And when the
+# wall clock is read elsewhere than where a time of day is told.
 #
 #   layering_test.sh SOURCE_DIR [LIBSOCKHOST_CORE]
 #   layering_test.sh --self-test       checks that violations are found
@@ -47,6 +48,22 @@ check_sources() {
   fi
 }
 
+# Where a time of day is told: to people, to clients, or to X.509. Everything that
+# waits or measures takes CLOCK_MONOTONIC, which nobody can set.
+tells_time_of_day='service_core/(event_ring|service_loop|socket_snapshot|socket_table)\.cc
+service_core/include/zephyr/sys/clock\.h
+server/(audit_log|call_interceptor|daytime_service|listener_record|logging|main)\.cc
+server/(server_certificates|socket_sample|time_service)\.cc'
+
+check_clocks() {
+  allowed=$(printf '%s' "$tells_time_of_day" | tr '\n' '|')
+  (cd "$1" && find service_core server -name '*.h' -o -name '*.cc' 2>/dev/null | sort |
+    xargs -r grep -nE \
+      'absl::Now\(|GetCurrentTimeNanos|CLOCK_REALTIME|gettimeofday|[^_]time\(nullptr\)|CondVar' \
+      /dev/null) | grep -vE "^($allowed):" |
+    report clocks 'reads the wall clock, or waits by it as absl::CondVar does'
+}
+
 check_symbols() {
   nm -uC "$1" 2>/dev/null | grep -E 'grpc|google::|protobuf|prometheus|sqlite|spdlog' | sort -u |
     report "$1" 'needs symbols of gRPC, protobuf or other libraries of the server'
@@ -61,6 +78,7 @@ findings_of_one() {
   mkdir -p "$tree/$(dirname "$1")"
   printf '%s\n' "$2" > "$tree/$1"
   check_sources "$tree"
+  check_clocks "$tree"
   rm -rf "$tree"
   cat "$findings"
   : > "$findings"
@@ -93,6 +111,11 @@ self_test() {
   expect_found server/a.cc '#include "tests/core/sockets.h"'
   expect_found proto/sockhost/v1/a.proto 'import "server/a.proto";'
   expect_found proto/a.h '// code'
+  expect_found server/a.cc 'deadline = absl::Now() + limit;'
+  expect_found service_core/a.cc 'clock_gettime(CLOCK_REALTIME, &now);'
+  expect_found server/a.h 'absl::CondVar changed_;'
+  expect_allowed server/time_service.cc 'absl::Now()'
+  expect_allowed service_core/a.cc 'clock_gettime(CLOCK_MONOTONIC, &now);'
   expect_allowed service_core/a.cc '#include "absl/strings/str_cat.h"'
   expect_allowed service_core/a.cc '#include <netinet/in.h>'
   expect_allowed service_core/a.cc '#include "sockhost/error.h"'
@@ -110,6 +133,7 @@ if [ "$1" = --self-test ]; then
 fi
 [ -d "$1/service_core" ] || { echo "no service_core in $1"; exit 1; }
 check_sources "$1"
+check_clocks "$1"
 [ $# -ge 2 ] && check_symbols "$2"
 cat "$findings"
 [ ! -s "$findings" ]

@@ -10,6 +10,19 @@
 
 namespace sockhost {
 
+// What takes seconds takes minutes under ThreadSanitizer: long tests do a part there.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadSanitizer = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+inline constexpr bool kThreadSanitizer = true;
+#else
+inline constexpr bool kThreadSanitizer = false;
+#endif
+#else
+inline constexpr bool kThreadSanitizer = false;
+#endif
+
 // The environment variable `name` as a number, or `otherwise`.
 inline int64_t NumberFromEnvironment(const char* name, int64_t otherwise) {
   const char* text = std::getenv(name);
