@@ -38,7 +38,7 @@ std::unique_ptr<AuditLog> AuditLogOf(const AdminApi::Options& options) {
 AdminApi::AdminApi(const Options& options)
     : watches_(host_, tasks_, options.max_watches, "instance",
                [this](const std::string& peer) { peers_.CutOff(peer); }),
-      service_({"1.2.3", "instance", 0, false, {}}, host_, watches_, tasks_),
+      service_({"1.2.3", "instance", 0, absl::ZeroDuration(), false, {}}, host_, watches_, tasks_),
       roles_(Roles::Load(options.roles).value()),
       certificates_(CertificatesOf(options)),
       audit_(AuditLogOf(options)),
