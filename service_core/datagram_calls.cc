@@ -1,6 +1,7 @@
 // Datagrams in batches, counted.
 #include <sys/socket.h>
 
+#include "datagram_segments.h"
 #include "socket_traffic.h"
 #include "sockhost/socket_service_ext.h"
 

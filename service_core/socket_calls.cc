@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdarg>
 
+#include "datagram_segments.h"
 #include "socket_traffic.h"
 
 using sockhost::CountReceive;

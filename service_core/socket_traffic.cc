@@ -1,9 +1,6 @@
 #include "socket_traffic.h"
 
-#include <netinet/udp.h>
-
 #include <cerrno>
-#include <cstring>
 
 #include "host_parts.h"
 #include "listener.h"
@@ -81,17 +78,6 @@ void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages) {
     block.Add(Counter::transmit_messages, static_cast<int64_t>(messages));
     if (is_short) block.Add(Counter::short_writes);
   });
-}
-
-size_t DatagramsIn(const msghdr& message, size_t bytes) {
-  auto* const header = const_cast<msghdr*>(&message);
-  for (cmsghdr* control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
-    if (control->cmsg_level != SOL_UDP || control->cmsg_type != UDP_SEGMENT) continue;
-    uint16_t segment = 0;
-    std::memcpy(&segment, CMSG_DATA(control), sizeof(segment));
-    if (segment > 0 && bytes > 0) return (bytes + segment - 1) / segment;
-  }
-  return 1;
 }
 
 bool NoteClose(int fd) {

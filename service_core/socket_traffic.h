@@ -2,7 +2,6 @@
 #ifndef SOCKHOST_SERVICE_CORE_SOCKET_TRAFFIC_H_
 #define SOCKHOST_SERVICE_CORE_SOCKET_TRAFFIC_H_
 
-#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -18,10 +17,6 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated);
 
 // One send call was offered `offered` bytes and returned `result`.
 void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages);
-
-// How many messages one send call has sent that took `bytes` of `message`: with
-// UDP_SEGMENT (udp(7)) the kernel makes several datagrams of it.
-size_t DatagramsIn(const msghdr& message, size_t bytes);
 
 // The program is about to close `fd`. A registered socket is unregistered first.
 // True if the fd belongs to a listener: the host closes it then, when the
