@@ -29,6 +29,10 @@ struct Arguments {
 
   // Flags of verbs.
   v1::CreateListenerRequest create_listener;
+  v1::UpdateListenerRequest update_listener;
+  v1::PauseListenerRequest pause_listener;
+  v1::ResumeListenerRequest resume_listener;
+  v1::DrainListenerRequest drain_listener;
   v1::DeleteListenerRequest delete_listener;
   v1::ListListenersRequest list_listeners;
   v1::ListSocketsRequest list_sockets;

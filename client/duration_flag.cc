@@ -7,17 +7,19 @@
 namespace sockhost::client {
 
 CLI::Option* AddDurationFlag(CLI::App& app, const std::string& flag, const std::string& description,
-                             std::function<void(absl::Duration)> set) {
+                             std::function<void(absl::Duration)> set, LeastDuration least) {
   return app
       .add_option_function<std::string>(
           flag,
-          [flag, set = std::move(set)](const std::string& text) {
+          [flag, least, set = std::move(set)](const std::string& text) {
             absl::Duration duration;
-            if (!absl::ParseDuration(text, &duration) || duration <= absl::ZeroDuration() ||
+            const bool may_be_zero = least == LeastDuration::kZero;
+            if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
+                (duration == absl::ZeroDuration() && !may_be_zero) ||
                 duration == absl::InfiniteDuration()) {
-              throw CLI::ValidationError(
-                  flag, absl::StrCat("\"", text,
-                                     "\" is no duration above zero: write e.g. 100ms, 1s, 1m30s"));
+              throw CLI::ValidationError(flag, absl::StrCat("\"", text, "\" is no duration",
+                                                            may_be_zero ? "" : " above zero",
+                                                            ": write e.g. 100ms, 1s, 1m30s"));
             }
             set(duration);
           },

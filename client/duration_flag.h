@@ -11,11 +11,15 @@
 
 namespace sockhost::client {
 
-// Adds `flag`, which calls `set` with a finite duration above zero. Anything
+enum class LeastDuration { kAboveZero, kZero };
+
+// Adds `flag`, which calls `set` with a finite duration from `least` up. Anything
 // else is a usage error that names the value and the form.
 CLI::Option* AddDurationFlag(CLI::App& app, const std::string& flag, const std::string& description,
-                             std::function<void(absl::Duration)> set);
+                             std::function<void(absl::Duration)> set,
+                             LeastDuration least = LeastDuration::kAboveZero);
 
+// As the message Duration.
 void SetDuration(absl::Duration duration, google::protobuf::Duration& out);
 
 }  // namespace sockhost::client

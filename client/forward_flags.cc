@@ -16,23 +16,44 @@ const std::map<std::string, v1::ForwardParameters::Policy> kPolicies = {
     {"least-connections", v1::ForwardParameters::LEAST_CONNECTIONS},
 };
 
-void AddCountFlag(CLI::App& app, const std::string& flag, const std::string& description,
-                  v1::Listener& listener, void (v1::ForwardParameters::*set)(int32_t)) {
-  app.add_option_function<int32_t>(
-         flag, [&listener, set](const int32_t& n) { (listener.mutable_forward()->*set)(n); },
-         description)
-      ->type_name("N");
-}
+struct CountFlag {
+  const char* flag;
+  const char* path;
+  void (v1::ForwardParameters::*set)(int32_t);
+  const char* description;
+};
 
-}  // namespace
+constexpr CountFlag kCounts[] = {
+    {"--max-flows", "forward.max_flows", &v1::ForwardParameters::set_max_flows,
+     "forward, UDP: flows at the same time; 0: 1024"},
+    {"--max-flows-per-source", "forward.max_flows_per_source",
+     &v1::ForwardParameters::set_max_flows_per_source, "forward, UDP: flows of one host; 0: 64"},
+};
 
-void AddForwardFlags(CLI::App& app, v1::Listener& listener) {
+struct TimeoutFlag {
+  const char* flag;
+  const char* path;
+  google::protobuf::Duration* (v1::ForwardParameters::*field)();
+  const char* description;
+};
+
+constexpr TimeoutFlag kTimeouts[] = {
+    {"--connect-timeout", "forward.connect_timeout",
+     &v1::ForwardParameters::mutable_connect_timeout,
+     "forward: how long a server may take to answer; 5s"},
+    {"--flow-idle-timeout", "forward.flow_idle_timeout",
+     &v1::ForwardParameters::mutable_flow_idle_timeout,
+     "forward, UDP: when an idle flow ends; 60s"},
+};
+
+void AddUpstreamFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
   app.add_option_function<std::vector<std::string>>(
          "--upstream",
-         [&listener](const std::vector<std::string>& upstreams) {
+         [&listener, on_set](const std::vector<std::string>& upstreams) {
            for (const std::string& upstream : upstreams) {
              listener.mutable_forward()->add_upstreams(upstream);
            }
+           on_set("forward.upstreams");
          },
          "forward: a server, e.g. tcp://10.0.0.1:80 or udp://dns.example:53; can be given several "
          "times")
@@ -40,27 +61,43 @@ void AddForwardFlags(CLI::App& app, v1::Listener& listener) {
       ->allow_extra_args(false);
   app.add_option_function<std::string>(
          "--policy",
-         [&listener](const std::string& name) {
+         [&listener, on_set](const std::string& name) {
            listener.mutable_forward()->set_policy(kPolicies.at(name));
+           on_set("forward.policy");
          },
          "forward: which server is next: round-robin (default) or least-connections")
       ->check(CLI::IsMember(kPolicies))
       ->type_name("POLICY");
-  app.add_flag_callback(
-      "--proxy-protocol", [&listener] { listener.mutable_forward()->set_proxy_protocol(true); },
+  app.add_flag_function(
+      "--proxy-protocol",
+      [&listener, on_set](int64_t count) {
+        listener.mutable_forward()->set_proxy_protocol(count > 0);
+        on_set("forward.proxy_protocol");
+      },
       "forward: begin each connection with a PROXY header, version 2");
-  AddDurationFlag(app, "--connect-timeout", "forward: how long a server may take to answer; 5s",
-                  [&listener](absl::Duration timeout) {
-                    SetDuration(timeout, *listener.mutable_forward()->mutable_connect_timeout());
-                  });
-  AddDurationFlag(app, "--flow-idle-timeout", "forward, UDP: when an idle flow ends; 60s",
-                  [&listener](absl::Duration timeout) {
-                    SetDuration(timeout, *listener.mutable_forward()->mutable_flow_idle_timeout());
-                  });
-  AddCountFlag(app, "--max-flows", "forward, UDP: flows at the same time; 0: 1024", listener,
-               &v1::ForwardParameters::set_max_flows);
-  AddCountFlag(app, "--max-flows-per-source", "forward, UDP: flows of one host; 0: 64", listener,
-               &v1::ForwardParameters::set_max_flows_per_source);
+}
+
+}  // namespace
+
+void AddForwardFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
+  AddUpstreamFlags(app, listener, on_set);
+  for (const TimeoutFlag& row : kTimeouts) {
+    AddDurationFlag(app, row.flag, row.description,
+                    [&row, &listener, on_set](absl::Duration timeout) {
+                      SetDuration(timeout, *(listener.mutable_forward()->*row.field)());
+                      on_set(row.path);
+                    });
+  }
+  for (const CountFlag& row : kCounts) {
+    app.add_option_function<int32_t>(
+           row.flag,
+           [&row, &listener, on_set](const int32_t& n) {
+             (listener.mutable_forward()->*row.set)(n);
+             on_set(row.path);
+           },
+           row.description)
+        ->type_name("N");
+  }
 }
 
 }  // namespace sockhost::client

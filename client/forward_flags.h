@@ -1,15 +1,16 @@
-// The flags of `sockctl listener create` that are for the forward service.
+// The flags of `sockctl listener create` and `update` that are for the forward service.
 #ifndef SOCKHOST_CLIENT_FORWARD_FLAGS_H_
 #define SOCKHOST_CLIENT_FORWARD_FLAGS_H_
 
 #include <CLI/CLI.hpp>
 
+#include "client/field_observer.h"
 #include "sockhost/v1/listener.pb.h"
 
 namespace sockhost::client {
 
-// They are written into `listener`.
-void AddForwardFlags(CLI::App& app, v1::Listener& listener);
+// They are written into `listener`, which outlives `app`.
+void AddForwardFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set);
 
 }  // namespace sockhost::client
 

@@ -1,20 +1,16 @@
 #include "client/listener_verbs.h"
 
-#include <cstdint>
 #include <iostream>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "client/duration_flag.h"
 #include "client/error_text.h"
-#include "client/forward_flags.h"
 #include "client/list_flags.h"
+#include "client/listener_flags.h"
 #include "client/resource_name.h"
 #include "client/resource_output.h"
-#include "client/responder_flags.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 
 namespace sockhost::client {
@@ -24,16 +20,6 @@ using Stub = v1::AdminService::Stub;
 
 std::string Quoted(absl::string_view what, absl::string_view name) {
   return absl::StrCat(what, " \"", name, "\"");
-}
-
-void AddLabel(const std::string& pair, v1::Listener& listener) {
-  const std::pair<std::string, std::string> label = absl::StrSplit(pair, absl::MaxSplits('=', 1));
-  if (pair.find('=') == std::string::npos || label.first.empty()) {
-    throw CLI::ValidationError("--label", absl::StrCat("\"", pair, "\" is no KEY=VALUE pair"));
-  }
-  if (!listener.mutable_labels()->insert({label.first, label.second}).second) {
-    throw CLI::ValidationError("--label", absl::StrCat("\"", label.first, "\" is given twice"));
-  }
 }
 
 absl::Status PrintDeleted(const Arguments& arguments, const v1::DeleteListenerRequest& request,
@@ -49,6 +35,35 @@ absl::Status PrintDeleted(const Arguments& arguments, const v1::DeleteListenerRe
   // With allow_missing the answer does not tell whether there was one.
   return output.Write(absl::StrCat(Quoted("listener", BareId(kListeners, request.name())),
                                    request.allow_missing() ? " is gone\n" : " deleted\n"));
+}
+
+template <class Request>
+void AddRequestId(CLI::App& app, Request& request) {
+  app.add_option_function<std::string>(
+         "--request-id", [&request](const std::string& id) { request.set_request_id(id); },
+         "Makes a repeated call safe: it gets the answer of the first one")
+      ->type_name("ID");
+}
+
+template <class Request>
+void AddEtag(CLI::App& app, Request& request) {
+  app.add_option_function<std::string>(
+         "--etag", [&request](const std::string& etag) { request.set_etag(etag); },
+         "Only if it still has this etag")
+      ->type_name("ETAG");
+}
+
+// A verb that does one thing to one listener and shows it.
+template <class Request, class Method>
+absl::Status Change(const Arguments& arguments, const char* verb, Request request, Method method,
+                    AdminConnection& connection, Output& output) {
+  const std::string& name = arguments.names[0];
+  request.set_name(FullName(kListeners, name));
+  const auto listener = connection.Call(method, request);
+  if (!listener.ok()) {
+    return WithContext(Quoted(absl::StrCat("cannot ", verb, " listener"), name), listener.status());
+  }
+  return PrintRow(*listener, arguments, output);
 }
 
 absl::Status Delete(const Arguments& arguments, absl::string_view name,
@@ -71,36 +86,12 @@ void DeclareListenerCreate(CLI::App& app, Arguments& arguments) {
          "Service that handles it, e.g. echo")
       ->required()
       ->type_name("SERVICE");
-  app.add_option_function<std::string>(
-         "--address", [&listener](const std::string& a) { listener.set_address(a); },
-         "Where to listen: tcp://HOST:PORT or udp://HOST:PORT; port 0: the kernel chooses")
-      ->required()
-      ->type_name("ADDRESS");
-  app.add_option_function<std::vector<std::string>>(
-         "--label",
-         [&listener](const std::vector<std::string>& labels) {
-           for (const std::string& label : labels) AddLabel(label, listener);
-         },
-         "Label; can be given several times")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-  app.add_option_function<std::string>(
-         "--display-name", [&listener](const std::string& n) { listener.set_display_name(n); },
-         "Name for people")
-      ->type_name("TEXT");
-  app.add_option_function<int32_t>(
-         "--backlog", [&listener](const int32_t& n) { listener.set_backlog(n); },
-         "Queue of connections not yet accepted; 0: 4096")
-      ->type_name("N");
-  app.add_option_function<int32_t>(
-         "--max-connections", [&listener](const int32_t& n) { listener.set_max_connections(n); },
-         "Connections open at the same time; 0: no limit of its own")
-      ->type_name("N");
+  AddListenerFlags(app, listener, [](const char*) {});
+  app.get_option("--address")->required();
   app.add_flag_callback(
-      "--ipv6-only", [&listener] { listener.set_ipv6_only(true); },
-      "An IPv6 address takes no IPv4 traffic");
-  AddForwardFlags(app, listener);
-  AddResponderFlags(app, listener);
+      "--validate-only", [&request] { request.set_validate_only(true); },
+      "Try everything, keep nothing");
+  AddRequestId(app, request);
 }
 
 absl::Status RunListenerCreate(const Arguments& arguments, AdminConnection& connection,
@@ -149,10 +140,78 @@ void DeclareListenerDelete(CLI::App& app, Arguments& arguments) {
   app.add_flag_callback(
       "--allow-missing", [&request] { request.set_allow_missing(true); },
       "No error if there is no such listener");
-  app.add_option_function<std::string>(
-         "--etag", [&request](const std::string& etag) { request.set_etag(etag); },
-         "Only if it still has this etag")
-      ->type_name("ETAG");
+  app.add_flag_callback(
+      "--validate-only", [&request] { request.set_validate_only(true); },
+      "Tell whether they would be deleted");
+  AddEtag(app, request);
+}
+
+void DeclareListenerUpdate(CLI::App& app, Arguments& arguments) {
+  v1::UpdateListenerRequest& request = arguments.update_listener;
+  AddName(app, arguments, "Listener, e.g. web or listeners/web");
+  AddListenerFlags(app, *request.mutable_listener(), [&request](const char* field) {
+    google::protobuf::FieldMask& mask = *request.mutable_update_mask();
+    // A flag can be given several times.
+    for (const std::string& path : mask.paths()) {
+      if (path == field) return;
+    }
+    mask.add_paths(field);
+  });
+  AddEtag(app, *request.mutable_listener());
+  app.add_flag_callback(
+      "--validate-only", [&request] { request.set_validate_only(true); },
+      "Try everything, keep nothing");
+  AddRequestId(app, request);
+}
+
+absl::Status RunListenerUpdate(const Arguments& arguments, AdminConnection& connection,
+                               Output& output) {
+  v1::UpdateListenerRequest request = arguments.update_listener;
+  const std::string& name = arguments.names[0];
+  request.mutable_listener()->set_name(FullName(kListeners, name));
+  const auto listener = connection.Call(&Stub::UpdateListener, request);
+  if (!listener.ok()) {
+    return WithContext(Quoted("cannot update listener", name), listener.status());
+  }
+  return PrintRow(*listener, arguments, output);
+}
+
+void DeclareListenerPause(CLI::App& app, Arguments& arguments) {
+  AddName(app, arguments, "Listener, e.g. web or listeners/web");
+  AddEtag(app, arguments.pause_listener);
+}
+
+absl::Status RunListenerPause(const Arguments& arguments, AdminConnection& connection,
+                              Output& output) {
+  return Change(arguments, "pause", arguments.pause_listener, &Stub::PauseListener, connection,
+                output);
+}
+
+void DeclareListenerResume(CLI::App& app, Arguments& arguments) {
+  AddName(app, arguments, "Listener, e.g. web or listeners/web");
+  AddEtag(app, arguments.resume_listener);
+}
+
+absl::Status RunListenerResume(const Arguments& arguments, AdminConnection& connection,
+                               Output& output) {
+  return Change(arguments, "resume", arguments.resume_listener, &Stub::ResumeListener, connection,
+                output);
+}
+
+void DeclareListenerDrain(CLI::App& app, Arguments& arguments) {
+  v1::DrainListenerRequest& request = arguments.drain_listener;
+  AddName(app, arguments, "Listener, e.g. web or listeners/web");
+  AddDurationFlag(
+      app, "--drain-timeout", "How long connections may go on; without it the listener's own",
+      [&request](absl::Duration d) { SetDuration(d, *request.mutable_drain_timeout()); },
+      LeastDuration::kZero);
+  AddEtag(app, request);
+}
+
+absl::Status RunListenerDrain(const Arguments& arguments, AdminConnection& connection,
+                              Output& output) {
+  return Change(arguments, "drain", arguments.drain_listener, &Stub::DrainListener, connection,
+                output);
 }
 
 absl::Status RunListenerDelete(const Arguments& arguments, AdminConnection& connection,

@@ -1,4 +1,4 @@
-// sockctl listener create | list | get | delete
+// sockctl listener create | list | get | update | pause | resume | drain | delete
 #ifndef SOCKHOST_CLIENT_LISTENER_VERBS_H_
 #define SOCKHOST_CLIENT_LISTENER_VERBS_H_
 
@@ -22,6 +22,23 @@ absl::Status RunListenerList(const Arguments& arguments, AdminConnection& connec
 void DeclareListenerGet(CLI::App& app, Arguments& arguments);
 absl::Status RunListenerGet(const Arguments& arguments, AdminConnection& connection,
                             Output& output);
+
+// Sends the fields that flags were given for.
+void DeclareListenerUpdate(CLI::App& app, Arguments& arguments);
+absl::Status RunListenerUpdate(const Arguments& arguments, AdminConnection& connection,
+                               Output& output);
+
+void DeclareListenerPause(CLI::App& app, Arguments& arguments);
+absl::Status RunListenerPause(const Arguments& arguments, AdminConnection& connection,
+                              Output& output);
+
+void DeclareListenerResume(CLI::App& app, Arguments& arguments);
+absl::Status RunListenerResume(const Arguments& arguments, AdminConnection& connection,
+                               Output& output);
+
+void DeclareListenerDrain(CLI::App& app, Arguments& arguments);
+absl::Status RunListenerDrain(const Arguments& arguments, AdminConnection& connection,
+                              Output& output);
 
 // Deletes all the names it is given, also after a failure; each failure is
 // printed to standard error, the last one is returned.

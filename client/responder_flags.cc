@@ -6,47 +6,86 @@
 namespace sockhost::client {
 namespace {
 
-using SetRate = void (v1::UdpGuard::*)(int32_t);
-using SetSwitch = void (v1::UdpGuard::*)(bool);
+struct RateFlag {
+  const char* flag;
+  const char* path;
+  void (v1::UdpGuard::*set)(int32_t);
+  const char* description;
+};
 
-void AddRateFlag(CLI::App& app, const std::string& flag, const std::string& description,
-                 v1::Listener& listener, SetRate set) {
-  app.add_option_function<int32_t>(
-         flag, [&listener, set](const int32_t& n) { (listener.mutable_udp_guard()->*set)(n); },
-         description)
-      ->type_name("N");
-}
+constexpr RateFlag kRates[] = {
+    {"--udp-peer-reply-rate", "udp_guard.peer_reply_rate", &v1::UdpGuard::set_peer_reply_rate,
+     "UDP: answers to one peer in a second; 0: 10000"},
+    {"--udp-reply-rate", "udp_guard.reply_rate", &v1::UdpGuard::set_reply_rate,
+     "UDP: answers to all peers in a second; 0: no limit"},
+};
 
-void AddSwitch(CLI::App& app, const std::string& flag, const std::string& description,
-               v1::Listener& listener, SetSwitch set) {
-  app.add_flag_callback(
-      flag, [&listener, set] { (listener.mutable_udp_guard()->*set)(true); }, description);
-}
+struct GuardSwitch {
+  const char* flag;
+  const char* path;
+  void (v1::UdpGuard::*set)(bool);
+  const char* description;
+};
 
-}  // namespace
+constexpr GuardSwitch kSwitches[] = {
+    {"--udp-allow-amplification", "udp_guard.allow_amplification",
+     &v1::UdpGuard::set_allow_amplification, "UDP: let answers be larger than requests"},
+    {"--udp-allow-privileged-sources", "udp_guard.allow_privileged_sources",
+     &v1::UdpGuard::set_allow_privileged_sources, "UDP: answer ports below 1024"},
+};
 
-void AddResponderFlags(CLI::App& app, v1::Listener& listener) {
+// One of the two is what is sent: the other one is not any more.
+void AddTextFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
   app.add_option_function<std::string>(
          "--banner-text",
-         [&listener](const std::string& text) { listener.mutable_banner()->set_text(text); },
+         [&listener, on_set](const std::string& text) {
+           listener.mutable_banner()->set_text(text);
+           on_set("banner.text");
+           on_set("banner.file");
+         },
          "banner: what is sent to each peer")
       ->type_name("TEXT");
   app.add_option_function<std::string>(
          "--banner-file",
-         [&listener](const std::string& path) { listener.mutable_banner()->set_file(path); },
+         [&listener, on_set](const std::string& path) {
+           listener.mutable_banner()->set_file(path);
+           on_set("banner.text");
+           on_set("banner.file");
+         },
          "banner: a file of the daemon's host with the text")
       ->type_name("PATH");
-  app.add_flag_callback(
-      "--banner-close", [&listener] { listener.mutable_banner()->set_close(true); },
+  app.add_flag_function(
+      "--banner-close",
+      [&listener, on_set](int64_t count) {
+        listener.mutable_banner()->set_close(count > 0);
+        on_set("banner.close");
+      },
       "banner: close the connection when all is sent");
-  AddRateFlag(app, "--udp-peer-reply-rate", "UDP: answers to one peer in a second; 0: 10000",
-              listener, &v1::UdpGuard::set_peer_reply_rate);
-  AddRateFlag(app, "--udp-reply-rate", "UDP: answers to all peers in a second; 0: no limit",
-              listener, &v1::UdpGuard::set_reply_rate);
-  AddSwitch(app, "--udp-allow-amplification", "UDP: let answers be larger than requests", listener,
-            &v1::UdpGuard::set_allow_amplification);
-  AddSwitch(app, "--udp-allow-privileged-sources", "UDP: answer ports below 1024", listener,
-            &v1::UdpGuard::set_allow_privileged_sources);
+}
+
+}  // namespace
+
+void AddResponderFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
+  AddTextFlags(app, listener, on_set);
+  for (const RateFlag& row : kRates) {
+    app.add_option_function<int32_t>(
+           row.flag,
+           [&row, &listener, on_set](const int32_t& n) {
+             (listener.mutable_udp_guard()->*row.set)(n);
+             on_set(row.path);
+           },
+           row.description)
+        ->type_name("N");
+  }
+  for (const GuardSwitch& row : kSwitches) {
+    app.add_flag_function(
+        row.flag,
+        [&row, &listener, on_set](int64_t count) {
+          (listener.mutable_udp_guard()->*row.set)(count > 0);
+          on_set(row.path);
+        },
+        row.description);
+  }
 }
 
 }  // namespace sockhost::client

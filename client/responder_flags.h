@@ -1,16 +1,17 @@
-// The flags of `sockctl listener create` that are for banner, and for UDP listeners
+// The flags of `sockctl listener create` and `update` that are for banner, and for UDP listeners
 // of the services that answer.
 #ifndef SOCKHOST_CLIENT_RESPONDER_FLAGS_H_
 #define SOCKHOST_CLIENT_RESPONDER_FLAGS_H_
 
 #include <CLI/CLI.hpp>
 
+#include "client/field_observer.h"
 #include "sockhost/v1/listener.pb.h"
 
 namespace sockhost::client {
 
-// They are written into `listener`.
-void AddResponderFlags(CLI::App& app, v1::Listener& listener);
+// They are written into `listener`, which outlives `app`.
+void AddResponderFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set);
 
 }  // namespace sockhost::client
 

@@ -5,10 +5,14 @@
 #include <grpcpp/server_context.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "admin_reply.h"
+#include "request_memory.h"
 #include "sockhost/service_host.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 #include "task_thread.h"
@@ -47,6 +51,18 @@ class AdminService final : public AdminServiceBase {
   grpc::ServerUnaryReactor* GetListener(grpc::CallbackServerContext* context,
                                         const v1::GetListenerRequest* request,
                                         v1::Listener* response) override;
+  grpc::ServerUnaryReactor* UpdateListener(grpc::CallbackServerContext* context,
+                                           const v1::UpdateListenerRequest* request,
+                                           v1::Listener* response) override;
+  grpc::ServerUnaryReactor* PauseListener(grpc::CallbackServerContext* context,
+                                          const v1::PauseListenerRequest* request,
+                                          v1::Listener* response) override;
+  grpc::ServerUnaryReactor* ResumeListener(grpc::CallbackServerContext* context,
+                                           const v1::ResumeListenerRequest* request,
+                                           v1::Listener* response) override;
+  grpc::ServerUnaryReactor* DrainListener(grpc::CallbackServerContext* context,
+                                          const v1::DrainListenerRequest* request,
+                                          v1::Listener* response) override;
   grpc::ServerUnaryReactor* ListListeners(grpc::CallbackServerContext* context,
                                           const v1::ListListenersRequest* request,
                                           v1::ListListenersResponse* response) override;
@@ -77,11 +93,23 @@ class AdminService final : public AdminServiceBase {
 
  private:
   absl::Status Create(const v1::CreateListenerRequest& request, v1::Listener& response);
+  absl::Status Update(const v1::UpdateListenerRequest& request, v1::Listener& response);
+  absl::Status TryUpdate(const ListenerSnapshot& now, const v1::UpdateListenerRequest& request,
+                         v1::Listener& response);
+  absl::Status Pause(const v1::PauseListenerRequest& request, v1::Listener& response);
+  absl::Status Resume(const v1::ResumeListenerRequest& request, v1::Listener& response);
+  absl::Status Drain(const v1::DrainListenerRequest& request, v1::Listener& response);
+  // The listener of that name, if it has `etag` or that is empty. Errors:
+  // NAME_INVALID, LISTENER_NOT_FOUND, ETAG_MISMATCH with the field.
+  absl::StatusOr<ListenerSnapshot> FindListener(const std::string& name, const std::string& etag,
+                                                absl::string_view etag_field) const;
   absl::Status ExplainLimit(const absl::Status& status) const;
   absl::Status Get(const v1::GetListenerRequest& request, v1::Listener& response) const;
   absl::Status List(const v1::ListListenersRequest& request,
                     v1::ListListenersResponse& response) const;
-  absl::Status Delete(const v1::DeleteListenerRequest& request, absl::AnyInvocable<void()> done);
+  // Answers by `reply` when it takes too long, else by `finish`.
+  void Delete(const v1::DeleteListenerRequest& request, const std::shared_ptr<OneReply>& reply,
+              const std::function<void(const absl::Status&)>& finish);
   absl::Status Get(const v1::GetSocketRequest& request, v1::Socket& response) const;
   absl::Status List(const v1::ListSocketsRequest& request, v1::ListSocketsResponse& response) const;
   absl::Status Get(const v1::GetServiceRequest& request, v1::Service& response) const;
@@ -92,6 +120,7 @@ class AdminService final : public AdminServiceBase {
   ServiceHost& host_;
   WatchSet& watches_;
   TaskThread& tasks_;
+  RequestMemory requests_;
 };
 
 }  // namespace sockhost

@@ -21,6 +21,8 @@ struct Config {
   bool channelz = false;
   // Files of modules, in the order in which they are loaded.
   std::vector<std::string> module;
+  // "NAME=SERVICE": which service takes a socket that systemd passes.
+  std::vector<std::string> adopt;
   bool insecure_tcp = false;
   bool insecure_tcp_any_address = false;
   // PEM files for tls:// addresses.

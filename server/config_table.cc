@@ -50,6 +50,10 @@ std::vector<Setting> MakeSettings() {
        "Change nothing while the audit log cannot be written", &Config::audit_fail_closed},
       {"module", kServicesGroup, "FILE",
        "Shared object with services, loaded at start; can be repeated", &Config::module},
+      {"adopt", kServicesGroup, "NAME=SERVICE",
+       "Make a listener of the socket that systemd passes under this name, for this service; can "
+       "be repeated",
+       &Config::adopt},
       {"drain-timeout", kServicesGroup, "DURATION",
        "How long connections may go on after SIGTERM (0s: not at all)", &Config::drain_timeout,
        DurationRange{absl::ZeroDuration(), absl::Hours(1)}},

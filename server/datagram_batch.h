@@ -2,7 +2,6 @@
 #ifndef SOCKHOST_SERVER_DATAGRAM_BATCH_H_
 #define SOCKHOST_SERVER_DATAGRAM_BATCH_H_
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 

@@ -90,21 +90,63 @@ absl::Status Loop(const ListenerConfig& config, const SocketAddress& upstream,
       absl::StrCat("listener.forward.upstreams[", index, "]"));
 }
 
+absl::Status LoopFrom(const ListenerConfig& config, const SocketAddress& upstream,
+                      const std::string& listener) {
+  return Error(
+      Reason::kFORWARD_LOOP,
+      absl::StrCat("cannot listen on ", config.address.ToString(), " and forward: listener \"",
+                   listener, "\" of this host forwards to ", upstream.ToString(),
+                   "; choose another address"),
+      {{"upstream", upstream.ToString()}, {"listener", absl::StrCat("listeners/", listener)}},
+      "listener.address");
+}
+
+using Upstreams = std::vector<std::shared_ptr<Upstream>>;
+
+// Null if it does not forward.
+const Upstreams* UpstreamsOf(const ListenerConfig& config) {
+  const auto* parameters = dynamic_cast<const ForwardParameters*>(config.parameters.get());
+  return parameters ? &parameters->route->upstreams->upstreams() : nullptr;
+}
+
+// Where it listens, or will when it is opened.
+const SocketAddress& AddressOf(const ListenerSnapshot& listener) {
+  return listener.effective_address.empty() ? listener.config->address : listener.effective_address;
+}
+
 }  // namespace
 
 absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& host) {
-  const auto* parameters = dynamic_cast<const ForwardParameters*>(config.parameters.get());
-  if (!parameters) return absl::OkStatus();
-  const std::vector<ListenerSnapshot> listeners = host.ListListeners();
-  const auto& upstreams = parameters->route->upstreams->upstreams();
-  for (size_t i = 0; i < upstreams.size(); ++i) {
-    for (const SocketAddress& upstream : upstreams[i]->addresses()) {
+  const Upstreams* upstreams = UpstreamsOf(config);
+  if (!upstreams) return absl::OkStatus();
+  std::vector<ListenerSnapshot> listeners = host.ListListeners();
+  // Of itself before an update that leaves its address.
+  const bool moves =
+      0 < std::erase_if(listeners, [&config](const ListenerSnapshot& own) {
+        return own.config->name == config.name && own.config->address != config.address;
+      });
+  for (size_t i = 0; i < upstreams->size(); ++i) {
+    for (const SocketAddress& upstream : (*upstreams)[i]->addresses()) {
       if (Reaches(upstream, config.address, config.ipv6_only)) {
         return Loop(config, upstream, config.name, i);
       }
       for (const ListenerSnapshot& own : listeners) {
-        if (Reaches(upstream, own.effective_address, own.config->ipv6_only)) {
+        if (Reaches(upstream, AddressOf(own), own.config->ipv6_only)) {
           return Loop(config, upstream, own.config->name, i);
+        }
+      }
+    }
+  }
+  // A cycle is closed by the last listener that is made, which has been looked at
+  // above, or by one that moves into the way of another.
+  for (const ListenerSnapshot& own : listeners) {
+    if (!moves) break;
+    const Upstreams* others = own.config->name == config.name ? nullptr : UpstreamsOf(*own.config);
+    if (!others) continue;
+    for (const std::shared_ptr<Upstream>& other : *others) {
+      for (const SocketAddress& upstream : other->addresses()) {
+        if (Reaches(upstream, config.address, config.ipv6_only)) {
+          return LoopFrom(config, upstream, own.config->name);
         }
       }
     }

@@ -9,9 +9,9 @@ using Item = ListenerSnapshot;
 
 // The names of listener.proto; a test compares them.
 constexpr FieldWord kStates[] = {
-    WordOf("ACTIVE", ListenerState::kActive),
-    WordOf("PAUSED", ListenerState::kPaused),
-    WordOf("DRAINING", ListenerState::kDraining),
+    WordOf("STARTING", ListenerState::kStarting), WordOf("ACTIVE", ListenerState::kActive),
+    WordOf("PAUSED", ListenerState::kPaused),     WordOf("DRAINING", ListenerState::kDraining),
+    WordOf("FAILED", ListenerState::kFailed),     WordOf("DISABLED", ListenerState::kDisabled),
 };
 
 const ListenerRecord& RecordOf(const Item& listener) {

@@ -1,18 +1,24 @@
 // AdminService: the methods of listeners.
+#include <google/protobuf/util/message_differencer.h>
+
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "admin_reply.h"
 #include "admin_service.h"
 #include "fd_use.h"
 #include "forward_loop.h"
+#include "grpc_status.h"
 #include "list_query.h"
+#include "listener_declaration.h"
 #include "listener_record.h"
 #include "proto_encoding.h"
 #include "resource_name.h"
-#include "service_parameters.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -22,27 +28,46 @@ namespace {
 // microseconds; at 200 ms it counts as stalled.
 constexpr absl::Duration kDeleteTimeout = absl::Seconds(1);
 
-absl::StatusOr<ListenerConfig> Decode(const v1::CreateListenerRequest& request) {
-  const v1::Listener& listener = request.listener();
-  if (listener.service().empty()) {
-    return Error(Reason::kSERVICE_INVALID, "service is empty; name one of `sockctl service list`",
-                 {}, "listener.service");
+// An update that was overtaken by another one is made anew: so often, because
+// somebody has to win each time.
+constexpr int kUpdateAttempts = 16;
+
+// The admin API makes every listener of this process, each with its record.
+const ListenerRecord& RecordOf(const ListenerSnapshot& listener) {
+  return static_cast<const ListenerRecord&>(*listener.config->attachment);
+}
+
+absl::Status EncodeResult(const absl::StatusOr<ListenerSnapshot>& listener, v1::Listener& out) {
+  if (listener.ok()) Encode(*listener, out);
+  return listener.status();
+}
+
+// Calls `call`, unless its answer to the same request is remembered.
+template <class Request>
+absl::Status AnswerOnce(RequestMemory& requests, absl::string_view method, const Request& request,
+                        v1::Listener& response, absl::FunctionRef<absl::Status()> call) {
+  const std::string& id = request.request_id();
+  if (id.empty() || request.validate_only()) return call();
+  const auto before = requests.Begin(id, method, request, absl::Now());
+  if (!before.ok()) return before.status();
+  if (before->has_value()) {
+    response.ParseFromString(**before);
+    return absl::OkStatus();
   }
-  if (absl::Status status = ValidateListenerTexts(listener); !status.ok()) return status;
-  absl::StatusOr<SocketAddress> address = SocketAddress::Parse(listener.address());
-  if (!address.ok()) return WithField(address.status(), "listener.address");
-  absl::StatusOr<std::shared_ptr<const ServiceParameters>> parameters = DecodeParameters(listener);
-  if (!parameters.ok()) return parameters.status();
-  ListenerConfig config;
-  config.name = request.listener_id();
-  config.service = std::string(ServiceId(listener.service()));
-  config.address = *address;
-  config.backlog = listener.backlog();
-  config.max_connections = listener.max_connections();
-  config.ipv6_only = listener.ipv6_only();
-  config.parameters = *std::move(parameters);
-  config.attachment = MakeListenerRecord(request.listener_id(), listener);
-  return config;
+  const absl::Status status = call();
+  requests.End(id, status.ok() ? std::optional(response.SerializeAsString()) : std::nullopt);
+  return status;
+}
+
+// What the core would say.
+absl::Status CheckDelete(const ListenerSnapshot& listener, bool force) {
+  const int64_t connections = listener.counters[Counter::active_connections];
+  if (connections == 0 || force) return absl::OkStatus();
+  const std::string& name = listener.config->name;
+  return Error(Reason::kLISTENER_BUSY,
+               absl::StrCat("listener \"", name, "\" has ", connections,
+                            " live connections; use force to close them"),
+               {{"listener", ListenerName(name)}, {"connections", absl::StrCat(connections)}});
 }
 
 // The field of the request that an error of OpenSocket speaks of.
@@ -59,18 +84,132 @@ absl::Status WithAddressField(const absl::Status& status) {
 grpc::ServerUnaryReactor* AdminService::CreateListener(grpc::CallbackServerContext* context,
                                                        const v1::CreateListenerRequest* request,
                                                        v1::Listener* response) {
-  return Reply(context, Create(*request, *response));
+  return Reply(context, AnswerOnce(requests_, "CreateListener", *request, *response,
+                                   [&] { return Create(*request, *response); }));
 }
 
 absl::Status AdminService::Create(const v1::CreateListenerRequest& request,
                                   v1::Listener& response) {
-  const absl::StatusOr<ListenerConfig> config = Decode(request);
+  absl::StatusOr<ListenerConfig> config = DecodeListener(request.listener_id(), request.listener());
   if (!config.ok()) return config.status();
   if (absl::Status status = RefuseForwardLoop(*config, host_); !status.ok()) return status;
-  const absl::StatusOr<ListenerSnapshot> created = host_.CreateListener(*config);
+  config->attachment = MakeListenerRecord(request.listener_id(), request.listener());
+  const absl::StatusOr<ListenerSnapshot> created =
+      host_.CreateListener(*config, request.validate_only() ? Keep::kNo : Keep::kYes);
   if (!created.ok()) return ExplainLimit(WithAddressField(created.status()));
   Encode(*created, response);
   return absl::OkStatus();
+}
+
+absl::StatusOr<ListenerSnapshot> AdminService::FindListener(const std::string& name,
+                                                            const std::string& etag,
+                                                            absl::string_view etag_field) const {
+  const absl::StatusOr<std::string> id = ParseName("listeners", name);
+  if (!id.ok()) return id.status();
+  std::optional<ListenerSnapshot> found = host_.FindListener(*id);
+  if (!found) return NotFound(Reason::kLISTENER_NOT_FOUND, "listener", name);
+  const std::string& current = RecordOf(*found).etag;
+  if (!etag.empty() && etag != current) {
+    return Error(Reason::kETAG_MISMATCH,
+                 absl::StrCat("listener \"", name, "\" has etag ", current, ", not ", Shown(etag),
+                              "; read it again"),
+                 {{"listener", name}, {"etag", current}}, etag_field);
+  }
+  return *std::move(found);
+}
+
+grpc::ServerUnaryReactor* AdminService::UpdateListener(grpc::CallbackServerContext* context,
+                                                       const v1::UpdateListenerRequest* request,
+                                                       v1::Listener* response) {
+  return Reply(context, AnswerOnce(requests_, "UpdateListener", *request, *response,
+                                   [&] { return Update(*request, *response); }));
+}
+
+absl::Status AdminService::Update(const v1::UpdateListenerRequest& request,
+                                  v1::Listener& response) {
+  const v1::Listener& wanted = request.listener();
+  absl::Status status;
+  for (int i = 0; i < kUpdateAttempts; ++i) {
+    const absl::StatusOr<ListenerSnapshot> found =
+        FindListener(wanted.name(), wanted.etag(), "listener.etag");
+    if (!found.ok()) {
+      const std::optional<ErrorDetail> detail = DetailOf(found.status());
+      const bool of_name = detail && detail->field == "name";
+      return of_name ? WithField(found.status(), "listener.name") : found.status();
+    }
+    status = TryUpdate(*found, request, response);
+    // Changed between the two calls. A client that named no etag does not mind.
+    if (!absl::IsAborted(status) || !wanted.etag().empty()) break;
+  }
+  return status;
+}
+
+absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
+                                     const v1::UpdateListenerRequest& request,
+                                     v1::Listener& response) {
+  const ListenerRecord& record = RecordOf(now);
+  v1::Listener declared = record.declared;
+  if (absl::Status status = MergeUpdate(request, declared); !status.ok()) return status;
+  if (google::protobuf::util::MessageDifferencer::Equals(declared, record.declared)) {
+    Encode(now, response);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<ListenerConfig> config = DecodeListener(now.config->name, declared);
+  if (!config.ok()) return config.status();
+  // What they stand for lives on: names that are resolved, flows, the health of
+  // upstreams.
+  if (HaveSameParameters(declared, record.declared)) config->parameters = now.config->parameters;
+  if (absl::Status status = RefuseForwardLoop(*config, host_); !status.ok()) return status;
+  config->attachment = UpdatedRecord(record, declared);
+  const absl::StatusOr<ListenerSnapshot> updated =
+      host_.UpdateListener(now, *config, request.validate_only() ? Keep::kNo : Keep::kYes);
+  if (!updated.ok()) return ExplainLimit(WithAddressField(updated.status()));
+  ListenerSnapshot shown = *updated;
+  if (request.validate_only()) shown.config = std::make_shared<const ListenerConfig>(*config);
+  Encode(shown, response);
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* AdminService::PauseListener(grpc::CallbackServerContext* context,
+                                                      const v1::PauseListenerRequest* request,
+                                                      v1::Listener* response) {
+  return Reply(context, Pause(*request, *response));
+}
+
+absl::Status AdminService::Pause(const v1::PauseListenerRequest& request, v1::Listener& response) {
+  const absl::StatusOr<ListenerSnapshot> found =
+      FindListener(request.name(), request.etag(), "etag");
+  if (!found.ok()) return found.status();
+  return EncodeResult(host_.PauseListener(found->config->name), response);
+}
+
+grpc::ServerUnaryReactor* AdminService::ResumeListener(grpc::CallbackServerContext* context,
+                                                       const v1::ResumeListenerRequest* request,
+                                                       v1::Listener* response) {
+  return Reply(context, Resume(*request, *response));
+}
+
+absl::Status AdminService::Resume(const v1::ResumeListenerRequest& request,
+                                  v1::Listener& response) {
+  const absl::StatusOr<ListenerSnapshot> found =
+      FindListener(request.name(), request.etag(), "etag");
+  if (!found.ok()) return found.status();
+  return EncodeResult(host_.ResumeListener(found->config->name), response);
+}
+
+grpc::ServerUnaryReactor* AdminService::DrainListener(grpc::CallbackServerContext* context,
+                                                      const v1::DrainListenerRequest* request,
+                                                      v1::Listener* response) {
+  return Reply(context, Drain(*request, *response));
+}
+
+absl::Status AdminService::Drain(const v1::DrainListenerRequest& request, v1::Listener& response) {
+  const absl::StatusOr<ListenerSnapshot> found =
+      FindListener(request.name(), request.etag(), "etag");
+  if (!found.ok()) return found.status();
+  std::optional<absl::Duration> timeout;
+  if (request.has_drain_timeout()) timeout = DecodeDuration(request.drain_timeout());
+  return EncodeResult(host_.DrainListener(found->config->name, timeout), response);
 }
 
 // Adds what the core does not know: how many fds are used, and what bounds the
@@ -98,12 +237,7 @@ grpc::ServerUnaryReactor* AdminService::GetListener(grpc::CallbackServerContext*
 
 absl::Status AdminService::Get(const v1::GetListenerRequest& request,
                                v1::Listener& response) const {
-  const absl::StatusOr<std::string> id = ParseName("listeners", request.name());
-  if (!id.ok()) return id.status();
-  const std::optional<ListenerSnapshot> found = host_.FindListener(*id);
-  if (!found) return NotFound(Reason::kLISTENER_NOT_FOUND, "listener", request.name());
-  Encode(*found, response);
-  return absl::OkStatus();
+  return EncodeResult(FindListener(request.name(), "", ""), response);
 }
 
 grpc::ServerUnaryReactor* AdminService::ListListeners(grpc::CallbackServerContext* context,
@@ -129,16 +263,39 @@ grpc::ServerUnaryReactor* AdminService::DeleteListener(grpc::CallbackServerConte
                                                        const v1::DeleteListenerRequest* request,
                                                        google::protobuf::Empty*) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  auto reply = std::make_shared<OneReply>(reactor);
-  const absl::Status status =
-      // Runs on the service thread, which must not do gRPC's work.
-      Delete(*request, [this, reply] { tasks_.Run([reply] { reply->Finish(absl::OkStatus()); }); });
-  if (!status.ok()) {
-    const bool is_fine = absl::IsNotFound(status) && request->allow_missing();
-    reply->Finish(is_fine ? absl::OkStatus() : status);
-    return reactor;
+  const std::string id = request->validate_only() ? "" : request->request_id();
+  if (!id.empty()) {
+    const auto before = requests_.Begin(id, "DeleteListener", *request, absl::Now());
+    if (!before.ok() || before->has_value()) {
+      reactor->Finish(ToGrpcStatus(before.status()));
+      return reactor;
+    }
   }
-  tasks_.RunAfter(kDeleteTimeout, [this, reply, name = request->name()] {
+  auto reply = std::make_shared<OneReply>(reactor);
+  Delete(*request, reply, [this, id, reply](const absl::Status& status) {
+    if (!id.empty()) requests_.End(id, status.ok() ? std::optional<std::string>("") : std::nullopt);
+    reply->Finish(status);
+  });
+  return reactor;
+}
+
+void AdminService::Delete(const v1::DeleteListenerRequest& request,
+                          const std::shared_ptr<OneReply>& reply,
+                          const std::function<void(const absl::Status&)>& finish) {
+  const absl::StatusOr<ListenerSnapshot> found =
+      FindListener(request.name(), request.etag(), "etag");
+  absl::Status status = found.status();
+  if (status.ok() && request.validate_only()) return finish(CheckDelete(*found, request.force()));
+  if (status.ok()) {
+    // `done` runs on the service thread, which must not do gRPC's work.
+    status = host_.DeleteListener(*found, request.force(), [this, finish] {
+      tasks_.Run([finish] { finish(absl::OkStatus()); });
+    });
+  }
+  if (absl::IsNotFound(status) && request.allow_missing()) return finish(absl::OkStatus());
+  if (!status.ok()) return finish(status);
+  // What was begun ends some time: the request is not forgotten.
+  tasks_.RunAfter(kDeleteTimeout, [this, reply, name = request.name()] {
     const std::string service = host_.StalledService();
     reply->Finish(Error(
         Reason::kSERVICE_THREAD_STALLED,
@@ -147,23 +304,6 @@ grpc::ServerUnaryReactor* AdminService::DeleteListener(grpc::CallbackServerConte
                      "; it goes when the handler returns"),
         {{"listener", name}, {"service", service}}));
   });
-  return reactor;
-}
-
-absl::Status AdminService::Delete(const v1::DeleteListenerRequest& request,
-                                  absl::AnyInvocable<void()> done) {
-  const absl::StatusOr<std::string> id = ParseName("listeners", request.name());
-  if (!id.ok()) return id.status();
-  const std::optional<ListenerSnapshot> found = host_.FindListener(*id);
-  if (!found) return NotFound(Reason::kLISTENER_NOT_FOUND, "listener", request.name());
-  const auto& record = static_cast<const ListenerRecord&>(*found->config->attachment);
-  if (!request.etag().empty() && request.etag() != record.etag) {
-    return Error(Reason::kETAG_MISMATCH,
-                 absl::StrCat("listener \"", request.name(), "\" has etag ", record.etag, ", not ",
-                              Shown(request.etag()), "; read it again"),
-                 {{"listener", request.name()}, {"etag", record.etag}}, "etag");
-  }
-  return host_.DeleteListener(*found, request.force(), std::move(done));
 }
 
 }  // namespace sockhost

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "listener_declaration.h"
 #include "resource_name.h"
 #include "sockhost/error.h"
 
@@ -36,17 +37,8 @@ bool IsLabelKey(absl::string_view key) {
          (absl::ascii_islower(last) || absl::ascii_isdigit(last));
 }
 
-void ClearOutputOnly(v1::Listener& listener) {
-  listener.clear_uid();
-  listener.clear_effective_address();
-  listener.clear_effective_backlog();
-  listener.clear_state();
-  listener.clear_state_reason();
-  listener.clear_etag();
-  listener.clear_create_time();
-  listener.clear_update_time();
-  listener.clear_counters();
-}
+// Opaque to clients; it only has to differ after each change.
+std::string MakeEtag() { return absl::StrCat("\"", MakeUuid().substr(0, 18), "\""); }
 
 }  // namespace
 
@@ -77,11 +69,20 @@ std::shared_ptr<const ListenerRecord> MakeListenerRecord(absl::string_view id,
   ClearOutputOnly(record->declared);
   record->declared.set_name(ListenerName(id));
   record->declared.set_service(ServiceName(ServiceId(listener.service())));
+  if (!listener.has_enabled()) record->declared.set_enabled(true);
   record->uid = MakeUuid();
-  // Opaque to clients; it only has to differ after each change.
-  record->etag = absl::StrCat("\"", MakeUuid().substr(0, 18), "\"");
+  record->etag = MakeEtag();
   record->create_time_nanos = record->update_time_nanos = absl::GetCurrentTimeNanos();
   return record;
+}
+
+std::shared_ptr<const ListenerRecord> UpdatedRecord(const ListenerRecord& record,
+                                                    const v1::Listener& declared) {
+  auto next = std::make_shared<ListenerRecord>(record);
+  next->declared = declared;
+  next->etag = MakeEtag();
+  next->update_time_nanos = absl::GetCurrentTimeNanos();
+  return next;
 }
 
 std::string MakeUuid() {

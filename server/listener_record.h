@@ -30,6 +30,10 @@ absl::Status ValidateListenerTexts(const v1::Listener& listener);
 std::shared_ptr<const ListenerRecord> MakeListenerRecord(absl::string_view id,
                                                          const v1::Listener& listener);
 
+// The record of the same listener after an update, with a new etag.
+std::shared_ptr<const ListenerRecord> UpdatedRecord(const ListenerRecord& record,
+                                                    const v1::Listener& declared);
+
 // A random UUID (RFC 9562, version 4) in text form.
 std::string MakeUuid();
 

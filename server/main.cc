@@ -29,6 +29,7 @@
 #include "listener_record.h"
 #include "logging.h"
 #include "monotonic_time.h"
+#include "passed_sockets.h"
 #include "process_signals.h"
 #include "roles.h"
 #include "server_certificates.h"
@@ -136,6 +137,8 @@ int Run(int argc, const char* const* argv, Config config) {
   const ServiceManagerSocket manager;
   StartLogging(config.log_level, config.log_format);
 
+  const absl::StatusOr<std::vector<PassedSocket>> passed = TakePassedSockets();
+  if (!passed.ok()) return Fail(passed.status());
   const int64_t fd_limit = RaiseFdLimit();
   const FdBudget budget(fd_limit);
   ServiceHost& host = ServiceHost::OfProcess();
@@ -181,6 +184,11 @@ int Run(int argc, const char* const* argv, Config config) {
       return Fail(status);
     }
     LogLine(LogLevel::kInfo, "a module is loaded", {{"file", file}});
+  }
+
+  if (status = AdoptSockets(host, *passed, config.adopt); !status.ok()) {
+    host.Stop();
+    return Fail(status);
   }
 
   TaskThread tasks;

@@ -16,6 +16,10 @@ namespace sockhost {
   X(CreateListener, v1::CreateListenerRequest, v1::Listener, kOperator, true)            \
   X(GetListener, v1::GetListenerRequest, v1::Listener, kViewer, false)                   \
   X(ListListeners, v1::ListListenersRequest, v1::ListListenersResponse, kViewer, false)  \
+  X(UpdateListener, v1::UpdateListenerRequest, v1::Listener, kOperator, true)            \
+  X(PauseListener, v1::PauseListenerRequest, v1::Listener, kOperator, true)              \
+  X(ResumeListener, v1::ResumeListenerRequest, v1::Listener, kOperator, true)            \
+  X(DrainListener, v1::DrainListenerRequest, v1::Listener, kOperator, true)              \
   X(DeleteListener, v1::DeleteListenerRequest, google::protobuf::Empty, kOperator, true) \
   X(GetSocket, v1::GetSocketRequest, v1::Socket, kViewer, false)                         \
   X(ListSockets, v1::ListSocketsRequest, v1::ListSocketsResponse, kViewer, false)        \

@@ -12,6 +12,12 @@ namespace {
 
 v1::Listener::State EncodeState(ListenerState state) {
   switch (state) {
+    case ListenerState::kStarting:
+      return v1::Listener::STARTING;
+    case ListenerState::kFailed:
+      return v1::Listener::FAILED;
+    case ListenerState::kDisabled:
+      return v1::Listener::DISABLED;
     case ListenerState::kActive:
       return v1::Listener::ACTIVE;
     case ListenerState::kPaused:
@@ -111,6 +117,10 @@ void EncodeTime(int64_t nanos, google::protobuf::Timestamp& out) {
   out.set_nanos(static_cast<int32_t>(nanos % kSecond));
 }
 
+absl::Duration DecodeDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
 void Encode(const CounterValues& values, v1::Counters& out) {
 // By the kinds of the table: a counter without a field does not compile.
 #define ENCODE_kSum(name) EncodeCounter(values[Counter::name], out, &v1::Counters::set_##name);
@@ -138,8 +148,13 @@ void Encode(const ListenerSnapshot& snapshot, v1::Listener& out) {
   out.set_address(config.address.ToString());
   out.set_effective_address(snapshot.effective_address.ToString());
   out.set_effective_backlog(snapshot.effective_backlog);
+  out.set_effective_receive_buffer_bytes(snapshot.effective_receive_buffer_bytes);
+  out.set_effective_send_buffer_bytes(snapshot.effective_send_buffer_bytes);
   out.set_state(EncodeState(snapshot.state));
   out.set_state_reason(snapshot.state_reason);
+  if (snapshot.drain_deadline_nanos != 0) {
+    EncodeTime(snapshot.drain_deadline_nanos, *out.mutable_drain_time());
+  }
   out.set_etag(record.etag);
   EncodeTime(record.create_time_nanos, *out.mutable_create_time());
   EncodeTime(record.update_time_nanos, *out.mutable_update_time());

@@ -2,6 +2,9 @@
 #ifndef SOCKHOST_SERVER_PROTO_ENCODING_H_
 #define SOCKHOST_SERVER_PROTO_ENCODING_H_
 
+#include <google/protobuf/duration.pb.h>
+
+#include "absl/time/time.h"
 #include "sockhost/service_host.h"
 #include "sockhost/v1/counters.pb.h"
 #include "sockhost/v1/host.pb.h"
@@ -17,6 +20,9 @@ void Encode(const ListenerSnapshot& snapshot, v1::Listener& out);
 void Encode(const SocketSnapshot& snapshot, v1::Socket& out);
 void Encode(const ServiceSnapshot& snapshot, v1::Service& out);
 void Encode(const LoopStatistics& statistics, v1::LoopStatistics& out);
+
+// Saturates.
+absl::Duration DecodeDuration(const google::protobuf::Duration& duration);
 
 // Nanoseconds since 1970 as a timestamp.
 void EncodeTime(int64_t nanos, google::protobuf::Timestamp& out);

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "listener_thread.h"
 #include "listeners.h"
 #include "service_loop.h"
 #include "service_registry.h"
@@ -18,7 +19,8 @@ struct ServiceHost::Parts {
   ServiceRegistry registry;
   EventRing events;
   SocketTable table;
-  Listeners listeners{table, registry};
+  ListenerThread listener_thread;
+  Listeners listeners{table, registry, listener_thread};
   ServiceLoop loop{table};
   std::optional<StallWatchdog> watchdog;
   // Of the epoll set: a host that could not be made fails at Start.

@@ -15,7 +15,7 @@ namespace sockhost {
 namespace {
 
 // Connections taken in one wake-up before other sockets have their turn.
-constexpr int kMaxAcceptsPerTurn = 64;
+constexpr int kDefaultAcceptsPerTurn = 64;
 
 // How long accepting rests when the process or the system is out of fds or
 // memory: accept(2) would fail at once, again and again.
@@ -23,54 +23,34 @@ constexpr int64_t kAcceptPauseNanos = 100'000'000;
 
 }  // namespace
 
-Listener::Listener(ListenerConfig config, std::shared_ptr<Service> service,
-                   const OpenedSocket& socket)
-    : config_(std::make_shared<const ListenerConfig>(std::move(config))),
-      name_(config_, &config_->name),
+Listener::Listener(ListenerConfig config, std::shared_ptr<Service> service, SocketTable& table,
+                   ListenerThread& tasks)
+    : name_(std::make_shared<const std::string>(config.name)),
       service_(std::move(service)),
-      address_(socket.address),
-      effective_backlog_(socket.effective_backlog),
-      own_port_(socket.own_port) {}
-
-ListenerSnapshot Listener::Snapshot() const {
-  ListenerSnapshot out;
-  out.config = config_;
-  out.effective_address = address_;
-  out.effective_backlog = effective_backlog_;
-  out.state = state_;
-  out.counters = counters.Read();
-  if (out.state == ListenerState::kPaused) {
-    MutexLock lock(reason_mutex_);
-    out.state_reason = state_reason_;
-  }
-  return out;
-}
-
-void Listener::Record(HostEventKind kind, const SocketTable& table) const {
-  if (!table.events()) return;
-  table.events()->Record([&] {
-    HostEvent event;
-    event.kind = kind;
-    event.service = service_->name;
-    event.listener = std::make_shared<const ListenerSnapshot>(Snapshot());
-    return event;
-  });
+      table_(table),
+      tasks_(tasks),
+      config_(std::make_shared<const ListenerConfig>(std::move(config))),
+      live_config_(config_.get()) {
+  if (!config_->enabled) status_.state = ListenerState::kDisabled;
 }
 
 void Listener::Accept(SocketSlot& slot, ServiceLoop& loop) {
+  const int wanted = config().max_accepts_per_event;
+  const int most = wanted > 0 ? wanted : kDefaultAcceptsPerTurn;
+  accept_budget_ = std::min(accept_budget_, most);
   int taken = 0;
   while (taken < accept_budget_ && AcceptOne(slot, loop)) ++taken;
   counters.Max(Counter::max_accepts_per_wakeup, taken);
   service_->counters.Max(Counter::max_accepts_per_wakeup, taken);
   slot.counters.Max(Counter::max_accepts_per_wakeup, taken);
-  accept_budget_ = taken == accept_budget_ ? std::min(accept_budget_ * 2, kMaxAcceptsPerTurn)
+  accept_budget_ = taken == accept_budget_ ? std::min(accept_budget_ * 2, most)
                                            : std::max(accept_budget_ / 2, 1);
 }
 
 bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
-  SocketTable& table = loop.table();
-  if (table.size() >= table.max_sockets()) {
-    Pause(absl::StrCat("socket limit of ", table.max_sockets(), " reached"), slot, loop);
+  if (table_.size() >= table_.max_sockets()) {
+    PauseForShortage(absl::StrCat("socket limit of ", table_.max_sockets(), " reached"), slot,
+                     loop);
     return false;
   }
   sockaddr_storage peer;
@@ -79,11 +59,9 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
       accept4(slot.fd, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd.valid()) return HandleAcceptError(errno, slot, loop);
 
-  const int limit = config_->max_connections;
-  if (limit > 0 && counters.Get(Counter::active_connections) >= limit) {
-    ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::rejected_connections); });
-    return true;
-  }
+  const SocketAddress remote =
+      SocketAddress::From(slot.protocol, reinterpret_cast<sockaddr*>(&peer), length);
+  if (IsOverLimit(remote, slot)) return true;
   SocketSpec spec;
   spec.fd = fd.get();
   spec.events = service_->connection_events;
@@ -91,9 +69,9 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   spec.protocol = slot.protocol;
   spec.service = service_.get();
   spec.listener = this;
-  spec.remote = SocketAddress::From(slot.protocol, reinterpret_cast<sockaddr*>(&peer), length);
+  spec.remote = remote;
   SocketId id;
-  if (const int result = table.Add(spec, &id); result != 0) {
+  if (const int result = table_.Add(spec, &id); result != 0) {
     return HandleAcceptError(-result, slot, loop);
   }
   fd.release();
@@ -103,7 +81,37 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
     block->Add(Counter::active_connections);
     block->Max(Counter::max_active_connections, block->Get(Counter::active_connections));
   }
+  if (sources_) sources_->Add(remote);
+  loop.connection_timeouts().Watch(config());
   return true;
+}
+
+bool Listener::IsOverLimit(const SocketAddress& peer, SocketSlot& slot) {
+  const int limit = config().max_connections;
+  if (limit > 0 && counters.Get(Counter::active_connections) >= limit) {
+    ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::rejected_connections); });
+    return true;
+  }
+  const int source_limit = config().max_connections_per_source;
+  if (source_limit == 0) {
+    sources_.reset();
+    return false;
+  }
+  if (!sources_) {
+    // The limit is new: those that are connected count as well.
+    sources_ = std::make_unique<ConnectionSources>();
+    table_.ForEachPeer(*this, [this](const SocketAddress& from) { sources_->Add(from); });
+  }
+  if (sources_->Count(peer) < source_limit) return false;
+  ForEachBlock(slot, [](CounterBlock& block) {
+    block.Add(Counter::rejected_connections);
+    block.Add(Counter::rejected_by_source);
+  });
+  return true;
+}
+
+void Listener::ForgetConnection(const SocketAddress& peer) {
+  if (sources_) sources_->Remove(peer);
 }
 
 bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop) {
@@ -119,7 +127,7 @@ bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop
     case ENOBUFS:
     case ENOMEM:
     case ENOSPC:
-      Pause(absl::StrCat("accept: ", DescribeErrno(error_number)), slot, loop);
+      PauseForShortage(absl::StrCat("accept: ", DescribeErrno(error_number)), slot, loop);
       return false;
     case ENOENT:  // the listener is being deleted
       return false;
@@ -130,30 +138,32 @@ bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop
   }
 }
 
-void Listener::Pause(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
+void Listener::PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
   accept_log_.Log(LogLevel::kWarning, "a listener pauses accepting for 100 ms",
-                  {{"listener", *name_}, {"address", address_.ToString()}, {"error", reason}});
-  SocketTable& table = loop.table();
+                  {{"listener", *name_}, {"address", address().ToString()}, {"error", reason}});
   const RegistrationKey key = slot.key();
   // First what can run out of memory: a listener that pauses must have its timer.
-  loop.RunAt(loop.now() + kAcceptPauseNanos, [this, &table, key] {
+  loop.RunAt(loop.now() + kAcceptPauseNanos, [this, &table = table_, key] {
     SocketSlot* paused = table.Lookup(key);
-    // Gone, and the listener with it.
+    // Gone, and perhaps the listener with it.
     if (!paused) return;
-    ListenerState expected = ListenerState::kPaused;
-    const bool changed = state_.compare_exchange_strong(expected, ListenerState::kActive);
-    if (changed) Record(HostEventKind::kListenerStateChanged, table);
+    EndShortage();
     table.SetPolling(*paused, Polling::kLevel);
   });
   {
-    MutexLock lock(reason_mutex_);
-    state_reason_ = std::move(reason);
+    MutexLock lock(status_mutex_);
+    if (status_.state == ListenerState::kActive) {
+      SetStateLocked(ListenerState::kPaused, std::move(reason));
+    }
   }
-  ListenerState expected = ListenerState::kActive;
-  const bool changed = state_.compare_exchange_strong(expected, ListenerState::kPaused);
-  if (changed) Record(HostEventKind::kListenerStateChanged, table);
   ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::accept_pauses); });
-  table.SetPolling(slot, Polling::kMasked);
+  table_.SetPolling(slot, Polling::kMasked);
+}
+
+void Listener::EndShortage() {
+  MutexLock lock(status_mutex_);
+  if (status_.state != ListenerState::kPaused || status_.paused_by_operator) return;
+  SetStateLocked(ListenerState::kActive, "");
 }
 
 }  // namespace sockhost

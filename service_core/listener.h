@@ -1,49 +1,100 @@
-// One listener: an open address bound to a service.
+// One listener: an address bound to a service.
 #ifndef SOCKHOST_SERVICE_CORE_LISTENER_H_
 #define SOCKHOST_SERVICE_CORE_LISTENER_H_
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "connection_sources.h"
+#include "listener_thread.h"
 #include "log.h"
 #include "open_socket.h"
 #include "service_registry.h"
 #include "socket_table.h"
+#include "sockhost/event_ring.h"
 #include "sockhost/listener_config.h"
 
 namespace sockhost {
 
 class ServiceLoop;
 
-//                    out of fds or memory
-//             kActive <----------> kPaused
-//                |     100 ms later   |
-//   Listeners::Delete                 |
-//                v                    v
-//             kDraining: its sockets are removed; gone when they are closed
+// Its states are drawn beside ListenerState.
 //
 // Life: Listeners owns it until its last socket has been reaped. Each table slot
 // of the listener points to it meanwhile.
-class Listener {
+class Listener : public std::enable_shared_from_this<Listener> {
  public:
-  Listener(ListenerConfig config, std::shared_ptr<Service> service, const OpenedSocket& socket);
+  // Without a socket: Open or Adopt comes next, unless it is not enabled. `table` and
+  // `tasks` are not owned and outlive it.
+  Listener(ListenerConfig config, std::shared_ptr<Service> service, SocketTable& table,
+           ListenerThread& tasks);
 
-  const ListenerConfig& config() const { return *config_; }
+  // What is in force. On the service thread, where the reference is good until the
+  // handler returns; elsewhere Snapshot() has it.
+  const ListenerConfig& config() const { return *live_config_.load(std::memory_order_acquire); }
   Service& service() const { return *service_; }
   const std::shared_ptr<const std::string>& name() const { return name_; }
-  const SocketAddress& address() const { return address_; }
+  // As the socket is bound; empty while there is none.
+  SocketAddress address() const;
   ListenerSnapshot Snapshot() const;
+  // It takes no more connections, and those that it has are ending.
+  bool is_draining() const;
 
-  // The service thread: takes waiting connections and puts them into the table.
+  // ---- Any thread but the service thread, in listener_life.cc. Calls wait for one
+  // another, never for a handler.
+
+  // Opens the socket and polls it. Errors: those of OpenSocket, SOCKET_LIMIT,
+  // INTERNAL. Nothing has changed on error.
+  absl::Status Open();
+  // As Open, with a socket that somebody else has bound.
+  absl::Status Adopt(UniqueFd fd);
+  // Tells whether Open would succeed, as far as the system goes.
+  absl::Status Probe();
+  // Others can find it: changes of its state are recorded from now on.
+  void Announce();
+
+  // Puts `next` in force, of the same name and service. With `only`, which may be
+  // nullptr, fails unless that is in force. With Keep::kNo does everything but keep
+  // it. Errors: ETAG_MISMATCH, FIELD_INVALID (an option that an open socket cannot
+  // change), STATE_INVALID (it is being deleted), and those of Open for a new
+  // address; then nothing has changed.
+  absl::Status Update(const ListenerConfig* only, ListenerConfig next, Keep keep);
+  // Stops polling its socket, which stays bound. Error: STATE_INVALID.
+  absl::Status Pause();
+  // Ends a pause or a drain. Error: STATE_INVALID.
+  absl::Status Resume();
+  // Closes its socket, and `timeout` later (its drain_timeout unless given) the
+  // connections that are left. Errors: STATE_INVALID, FIELD_INVALID.
+  absl::Status Drain(std::optional<absl::Duration> timeout);
+
+  // ---- Any thread.
+
+  // Runs `task`, which calls RemoveFile: on the listener thread if there is a file to
+  // be removed, else at once.
+  void RunWithFiles(absl::AnyInvocable<void()> task);
+  // Removes the file of its unix socket, if it has one. May wait for the disk.
+  void RemoveFile();
+
+  // Tells the readers of events what happened to it.
+  void Record(HostEventKind kind) const;
+
+  // ---- The table, under its mutex.
+
+  // Its sockets are being removed for good.
+  void BeginDraining();
+
+  // ---- The service thread.
+
+  // Takes waiting connections and puts them into the table.
   void Accept(SocketSlot& slot, ServiceLoop& loop);
-
-  // Any thread: tells the readers of events what happened to the listener.
-  void Record(HostEventKind kind, const SocketTable& table) const;
-
-  // Any thread.
-  bool is_draining() const { return state_ == ListenerState::kDraining; }
-  void BeginDraining() { state_ = ListenerState::kDraining; }
+  // A connection from `peer` has been reaped.
+  void ForgetConnection(const SocketAddress& peer);
 
   // Written by the service thread: sum over the listener's sockets, closed ones
   // included.
@@ -56,28 +107,93 @@ class Listener {
   size_t connections = 0;
 
  private:
+  // What Snapshot shows, apart from the configuration.
+  struct Status {
+    ListenerState state = ListenerState::kStarting;
+    std::string reason;
+    bool paused_by_operator = false;
+    bool is_announced = false;
+    // Its sockets are being removed for good.
+    bool is_going = false;
+    OpenedSocket opened;  // without its fd
+    int64_t drain_deadline_nanos = 0;
+  };
+
   // False if accepting must end for this turn.
   bool AcceptOne(SocketSlot& slot, ServiceLoop& loop);
+  bool IsOverLimit(const SocketAddress& peer, SocketSlot& slot);
   bool HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop);
-  void Pause(std::string reason, SocketSlot& slot, ServiceLoop& loop);
+  void PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoop& loop);
+  void EndShortage();
+
+  absl::Status OpenLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  absl::Status PlaceLocked(OpenedSocket socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  // Opens it; if that fails it is kFailed and tried again.
+  void StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  void TryLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  void Retry(uint64_t attempt);
+  absl::Status CheckChangeLocked(const ListenerConfig* only, const ListenerConfig& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  absl::Status ProbeChangeLocked(const ListenerConfig& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  absl::Status ApplyLocked(ListenerConfig next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  absl::Status RetuneLocked(const ListenerConfig& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  void SetConfigLocked(ListenerConfig next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  void StartDrainLocked(ListenerState state, absl::Duration timeout)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  void EndDrain(uint64_t drain);
+  // What is in force, for the holder of change_mutex_, who alone replaces it.
+  const ListenerConfig& ConfigLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_) {
+    return config();
+  }
+
+  ListenerState state() const;
+  bool IsPausedByOperator() const;
+  bool HasFile() const;
+  ListenerSnapshot SnapshotLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(status_mutex_);
+  void RecordLocked(HostEventKind kind) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(status_mutex_);
+  // Records the change if there is one. Nothing once it is going.
+  void SetStateLocked(ListenerState state, std::string reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(status_mutex_);
+  void SetState(ListenerState state, std::string reason);
+  absl::Status StateErrorLocked(absl::string_view verb) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(status_mutex_);
 
   // Constant after construction.
-  const std::shared_ptr<const ListenerConfig> config_;
   const std::shared_ptr<const std::string> name_;
   const std::shared_ptr<Service> service_;
-  const SocketAddress address_;
-  const int effective_backlog_;
-  const std::shared_ptr<const OwnDatagramPort> own_port_;
+  SocketTable& table_;
+  ListenerThread& tasks_;
 
-  std::atomic<ListenerState> state_{ListenerState::kActive};
-  mutable Mutex reason_mutex_;
-  std::string state_reason_ ABSL_GUARDED_BY(reason_mutex_);
+  // Held through a change of its life, system calls included, by one call at a
+  // time. Before the table's mutex and status_mutex_.
+  Mutex change_mutex_;
+  // The listening or datagram socket; 0: none is open.
+  SocketId socket_id_ ABSL_GUARDED_BY(change_mutex_) = 0;
+  absl::Duration retry_delay_ ABSL_GUARDED_BY(change_mutex_);
+  // Grows with each attempt to open it.
+  uint64_t attempt_ ABSL_GUARDED_BY(change_mutex_) = 0;
+  // Grows with each drain that begins or ends.
+  uint64_t drain_ ABSL_GUARDED_BY(change_mutex_) = 0;
+
+  // A few statements at a time, on any thread, no system call among them. After the
+  // table's mutex.
+  mutable Mutex status_mutex_;
+  std::shared_ptr<const ListenerConfig> config_ ABSL_GUARDED_BY(status_mutex_);
+  Status status_ ABSL_GUARDED_BY(status_mutex_);
+
+  // Points to config_. What it pointed to before lives until the service thread
+  // has come round, so that it can be read without a lock there.
+  std::atomic<const ListenerConfig*> live_config_;
 
   // Of the service thread: connections taken per wake-up. It grows while the
   // queue is longer, so that a quiet listener costs no accept(2) in vain and a
   // busy one few wake-ups.
   int accept_budget_ = 1;
   LimitedLog accept_log_;
+  // Of the service thread; nullptr while there is no limit for one source.
+  std::unique_ptr<ConnectionSources> sources_;
 };
 
 // The counters that an event of `slot` belongs to: of the socket, its service and

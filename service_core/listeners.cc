@@ -15,68 +15,16 @@
 namespace sockhost {
 namespace {
 
-constexpr int kMaxBacklog = 65535;
-constexpr int kDefaultBacklog = 4096;
-
-// ^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$
-bool IsListenerId(absl::string_view id) {
-  if (id.empty() || id.size() > 63) return false;
-  if (!absl::ascii_islower(static_cast<unsigned char>(id.front())) || id.back() == '-') {
-    return false;
-  }
-  return std::all_of(id.begin(), id.end(), [](unsigned char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-  });
-}
-
-absl::Status Validate(const ListenerConfig& config) {
-  if (!IsListenerId(config.name)) {
-    const std::string shown = absl::CHexEscape(config.name.substr(0, 128));
-    return Error(Reason::kLISTENER_ID_INVALID,
-                 absl::StrCat("listener id \"", shown,
-                              "\": use 1 to 63 lower-case letters, digits and '-'; begin with a "
-                              "letter, do not end with '-'"),
-                 {{"listener_id", shown}}, "listener_id");
-  }
-  if (config.backlog < 0 || config.backlog > kMaxBacklog) {
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat("backlog ", config.backlog, ": use 0 (default) to ", kMaxBacklog),
-                 {{"value", absl::StrCat(config.backlog)}}, "listener.backlog");
-  }
-  if (config.max_connections < 0) {
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat("max_connections ", config.max_connections,
-                              ": use 0 (no limit) or a positive number"),
-                 {{"value", absl::StrCat(config.max_connections)}}, "listener.max_connections");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status NotFound(absl::string_view name) {
   const std::string shown = absl::CHexEscape(name.substr(0, 128));
   return Error(Reason::kLISTENER_NOT_FOUND, absl::StrCat("listener \"", shown, "\" does not exist"),
                {{"listener", absl::StrCat("listeners/", shown)}});
 }
 
-absl::Status TableError(const ListenerConfig& config, int error_number, const SocketTable& table) {
-  if (error_number == ENOSPC) {
-    return Error(
-        Reason::kSOCKET_LIMIT,
-        absl::StrCat("cannot open listener \"", config.name, "\": all ", table.max_sockets(),
-                     " sockets are used; raise RLIMIT_NOFILE, or the kernel's "
-                     "fs.epoll.max_user_watches"),
-        {{"limit", absl::StrCat(table.max_sockets())},
-         {"used", absl::StrCat(table.size())},
-         {"setting", "RLIMIT_NOFILE"}});
-  }
-  return Error(Reason::kINTERNAL, absl::StrCat("cannot poll listener \"", config.name,
-                                               "\": ", DescribeErrno(error_number)));
-}
-
 }  // namespace
 
-Listeners::Listeners(SocketTable& table, const ServiceRegistry& registry)
-    : table_(table), registry_(registry) {}
+Listeners::Listeners(SocketTable& table, const ServiceRegistry& registry, ListenerThread& tasks)
+    : table_(table), registry_(registry), tasks_(tasks) {}
 
 size_t Listeners::size() const {
   MutexLock lock(mutex_);
@@ -116,8 +64,22 @@ bool Listeners::Release(absl::string_view name, const Listener* listener) {
   return true;
 }
 
-absl::StatusOr<ListenerSnapshot> Listeners::Create(const ListenerConfig& config) {
-  if (absl::Status status = Validate(config); !status.ok()) return status;
+absl::StatusOr<ListenerSnapshot> Listeners::Create(const ListenerConfig& config, Keep keep) {
+  return Add(config, keep, [keep](Listener& listener) {
+    if (!listener.config().enabled) return absl::OkStatus();
+    return keep == Keep::kYes ? listener.Open() : listener.Probe();
+  });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Adopt(ListenerConfig config, UniqueFd fd) {
+  config.address = SocketAddress::OfSocket(fd.get());
+  return Add(config, Keep::kYes,
+             [&fd](Listener& listener) { return listener.Adopt(std::move(fd)); });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Add(const ListenerConfig& config, Keep keep,
+                                                absl::FunctionRef<absl::Status(Listener&)> open) {
+  if (absl::Status status = ValidateListenerConfig(config); !status.ok()) return status;
   std::shared_ptr<Service> service = registry_.Find(config.service);
   if (!service) {
     const std::string shown = absl::CHexEscape(config.service.substr(0, 128));
@@ -129,44 +91,45 @@ absl::StatusOr<ListenerSnapshot> Listeners::Create(const ListenerConfig& config)
   if (absl::Status status = Reserve(config.name); !status.ok()) return status;
   // Also when there is no memory.
   absl::Cleanup release = [&] { Release(config.name, nullptr); };
-  ListenerSnapshot snapshot;
-  absl::StatusOr<std::shared_ptr<Listener>> listener = Open(config, std::move(service), snapshot);
-  if (!listener.ok()) return listener.status();
+  const auto listener = std::make_shared<Listener>(config, std::move(service), table_, tasks_);
+  if (absl::Status status = open(*listener); !status.ok()) return ExplainOpenError(status, config);
+  if (keep == Keep::kNo) return listener->Snapshot();
+  // Once the socket is polled, nothing may fail: no more memory is taken.
   std::move(release).Cancel();
   MutexLock lock(mutex_);
-  std::shared_ptr<Listener>& entry = by_name_.find(config.name)->second;
-  entry = *std::move(listener);
-  // With the mutex: nobody deletes it before it is recorded.
-  entry->Record(HostEventKind::kListenerCreated, table_);
-  return snapshot;
+  by_name_.find(config.name)->second = listener;
+  // With the mutex: nobody changes or deletes it before it is recorded.
+  listener->Announce();
+  return listener->Snapshot();
 }
 
-absl::StatusOr<std::shared_ptr<Listener>> Listeners::Open(const ListenerConfig& config,
-                                                          std::shared_ptr<Service> service,
-                                                          ListenerSnapshot& snapshot) {
-  OpenSocketOptions options;
-  options.backlog = config.backlog > 0 ? config.backlog : kDefaultBacklog;
-  options.ipv6_only = config.ipv6_only;
-  absl::StatusOr<OpenedSocket> socket = OpenSocket(config.address, options);
-  if (!socket.ok()) return ExplainOpenError(socket.status(), config);
+absl::StatusOr<ListenerSnapshot> Listeners::Update(const ListenerConfig* only,
+                                                   const ListenerConfig& next, Keep keep) {
+  if (absl::Status status = ValidateListenerConfig(next); !status.ok()) return status;
+  return Change(next.name, [&](Listener& listener) {
+    return ExplainOpenError(listener.Update(only, next, keep), next);
+  });
+}
 
-  auto listener = std::make_shared<Listener>(config, service, *socket);
-  // The last thing that takes memory: once the socket is polled, nothing fails.
-  snapshot = listener->Snapshot();
-  const bool datagram = config.address.is_datagram();
-  SocketSpec spec;
-  spec.fd = socket->fd.get();
-  spec.events = POLLIN;
-  spec.role = datagram ? Role::kDatagram : Role::kListening;
-  spec.protocol = config.address.protocol();
-  spec.service = service.get();
-  spec.listener = listener.get();
-  SocketId id;
-  if (const int result = table_.Add(spec, &id); result != 0) {
-    return TableError(config, -result, table_);
-  }
-  socket->fd.release();
-  return listener;
+absl::StatusOr<ListenerSnapshot> Listeners::Pause(absl::string_view name) {
+  return Change(name, [](Listener& listener) { return listener.Pause(); });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Resume(absl::string_view name) {
+  return Change(name, [](Listener& listener) { return listener.Resume(); });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Drain(absl::string_view name,
+                                                  std::optional<absl::Duration> timeout) {
+  return Change(name, [&](Listener& listener) { return listener.Drain(timeout); });
+}
+
+absl::StatusOr<ListenerSnapshot> Listeners::Change(
+    absl::string_view name, absl::FunctionRef<absl::Status(Listener&)> change) {
+  const std::shared_ptr<Listener> listener = Get(name);
+  if (!listener) return NotFound(name);
+  if (absl::Status status = change(*listener); !status.ok()) return status;
+  return listener->Snapshot();
 }
 
 // Adds which listener of ours holds an address that is in use.
@@ -185,15 +148,19 @@ absl::Status Listeners::ExplainOpenError(const absl::Status& status,
 absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* only, bool force,
                                absl::AnyInvocable<void()> done) {
   const std::shared_ptr<Listener> listener = Get(name);
-  if (!listener || (only && &listener->config() != only)) return NotFound(name);
+  if (!listener || (only && listener->Snapshot().config.get() != only)) return NotFound(name);
   // The name is taken until the last fd is closed: who sees it free can use the
   // address again.
+  absl::AnyInvocable<void()> finish = [this, listener, done = std::move(done)]() mutable {
+    listener->RemoveFile();
+    if (Release(*listener->name(), listener.get())) {
+      listener->Record(HostEventKind::kListenerDeleted);
+    }
+    if (done) done();
+  };
   const size_t connections =
-      table_.RemoveListener(*listener, force, [this, listener, done = std::move(done)]() mutable {
-        if (Release(*listener->name(), listener.get())) {
-          listener->Record(HostEventKind::kListenerDeleted, table_);
-        }
-        if (done) done();
+      table_.RemoveListener(*listener, force, [listener, finish = std::move(finish)]() mutable {
+        listener->RunWithFiles(std::move(finish));
       });
   if (connections == 0 || force) return absl::OkStatus();
   return Error(

@@ -9,9 +9,11 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "listener.h"
+#include "listener_thread.h"
 #include "mutex.h"
 #include "service_registry.h"
 #include "socket_table.h"
@@ -22,20 +24,34 @@ namespace sockhost {
 // the kernel opens a socket.
 class Listeners {
  public:
-  // Both are not owned and outlive this.
-  Listeners(SocketTable& table, const ServiceRegistry& registry);
+  // None is owned; all outlive this, and `tasks` is stopped before.
+  Listeners(SocketTable& table, const ServiceRegistry& registry, ListenerThread& tasks);
 
   void SetLimit(size_t max_listeners) { max_listeners_ = max_listeners; }
   size_t limit() const { return max_listeners_; }
   size_t size() const;
 
-  // Opens a listener: bound and polled on return. Errors: LISTENER_ID_INVALID,
+  // Opens a listener: bound and polled on return, unless it is not enabled. With
+  // Keep::kNo it is only tried, and gone on return. Errors: LISTENER_ID_INVALID,
   // FIELD_INVALID, SERVICE_NOT_FOUND, LISTENER_EXISTS, LISTENER_LIMIT,
   // SOCKET_LIMIT, and those of OpenSocket.
-  absl::StatusOr<ListenerSnapshot> Create(const ListenerConfig& config);
+  absl::StatusOr<ListenerSnapshot> Create(const ListenerConfig& config, Keep keep = Keep::kYes);
+  // As Create, with a socket that somebody else has bound; its address becomes the
+  // listener's. Takes the fd over, also on error. Errors: those of AdoptSocket, too.
+  absl::StatusOr<ListenerSnapshot> Adopt(ListenerConfig config, UniqueFd fd);
 
-  // Removes the listener and its connections; `done` runs on the service thread
-  // when all is closed and the name is free, and must not block. Errors, with
+  // Each returns the listener as it is afterwards, or LISTENER_NOT_FOUND, or an
+  // error of the method of Listener.
+  absl::StatusOr<ListenerSnapshot> Update(const ListenerConfig* only, const ListenerConfig& next,
+                                          Keep keep);
+  absl::StatusOr<ListenerSnapshot> Pause(absl::string_view name);
+  absl::StatusOr<ListenerSnapshot> Resume(absl::string_view name);
+  // `timeout`: the listener's drain_timeout unless given.
+  absl::StatusOr<ListenerSnapshot> Drain(absl::string_view name,
+                                         std::optional<absl::Duration> timeout);
+
+  // Removes the listener and its connections; `done` runs on a thread of the host,
+  // with no lock, when all is closed and the name is free, and must not block. Errors, with
   // `done` never called: LISTENER_NOT_FOUND, LISTENER_BUSY.
   // `only` is not nullptr: no other listener that has taken the name since.
   absl::Status Delete(absl::string_view name, const ListenerConfig* only, bool force,
@@ -58,15 +74,17 @@ class Listeners {
   // Frees a name; with `listener`, only while it is that listener's. False if it is
   // not.
   bool Release(absl::string_view name, const Listener* listener);
-  absl::StatusOr<std::shared_ptr<Listener>> Open(const ListenerConfig& config,
-                                                 std::shared_ptr<Service> service,
-                                                 ListenerSnapshot& snapshot);
+  absl::StatusOr<ListenerSnapshot> Add(const ListenerConfig& config, Keep keep,
+                                       absl::FunctionRef<absl::Status(Listener&)> open);
+  absl::StatusOr<ListenerSnapshot> Change(absl::string_view name,
+                                          absl::FunctionRef<absl::Status(Listener&)> change);
   absl::Status ExplainOpenError(const absl::Status& status, const ListenerConfig& config) const;
   std::vector<std::shared_ptr<Listener>> All() const;
   std::shared_ptr<Listener> Get(absl::string_view name) const;
 
   SocketTable& table_;
   const ServiceRegistry& registry_;
+  ListenerThread& tasks_;
   std::atomic<size_t> max_listeners_{0};
 
   mutable Mutex mutex_;

@@ -1,7 +1,11 @@
 #include "open_socket.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -29,10 +33,24 @@ absl::Status OpenError(const SocketAddress& address, absl::string_view call, int
   };
   switch (error_number) {
     case EADDRINUSE:
+    case EEXIST:
+      if (address.is_unix()) {
+        return fail(Reason::kADDRESS_IN_USE,
+                    error_number == EEXIST
+                        ? "; a file that is no socket lies there: remove it, or use another path"
+                        : "; a process answers there: stop it, or use another path");
+      }
       return fail(Reason::kADDRESS_IN_USE,
                   "; choose another port, port 0, or stop the other owner of the address");
     case EACCES:
     case EPERM:
+    case EROFS:
+      if (address.is_unix()) {
+        return fail(Reason::kBIND_NOT_PERMITTED,
+                    "; the daemon needs write permission in the folder, and CAP_CHOWN to give "
+                    "the socket to another owner",
+                    {{"capability", "CAP_DAC_OVERRIDE"}});
+      }
       return fail(Reason::kBIND_NOT_PERMITTED,
                   "; ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE",
                   {{"capability", "CAP_NET_BIND_SERVICE"}});
@@ -41,6 +59,11 @@ absl::Status OpenError(const SocketAddress& address, absl::string_view call, int
     case EPROTONOSUPPORT:
     case ENODEV:
     case EINVAL:  // bind: link-local address without a zone
+    case ENOENT:
+    case ENOTDIR:
+      if (address.is_unix()) {
+        return fail(Reason::kADDRESS_NOT_AVAILABLE, "; the folder of the path does not exist");
+      }
       return fail(Reason::kADDRESS_NOT_AVAILABLE,
                   "; use an address of this host (see `ip address`)");
     case EMFILE:
@@ -58,23 +81,117 @@ absl::Status SetOption(int fd, int level, int option, int value, const SocketAdd
   return OpenError(address, absl::StrCat("setsockopt ", name), errno);
 }
 
-absl::Status SetOptions(int fd, const SocketAddress& address, const OpenSocketOptions& options) {
+// Of a socket at all addresses of the host: each datagram tells which of them was
+// asked, because the answer must come from it.
+absl::Status AskForDestinations(int fd, const SocketAddress& address) {
+  if (address.protocol() != Protocol::kUdp || !address.is_wildcard()) return absl::OkStatus();
+  const bool ipv6 = address.family() == AF_INET6;
+  return SetOption(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1,
+                   address, "PKTINFO");
+}
+
+// What must be set before bind(2).
+absl::Status SetBindOptions(int fd, const SocketAddress& address,
+                            const OpenSocketOptions& options) {
+  absl::Status status;
   if (!address.is_datagram()) {
     // Lets a restarted daemon bind while old connections are in TIME_WAIT. Not
     // for UDP, where it would let two sockets share, and steal, one port.
-    absl::Status status = SetOption(fd, SOL_SOCKET, SO_REUSEADDR, 1, address, "SO_REUSEADDR");
+    // Means nothing to unix sockets.
+    status = SetOption(fd, SOL_SOCKET, SO_REUSEADDR, 1, address, "SO_REUSEADDR");
+  }
+  if (status.ok() && options.reuse_port) {
+    status = SetOption(fd, SOL_SOCKET, SO_REUSEPORT, 1, address, "SO_REUSEPORT");
+  }
+  if (status.ok() && address.family() == AF_INET6) {
+    status =
+        SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0, address, "IPV6_V6ONLY");
+  }
+  if (status.ok()) status = AskForDestinations(fd, address);
+  return status;
+}
+
+int WholeSeconds(absl::Duration duration) {
+  return static_cast<int>(absl::ToInt64Seconds(absl::Ceil(duration, absl::Seconds(1))));
+}
+
+absl::Status Tune(int fd, const SocketAddress& address, const SocketTuning& tuning) {
+  struct Row {
+    bool is_wanted;
+    int level, option, value;
+    const char* name;
+  };
+  const bool tcp = address.protocol() == Protocol::kTcp;
+  const bool alive = tcp && tuning.keepalive;
+  const Row rows[] = {
+      {tuning.receive_buffer_bytes > 0, SOL_SOCKET, SO_RCVBUF, tuning.receive_buffer_bytes,
+       "SO_RCVBUF"},
+      {tuning.send_buffer_bytes > 0, SOL_SOCKET, SO_SNDBUF, tuning.send_buffer_bytes, "SO_SNDBUF"},
+      {tcp, SOL_SOCKET, SO_KEEPALIVE, alive ? 1 : 0, "SO_KEEPALIVE"},
+      {alive && tuning.keepalive_idle > absl::ZeroDuration(), IPPROTO_TCP, TCP_KEEPIDLE,
+       WholeSeconds(tuning.keepalive_idle), "TCP_KEEPIDLE"},
+      {alive && tuning.keepalive_interval > absl::ZeroDuration(), IPPROTO_TCP, TCP_KEEPINTVL,
+       WholeSeconds(tuning.keepalive_interval), "TCP_KEEPINTVL"},
+      {alive && tuning.keepalive_count > 0, IPPROTO_TCP, TCP_KEEPCNT, tuning.keepalive_count,
+       "TCP_KEEPCNT"},
+      {tcp, IPPROTO_TCP, TCP_USER_TIMEOUT,
+       static_cast<int>(absl::ToInt64Milliseconds(tuning.tcp_user_timeout)), "TCP_USER_TIMEOUT"},
+  };
+  for (const Row& row : rows) {
+    if (!row.is_wanted) continue;
+    absl::Status status = SetOption(fd, row.level, row.option, row.value, address, row.name);
     if (!status.ok()) return status;
   }
-  if (address.protocol() == Protocol::kUdp && address.is_wildcard()) {
-    // Tells which of the host's addresses was asked: the answer must come from it.
-    const bool ipv6 = address.family() == AF_INET6;
-    absl::Status status = SetOption(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
-                                    ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1, address, "PKTINFO");
-    if (!status.ok()) return status;
+  return absl::OkStatus();
+}
+
+int IntegerOption(int fd, int option) {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  return getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 ? value : 0;
+}
+
+// Binds a unix socket, with its access right from the start.
+absl::Status BindUnix(OpenedSocket& out, const SocketAddress& address,
+                      const UnixSocketAccess& access) {
+  constexpr unsigned kDefaultMode = 0660;
+  const int fd = out.fd.get();
+  const std::string path = address.path();
+  const mode_t mode = access.mode != 0 ? access.mode : kDefaultMode;
+  if (!path.empty()) {
+    const int type = address.is_datagram() ? SOCK_DGRAM : SOCK_STREAM;
+    if (const int error = RemoveStaleSocket(path, type); error != 0) {
+      return OpenError(address, "bind", error);
+    }
+    // The file gets the mode of the socket, less the umask: never more than asked.
+    if (fchmod(fd, mode) != 0) return OpenError(address, "fchmod", errno);
   }
-  if (address.family() != AF_INET6) return absl::OkStatus();
-  return SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0, address,
-                   "IPV6_V6ONLY");
+  sockaddr_storage storage;
+  const socklen_t length = address.ToSockaddr(storage);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&storage), length) != 0) {
+    return OpenError(address, "bind", errno);
+  }
+  if (path.empty()) return absl::OkStatus();
+  out.file = UnixSocketFile(path);
+  const bool gives_away = access.owner >= 0 || access.group >= 0;
+  if (gives_away && lchown(path.c_str(), static_cast<uid_t>(access.owner),
+                           static_cast<gid_t>(access.group)) != 0) {
+    return OpenError(address, "chown", errno);
+  }
+  // What the umask took away.
+  if (chmod(path.c_str(), mode) != 0) return OpenError(address, "chmod", errno);
+  return absl::OkStatus();
+}
+
+absl::Status Bind(OpenedSocket& out, const SocketAddress& address,
+                  const OpenSocketOptions& options) {
+  if (address.is_unix()) return BindUnix(out, address, options.unix_access);
+  sockaddr_storage storage;
+  const socklen_t length = address.ToSockaddr(storage);
+  if (bind(out.fd.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) {
+    return OpenError(address, "bind", errno);
+  }
+  return absl::OkStatus();
 }
 
 int SystemBacklogLimit() {
@@ -94,26 +211,58 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   out.fd.reset(socket(address.family(), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!out.fd.valid()) return OpenError(address, "socket", errno);
 
-  absl::Status status = SetOptions(out.fd.get(), address, options);
+  absl::Status status = SetBindOptions(out.fd.get(), address, options);
   if (!status.ok()) return status;
 
+  status = Bind(out, address, options);
+  if (!status.ok()) return status;
   sockaddr_storage storage;
-  const socklen_t length = address.ToSockaddr(storage);
-  if (bind(out.fd.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) {
-    return OpenError(address, "bind", errno);
-  }
-  if (!address.is_datagram()) {
-    if (listen(out.fd.get(), options.backlog) != 0) return OpenError(address, "listen", errno);
-    out.effective_backlog = std::min(options.backlog, SystemBacklogLimit());
-  }
-  socklen_t bound_length = sizeof(storage);
-  if (getsockname(out.fd.get(), reinterpret_cast<sockaddr*>(&storage), &bound_length) != 0) {
+  socklen_t length = sizeof(storage);
+  if (getsockname(out.fd.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) {
     return OpenError(address, "getsockname", errno);
   }
   out.address =
-      SocketAddress::From(address.protocol(), reinterpret_cast<sockaddr*>(&storage), bound_length);
+      SocketAddress::From(address.protocol(), reinterpret_cast<sockaddr*>(&storage), length);
   out.own_port = std::make_shared<const OwnDatagramPort>(out.address);
+  status = RetuneSocket(out.fd.get(), options, out);
+  if (!status.ok()) return status;
   return out;
+}
+
+absl::StatusOr<OpenedSocket> AdoptSocket(UniqueFd fd, const OpenSocketOptions& options) {
+  OpenedSocket out;
+  out.address = SocketAddress::OfSocket(fd.get());
+  if (out.address.empty()) {
+    return Error(Reason::kADDRESS_INVALID,
+                 absl::StrCat("fd ", fd.get(),
+                              ": no stream or datagram socket that is bound to an address of "
+                              "IPv4, IPv6 or unix"),
+                 {{"fd", absl::StrCat(fd.get())}});
+  }
+  const int flags = fcntl(fd.get(), F_GETFL);
+  if (fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0 ||
+      fcntl(fd.get(), F_SETFD, FD_CLOEXEC) != 0) {
+    return OpenError(out.address, "fcntl", errno);
+  }
+  absl::Status status = AskForDestinations(fd.get(), out.address);
+  if (!status.ok()) return status;
+  out.fd = std::move(fd);
+  out.own_port = std::make_shared<const OwnDatagramPort>(out.address);
+  status = RetuneSocket(out.fd.get(), options, out);
+  if (!status.ok()) return status;
+  return out;
+}
+
+absl::Status RetuneSocket(int fd, const OpenSocketOptions& options, OpenedSocket& opened) {
+  // Before listen(2): the window of a connection is settled when it is made.
+  if (absl::Status status = Tune(fd, opened.address, options.tuning); !status.ok()) return status;
+  if (!opened.address.is_datagram()) {
+    if (listen(fd, options.backlog) != 0) return OpenError(opened.address, "listen", errno);
+    opened.effective_backlog = std::min(options.backlog, SystemBacklogLimit());
+  }
+  opened.receive_buffer_bytes = IntegerOption(fd, SO_RCVBUF);
+  opened.send_buffer_bytes = IntegerOption(fd, SO_SNDBUF);
+  return absl::OkStatus();
 }
 
 }  // namespace sockhost

@@ -40,6 +40,7 @@ absl::Status ServiceHost::Start(const HostOptions& options) {
     parts_->table.Reap();
     return status;
   }
+  if (absl::Status status = parts_->listener_thread.Start(); !status.ok()) return status;
   parts_->watchdog.emplace(parts_->loop, parts_->registry, options.abort_on_stall);
   return absl::OkStatus();
 }
@@ -66,6 +67,8 @@ void ServiceHost::Stop() {
   // pass is finished here.
   delete_listeners();
   parts_->table.Reap();
+  // With the files that are still to be removed.
+  parts_->listener_thread.Stop();
 }
 
 absl::Status ServiceHost::DefineService(const sockhost_service_definition& definition,
@@ -89,16 +92,49 @@ std::vector<ServiceSnapshot> ServiceHost::ListServices() const {
   return out;
 }
 
-absl::StatusOr<ListenerSnapshot> ServiceHost::CreateListener(const ListenerConfig& config) {
+absl::StatusOr<ListenerSnapshot> ServiceHost::CreateListener(const ListenerConfig& config,
+                                                             Keep keep) {
+  if (absl::Status status = CheckOpen(config.name); !status.ok()) return status;
+  return parts_->listeners.Create(config, keep);
+}
+
+absl::StatusOr<ListenerSnapshot> ServiceHost::AdoptListener(const ListenerConfig& config, int fd) {
+  UniqueFd owned(fd);
+  if (absl::Status status = CheckOpen(config.name); !status.ok()) return status;
+  return parts_->listeners.Adopt(config, std::move(owned));
+}
+
+absl::StatusOr<ListenerSnapshot> ServiceHost::UpdateListener(const ListenerSnapshot& now,
+                                                             const ListenerConfig& next,
+                                                             Keep keep) {
+  if (absl::Status status = CheckOpen(next.name); !status.ok()) return status;
+  return parts_->listeners.Update(now.config.get(), next, keep);
+}
+
+absl::StatusOr<ListenerSnapshot> ServiceHost::PauseListener(absl::string_view name) {
+  return parts_->listeners.Pause(name);
+}
+
+absl::StatusOr<ListenerSnapshot> ServiceHost::ResumeListener(absl::string_view name) {
+  if (absl::Status status = CheckOpen(name); !status.ok()) return status;
+  return parts_->listeners.Resume(name);
+}
+
+absl::StatusOr<ListenerSnapshot> ServiceHost::DrainListener(absl::string_view name,
+                                                            std::optional<absl::Duration> timeout) {
+  return parts_->listeners.Drain(name, timeout);
+}
+
+absl::Status ServiceHost::CheckOpen(absl::string_view listener) const {
   if (parts_->stopping) {
     return Error(Reason::kSHUTTING_DOWN,
-                 absl::StrCat("cannot open listener \"", config.name, "\": the host is stopping"));
+                 absl::StrCat("cannot open listener \"", listener, "\": the host is stopping"));
   }
   if (parts_->loop.state() != ServiceLoop::State::kRunning) {
     return Error(Reason::kINTERNAL,
-                 absl::StrCat("cannot open listener \"", config.name, "\": the host does not run"));
+                 absl::StrCat("cannot open listener \"", listener, "\": the host does not run"));
   }
-  return parts_->listeners.Create(config);
+  return absl::OkStatus();
 }
 
 absl::Status ServiceHost::DeleteListener(absl::string_view name, bool force,

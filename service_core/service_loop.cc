@@ -192,7 +192,7 @@ void ServiceLoop::Dispatch(RegistrationKey key, uint32_t ready) {
   if (!slot) return DropStaleEvent(key);
   const Polling polling = slot->polling.load(std::memory_order_relaxed);
   // The last report of an entry that was masked while it was ready.
-  if (polling == Polling::kMasked) return;
+  if (polling == Polling::kMasked || polling == Polling::kPaused) return;
   if (slot->role == Role::kListening) {
     slot->listener->Accept(*slot, *this);
     last_clock_ = MonotonicNanos();

@@ -10,6 +10,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "connection_timeouts.h"
 #include "mutex.h"
 #include "socket_table.h"
 #include "sockhost/loop_statistics.h"
@@ -73,6 +74,7 @@ class ServiceLoop {
   std::thread::native_handle_type native_handle() { return thread_.native_handle(); }
 
   SocketTable& table() { return table_; }
+  ConnectionTimeouts& connection_timeouts() { return connection_timeouts_; }
 
  private:
   void Run();
@@ -96,6 +98,7 @@ class ServiceLoop {
 
   SocketTable& table_;
   SpinGuard spin_guard_;
+  ConnectionTimeouts connection_timeouts_{*this};
   std::thread thread_;
   std::atomic<State> state_{State::kNotStarted};
   std::atomic<bool> stop_{false};

@@ -1,9 +1,12 @@
 #include "sockhost/socket_address.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <net/if.h>
+#include <sys/un.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <iterator>
 #include <optional>
@@ -23,9 +26,13 @@ namespace {
 // Longer input is no address; the limit bounds error messages.
 constexpr size_t kMaxTextLength = 128;
 
+// Without the NUL at the end of a path, or at the beginning of an abstract name.
+constexpr size_t kMaxNameLength = sizeof(sockaddr_un::sun_path) - 1;
+
 constexpr absl::string_view kExpected =
     "expected tcp://HOST:PORT or udp://HOST:PORT with a literal IPv4 address or an IPv6 address "
-    "in brackets, e.g. tcp://127.0.0.1:8080 or udp://[::1]:0";
+    "in brackets, e.g. tcp://127.0.0.1:8080 or udp://[::1]:0; or unix:///PATH, unixgram:///PATH, "
+    "unix:@NAME";
 
 absl::Status Invalid(absl::string_view text, absl::string_view why) {
   const std::string shown = absl::CHexEscape(text.substr(0, kMaxTextLength));
@@ -59,6 +66,65 @@ uint32_t ParseZone(absl::string_view zone) {
 
 }  // namespace
 
+static_assert(sizeof(SocketAddress) == 24);
+
+SocketAddress& SocketAddress::operator=(const SocketAddress& other) {
+  if (this == &other) return *this;
+  Clear();
+  CopyFrom(other);
+  return *this;
+}
+
+void SocketAddress::CopyFrom(const SocketAddress& other) {
+  if (other.is_unix()) {
+    new (&name_) std::shared_ptr<const std::string>(other.name_);
+  } else {
+    std::memcpy(bytes_, other.bytes_, sizeof(bytes_));
+  }
+  scope_id_ = other.scope_id_;
+  port_ = other.port_;
+  family_ = other.family_;
+  protocol_ = other.protocol_;
+}
+
+void SocketAddress::Clear() {
+  if (!is_unix()) return;
+  name_.~shared_ptr();
+  std::memset(bytes_, 0, sizeof(bytes_));
+  family_ = AF_UNSPEC;
+}
+
+void SocketAddress::SetName(absl::string_view name) {
+  new (&name_) std::shared_ptr<const std::string>(std::make_shared<const std::string>(name));
+  family_ = AF_UNIX;
+}
+
+bool SocketAddress::operator==(const SocketAddress& other) const {
+  if (family_ != other.family_ || protocol_ != other.protocol_) return false;
+  if (is_unix()) return *name_ == *other.name_;
+  return port_ == other.port_ && scope_id_ == other.scope_id_ &&
+         std::equal(bytes_, bytes_ + sizeof(bytes_), other.bytes_);
+}
+
+absl::StatusOr<SocketAddress> SocketAddress::ParseUnix(absl::string_view text, Protocol protocol,
+                                                       absl::string_view name) {
+  const bool is_abstract = absl::ConsumePrefix(&name, "@");
+  if (!is_abstract && name.substr(0, 2) == "//") name.remove_prefix(2);
+  if (name.empty()) return Invalid(text, "no name");
+  if (!is_abstract && name.front() != '/') return Invalid(text, "the path is not absolute");
+  if (name.size() > kMaxNameLength) return Invalid(text, "the name is longer than 107 bytes");
+  const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isprint(static_cast<unsigned char>(c)) && c != '\\';
+  });
+  if (!is_plain) {
+    return Invalid(text, "the name holds other characters than printable ASCII, or a backslash");
+  }
+  SocketAddress out;
+  out.protocol_ = protocol;
+  out.SetName(is_abstract ? absl::StrCat(absl::string_view("\0", 1), name) : std::string(name));
+  return out;
+}
+
 absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
   if (text.empty()) return Invalid(text, "empty");
   if (text.size() > kMaxTextLength) return Invalid(text, "too long");
@@ -70,6 +136,10 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(absl::string_view text) {
     out.protocol_ = Protocol::kTcp;
   } else if (absl::ConsumePrefix(&rest, "udp://")) {
     out.protocol_ = Protocol::kUdp;
+  } else if (absl::ConsumePrefix(&rest, "unix:")) {
+    return ParseUnix(text, Protocol::kUnixStream, rest);
+  } else if (absl::ConsumePrefix(&rest, "unixgram:")) {
+    return ParseUnix(text, Protocol::kUnixDatagram, rest);
   } else {
     return Invalid(text, "no known protocol in front");
   }
@@ -129,8 +199,50 @@ SocketAddress SocketAddress::From(Protocol protocol, const sockaddr* address, so
     out.port_ = ntohs(in6.sin6_port);
     out.scope_id_ = in6.sin6_scope_id;
     std::memcpy(out.bytes_, &in6.sin6_addr, sizeof(in6.sin6_addr));
+  } else if (length > offsetof(sockaddr_un, sun_path) && address->sa_family == AF_UNIX) {
+    sockaddr_un un{};
+    std::memcpy(&un, address, std::min<size_t>(length, sizeof(un)));
+    const size_t size = std::min<size_t>(length, sizeof(un)) - offsetof(sockaddr_un, sun_path);
+    // The length of a path may count its NUL, and what lies behind it.
+    const bool is_abstract = un.sun_path[0] == '\0';
+    const size_t end = is_abstract ? size : strnlen(un.sun_path, size);
+    if (end > 0) out.SetName({un.sun_path, end});
   }
   return out;
+}
+
+SocketAddress SocketAddress::OfSocket(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof(storage);
+  int type = 0;
+  socklen_t type_length = sizeof(type);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) != 0 ||
+      (type != SOCK_STREAM && type != SOCK_DGRAM)) {
+    return {};
+  }
+  const bool is_stream = type == SOCK_STREAM;
+  Protocol protocol = is_stream ? Protocol::kTcp : Protocol::kUdp;
+  if (storage.ss_family == AF_UNIX) {
+    protocol = is_stream ? Protocol::kUnixStream : Protocol::kUnixDatagram;
+  }
+  return From(protocol, reinterpret_cast<sockaddr*>(&storage), length);
+}
+
+uint64_t SocketAddress::SourceKey() const {
+  // No IPv6 source is in ff00::/8, which is multicast.
+  constexpr uint64_t kIpv4 = 0xff00'0000'0000'0000;
+  constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  const bool mapped = family_ == AF_INET6 && std::equal(kMapped, kMapped + 12, bytes_);
+  if (family_ == AF_INET || mapped) {
+    uint32_t address = 0;
+    std::memcpy(&address, bytes_ + (mapped ? 12 : 0), sizeof(address));
+    return kIpv4 | ntohl(address);
+  }
+  if (is_unix()) return 0;
+  uint64_t prefix = 0;
+  std::memcpy(&prefix, bytes_, sizeof(prefix));
+  return be64toh(prefix);
 }
 
 bool SocketAddress::is_wildcard() const {
@@ -138,6 +250,11 @@ bool SocketAddress::is_wildcard() const {
 }
 
 bool SocketAddress::Overlaps(const SocketAddress& other) const {
+  if (is_unix() || other.is_unix()) {
+    if (!is_unix() || !other.is_unix() || *name_ != *other.name_) return false;
+    // A path is one file, whatever lies there; an abstract name stands for each type.
+    return protocol_ == other.protocol_ || !path().empty();
+  }
   if (protocol_ != other.protocol_ || port_ != other.port_) return false;
   // [::] takes IPv4 traffic too; no other IPv6 address meets an IPv4 one.
   if (family_ != other.family_) return (family_ == AF_INET6 ? *this : other).is_wildcard();
@@ -155,6 +272,16 @@ socklen_t SocketAddress::ToSockaddr(sockaddr_storage& out) const {
     std::memcpy(&out, &in, sizeof(in));
     return sizeof(in);
   }
+  if (is_unix()) {
+    sockaddr_un un{};
+    un.sun_family = AF_UNIX;
+    std::memcpy(un.sun_path, name_->data(), name_->size());
+    std::memcpy(&out, &un, sizeof(un));
+    const bool is_abstract = name_->front() == '\0';
+    // A path from the kernel may fill the array, without a NUL.
+    const size_t length = offsetof(sockaddr_un, sun_path) + name_->size() + (is_abstract ? 0 : 1);
+    return static_cast<socklen_t>(std::min(length, sizeof(un)));
+  }
   if (family_ == AF_INET6) {
     sockaddr_in6 in6{};
     in6.sin6_family = AF_INET6;
@@ -167,8 +294,21 @@ socklen_t SocketAddress::ToSockaddr(sockaddr_storage& out) const {
   return 0;
 }
 
+std::string SocketAddress::path() const {
+  return is_unix() && name_->front() != '\0' ? *name_ : "";
+}
+
 std::string SocketAddress::ToString() const {
   if (empty()) return "";
+  if (is_unix()) {
+    const absl::string_view unix_scheme =
+        protocol_ == Protocol::kUnixDatagram ? "unixgram:" : "unix:";
+    const absl::string_view name = *name_;
+    if (name.front() == '\0') {
+      return absl::StrCat(unix_scheme, "@", absl::CHexEscape(name.substr(1)));
+    }
+    return absl::StrCat(unix_scheme, "//", absl::CHexEscape(name));
+  }
   const absl::string_view scheme = protocol_ == Protocol::kUdp ? "udp://" : "tcp://";
   char host[INET6_ADDRSTRLEN];
   inet_ntop(family_, bytes_, host, sizeof(host));

@@ -20,7 +20,7 @@ uint32_t SocketTable::EpollEvents(const SocketSlot& slot, uint32_t events) {
   const Polling polling = slot.polling.load(std::memory_order_relaxed);
   // Once reported, a one-shot entry is silent, POLLHUP included; an entry
   // without interest is not: it reports POLLHUP for ever.
-  if (polling == Polling::kMasked) return EPOLLONESHOT;
+  if (polling == Polling::kMasked || polling == Polling::kPaused) return EPOLLONESHOT;
   if (polling == Polling::kEdge) events |= EPOLLET;
   if (slot.service->keeps_connections) {
     // Of a pause of the service, which knows already what it will do with the end.
@@ -65,6 +65,7 @@ void SocketTable::SetEvents(SocketSlot& slot, uint32_t events) {
 void SocketTable::SetPolling(SocketSlot& slot, Polling polling) {
   LoopLock lock(*this);
   if (slot.id.load(std::memory_order_relaxed) == 0) return;  // as in RemoveSlot
+  if (slot.polling.load(std::memory_order_relaxed) == Polling::kPaused) return;
   slot.polling.store(polling, std::memory_order_relaxed);
   ApplyEventsLocked(slot, slot.events.load(std::memory_order_relaxed));
 }

@@ -138,6 +138,29 @@ size_t SocketTable::RemoveListener(Listener& listener, bool force,
   return connections;
 }
 
+size_t SocketTable::RemoveConnections(Listener& listener, CloseReason reason) {
+  size_t connections = 0;
+  for (bool is_last = false; !is_last;) {
+    {
+      MutexLock lock(mutex_);
+      uint32_t removed = 0;
+      uint32_t next = listener.first_slot;
+      while (next != 0 && removed < kRemovalChunk) {
+        SocketSlot& slot = Slot(next - 1);
+        next = slot.next;
+        if (slot.role != Role::kConnection && slot.role != Role::kUpstream) continue;
+        if (slot.role == Role::kConnection) ++connections;
+        RemoveLocked(slot, Fate::kClose, reason);
+        ++removed;
+      }
+      is_last = next == 0;
+    }
+    epoll_.Wake();
+    LetLoopGoFirst();
+  }
+  return connections;
+}
+
 void SocketTable::StopAccepting(Listener& listener) {
   {
     MutexLock lock(mutex_);
@@ -239,6 +262,7 @@ void SocketTable::Free(SocketSlot& slot) {
   if (slot.role == Role::kConnection) {
     slot.listener->counters.Add(Counter::active_connections, -1);
     slot.service->counters.Add(Counter::active_connections, -1);
+    slot.listener->ForgetConnection(slot.remote);
   }
   void* user_data = slot.user_data.exchange(nullptr, std::memory_order_relaxed);
   if (user_data && slot.service->free_user_data) slot.service->free_user_data(user_data);

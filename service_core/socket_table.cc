@@ -9,6 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "listener.h"
+#include "monotonic_clock.h"
 #include "socket_event.h"
 
 namespace sockhost {
@@ -110,6 +111,8 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot->listener = spec.listener;
   slot->remote = spec.remote;
   slot->create_time_nanos = absl::GetCurrentTimeNanos();
+  slot->opened_ms = slot->active_ms = static_cast<uint32_t>(MonotonicNanos() / 1'000'000);
+  slot->activity = 0;
   slot->inode = inode;
   slot->pev_index = -1;
   slot->stamp = 0;

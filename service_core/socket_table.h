@@ -25,6 +25,7 @@
 #include "service_registry.h"
 #include "sockhost/event_ring.h"
 #include "sockhost/socket_snapshot.h"
+#include "unique_fd.h"
 
 namespace sockhost {
 
@@ -35,6 +36,7 @@ enum class Polling : uint8_t {
   kLevel,   // as its service asked
   kEdge,    // for changes only: it reports POLLHUP for ever, e.g. not yet listening
   kMasked,  // not at all: the spin guard's pause
+  kPaused,  // not at all: its listener is paused, until SetPaused ends it
 };
 
 // A place in the table. Slots never move and are never freed; the id tells
@@ -62,6 +64,8 @@ struct SocketSlot {
   Listener* listener = nullptr;
   SocketAddress remote;
   int64_t create_time_nanos = 0;
+  // Monotonic, wraps after 49 days.
+  uint32_t opened_ms = 0;
   // Inode of a registered fd: tells whether the number was reused.
   uint64_t inode = 0;
 
@@ -94,6 +98,9 @@ struct SocketSlot {
   bool end_of_stream = false;
   bool failed = false;
   bool end_offered = false;
+  // What ConnectionTimeouts saw last, and since when it has not changed.
+  uint32_t activity = 0;
+  uint32_t active_ms = 0;
 
   CounterBlock counters;
 
@@ -182,6 +189,22 @@ class SocketTable {
   // sockets; its connections stay.
   void StopAccepting(Listener& listener);
 
+  // Closes every connection of `listener`, and what goes with them. Returns how
+  // many connections there were. Works in chunks, as ForEach does.
+  size_t RemoveConnections(Listener& listener, CloseReason reason);
+
+  // Takes one socket out of polling, or back in; nothing else ends such a pause.
+  // Nothing if there is no such socket (any more).
+  void SetPaused(SocketId id, bool paused);
+
+  // A second fd of a socket; invalid if it is gone, or no fd is free.
+  UniqueFd Duplicate(SocketId id) const;
+
+  // Calls `change`, a few statements under the mutex, then runs `task` on the service
+  // thread between two handler calls, after what was removed before is closed. For
+  // want of memory (std::bad_alloc) neither.
+  void RunBetweenHandlers(absl::FunctionRef<void()> change, absl::AnyInvocable<void()> task);
+
   // `fd` is about to be closed by its program. Removes it; the result tells
   // whether the service thread closes it, because it belongs to a listener.
   bool NoteClose(int fd);
@@ -230,6 +253,16 @@ class SocketTable {
   // The slot of a socket by its fd or id, or nullptr.
   SocketSlot* SlotOfFd(int fd);
   SocketSlot* SlotOfId(SocketId id);
+
+  // The socket in slot `index`, or nullptr if that is free; indexes are below
+  // slots_in_use().
+  SocketSlot* SlotInUse(uint32_t index);
+  uint32_t slots_in_use() const { return slots_in_use_.load(std::memory_order_acquire); }
+
+  // Calls `visit` with the address of every connection of `listener` that Reap has
+  // not yet freed.
+  void ForEachPeer(const Listener& listener,
+                   absl::FunctionRef<void(const SocketAddress& peer)> visit);
 
   // Changes what a socket is polled for.
   void SetEvents(SocketSlot& slot, uint32_t events);

@@ -21,7 +21,10 @@ class ListenersFixture : public LoopFixture {
  protected:
   using Event = net_socket_service_event;
 
-  ListenersFixture() { listeners_.SetLimit(1000); }
+  ListenersFixture() {
+    EXPECT_TRUE(listener_thread_.Start().ok());
+    listeners_.SetLimit(1000);
+  }
 
   // The service thread has ended: the last sockets are closed here.
   ~ListenersFixture() override {
@@ -29,6 +32,7 @@ class ListenersFixture : public LoopFixture {
       listeners_.Delete(listener.config->name, nullptr, true, {}).IgnoreError();
     }
     table_.Reap();
+    listener_thread_.Stop();
   }
 
   // Defines service "test", whose handler is `handler`.
@@ -102,7 +106,7 @@ class ListenersFixture : public LoopFixture {
     return {};
   }
 
-  Listeners listeners_{table_, registry_};
+  Listeners listeners_{table_, registry_, listener_thread_};
   std::shared_ptr<Service> test_service_;
 
  private:

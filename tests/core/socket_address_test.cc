@@ -52,7 +52,9 @@ TEST_P(ValidAddressTest, IsParsedAndPrintedCanonically) {
   EXPECT_EQ(address->protocol(), expected.protocol);
   EXPECT_EQ(address->family(), expected.family);
   EXPECT_EQ(address->port(), expected.port);
-  EXPECT_EQ(address->is_datagram(), expected.protocol == Protocol::kUdp);
+  EXPECT_EQ(address->is_datagram(),
+            expected.protocol == Protocol::kUdp || expected.protocol == Protocol::kUnixDatagram);
+  EXPECT_EQ(address->is_unix(), expected.family == AF_UNIX);
   EXPECT_FALSE(address->empty());
 }
 
@@ -79,7 +81,13 @@ INSTANTIATE_TEST_SUITE_P(
         ValidCase{"tcp://[2001:DB8:0:0:0:0:0:1]:443", "tcp://[2001:db8::1]:443", Protocol::kTcp,
                   AF_INET6, 443},
         ValidCase{"tcp://[::ffff:192.0.2.1]:1", "tcp://[::ffff:192.0.2.1]:1", Protocol::kTcp,
-                  AF_INET6, 1}));
+                  AF_INET6, 1},
+        ValidCase{"unix:///run/x.sock", "unix:///run/x.sock", Protocol::kUnixStream, AF_UNIX, 0},
+        ValidCase{"unix:/run/x y.sock", "unix:///run/x y.sock", Protocol::kUnixStream, AF_UNIX, 0},
+        ValidCase{"unixgram:///run/x:1", "unixgram:///run/x:1", Protocol::kUnixDatagram, AF_UNIX,
+                  0},
+        ValidCase{"unix:@name", "unix:@name", Protocol::kUnixStream, AF_UNIX, 0},
+        ValidCase{"unixgram:@/@", "unixgram:@/@", Protocol::kUnixDatagram, AF_UNIX, 0}));
 
 struct InvalidCase {
   const char* text;
@@ -139,7 +147,13 @@ INSTANTIATE_TEST_SUITE_P(
                     InvalidCase{"tcp://[fe80::1% 1]:80", "interface \" 1\""},   //
                     InvalidCase{"tcp://[fe80::1%0]:80", "interface \"0\""},     //
                     InvalidCase{"tcp://[fe80::1%4294967296]:80", "interface \"4294967296\""},
-                    InvalidCase{"tcp://[fe80::1%nosuchif]:80", "interface \"nosuchif\""}));
+                    InvalidCase{"tcp://[fe80::1%nosuchif]:80", "interface \"nosuchif\""},
+                    InvalidCase{"unix:", "no name"},                     //
+                    InvalidCase{"unix:@", "no name"},                    //
+                    InvalidCase{"unix://", "no name"},                   //
+                    InvalidCase{"unix:relative", "not absolute"},        //
+                    InvalidCase{"unixgram://relative", "not absolute"},  //
+                    InvalidCase{"unixdgram:///x", "protocol"}));
 
 TEST(SocketAddressTest, LongTextIsRefusedAndShortenedInTheMessage) {
   const std::string text = "tcp://" + std::string(100'000, '1') + ":80";
@@ -208,13 +222,86 @@ TEST(SocketAddressTest, DefaultIsEmpty) {
 }
 
 TEST(SocketAddressTest, OtherFamilyIsEmptyButKeepsItsProtocol) {
-  sockaddr_un path{};
-  path.sun_family = AF_UNIX;
+  sockaddr_storage other{};
+  other.ss_family = AF_NETLINK;
   const SocketAddress address =
-      SocketAddress::From(Protocol::kUnixStream, reinterpret_cast<sockaddr*>(&path), sizeof(path));
+      SocketAddress::From(Protocol::kNone, reinterpret_cast<sockaddr*>(&other), sizeof(other));
+  EXPECT_TRUE(address.empty());
+  EXPECT_EQ(address.ToString(), "");
+}
+
+// ---- Unix sockets -----------------------------------------------------------------
+
+SocketAddress FromUnix(absl::string_view name, size_t counted) {
+  sockaddr_un un{};
+  un.sun_family = AF_UNIX;
+  std::memcpy(un.sun_path, name.data(), name.size());
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + counted);
+  return SocketAddress::From(Protocol::kUnixStream, reinterpret_cast<sockaddr*>(&un), length);
+}
+
+TEST(SocketAddressTest, UnixSocketWithoutANameIsEmptyButKeepsItsProtocol) {
+  const SocketAddress address = FromUnix("", 0);
   EXPECT_TRUE(address.empty());
   EXPECT_EQ(address.ToString(), "");
   EXPECT_EQ(address.protocol(), Protocol::kUnixStream);
+}
+
+TEST(SocketAddressTest, PathFromTheKernelMayCountItsNulOrNot) {
+  EXPECT_EQ(FromUnix("/a", 2), Address("unix:///a"));
+  EXPECT_EQ(FromUnix("/a", 3), Address("unix:///a"));
+  EXPECT_EQ(FromUnix("/a", 108), Address("unix:///a"));
+}
+
+TEST(SocketAddressTest, BytesThatAreNotPrintableAreEscaped) {
+  EXPECT_EQ(FromUnix(absl::string_view("\0a\0\xff", 4), 4).ToString(), "unix:@a\\x00\\xff");
+  EXPECT_EQ(FromUnix("/a\n", 4).ToString(), "unix:///a\\n");
+}
+
+TEST(SocketAddressTest, LongestNames) {
+  const std::string longest(106, 'x');
+  for (const std::string& head : {std::string("unix:///"), std::string("unix:@x")}) {
+    const SocketAddress address = Address(head + longest);
+    sockaddr_storage storage;
+    const socklen_t length = address.ToSockaddr(storage);
+    EXPECT_LE(length, sizeof(sockaddr_un));
+    EXPECT_EQ(
+        SocketAddress::From(Protocol::kUnixStream, reinterpret_cast<sockaddr*>(&storage), length),
+        address);
+    EXPECT_FALSE(SocketAddress::Parse(head + longest + "x").ok());
+  }
+  // A path that fills the array has no NUL.
+  const SocketAddress full = FromUnix("/" + std::string(107, 'x'), 108);
+  sockaddr_storage storage;
+  EXPECT_EQ(full.ToSockaddr(storage), sizeof(sockaddr_un));
+}
+
+TEST(SocketAddressTest, CopiesOfUnixAddressesShareNothingThatChanges) {
+  SocketAddress a = Address("unix:///a");
+  SocketAddress b = a;
+  a = Address("tcp://127.0.0.1:1");
+  EXPECT_EQ(b.ToString(), "unix:///a");
+  b = a;
+  EXPECT_EQ(b, a);
+  const SocketAddress& self = b;
+  b = self;
+  EXPECT_EQ(b.ToString(), "tcp://127.0.0.1:1");
+  a = Address("unix:@x");
+  b = a;
+  a = SocketAddress();
+  EXPECT_EQ(b, Address("unix:@x"));
+}
+
+// ---- Sources ----------------------------------------------------------------------
+
+TEST(SocketAddressTest, SourceIsAnAddressOfIpv4OrA64OfIpv6) {
+  const auto key = [](const char* text) { return Address(text).SourceKey(); };
+  EXPECT_EQ(key("tcp://192.0.2.1:1"), key("tcp://192.0.2.1:2"));
+  EXPECT_EQ(key("tcp://192.0.2.1:1"), key("tcp://[::ffff:192.0.2.1]:1"));
+  EXPECT_NE(key("tcp://192.0.2.1:1"), key("tcp://192.0.2.2:1"));
+  EXPECT_EQ(key("tcp://[2001:db8::1]:1"), key("tcp://[2001:db8::ffff:0:0:2]:1"));
+  EXPECT_NE(key("tcp://[2001:db8::1]:1"), key("tcp://[2001:db8:0:1::1]:1"));
+  EXPECT_NE(key("tcp://[::1]:1"), key("tcp://0.0.0.1:1"));
 }
 
 TEST(SocketAddressTest, TruncatedKernelFormIsEmpty) {
@@ -259,7 +346,14 @@ INSTANTIATE_TEST_SUITE_P(
                     OverlapCase{"tcp://[::1]:80", "tcp://[::2]:80", false},
                     OverlapCase{"tcp://[::1]:80", "tcp://127.0.0.1:80", false},
                     OverlapCase{"tcp://0.0.0.0:80", "tcp://[::1]:80", false},
-                    OverlapCase{"udp://0.0.0.0:53", "udp://[fe80::1]:53", false}));
+                    OverlapCase{"udp://0.0.0.0:53", "udp://[fe80::1]:53", false},
+                    OverlapCase{"unix:///a", "unix:///a", true},
+                    OverlapCase{"unix:///a", "unixgram:///a", true},
+                    OverlapCase{"unix:///a", "unix:///b", false},
+                    OverlapCase{"unix:@a", "unixgram:@a", false},
+                    OverlapCase{"unix:@a", "unix:@a", true},
+                    OverlapCase{"unix:@/a", "unix:///a", false},
+                    OverlapCase{"unix:///a", "tcp://127.0.0.1:80", false}));
 
 TEST(SocketAddressTest, SameLinkLocalAddressInTwoZonesDoesNotOverlap) {
   const auto in_zone = [](uint32_t zone) {

@@ -760,7 +760,7 @@ TEST_F(ListenerSocketsTest, LiveConnectionsKeepItUnlessForced) {
   EXPECT_TRUE(IsOpen(listening_));
   EXPECT_TRUE(IsOpen(connection));
   EXPECT_EQ(table_.size(), 2u);
-  EXPECT_EQ(listener_->Snapshot().state, ListenerState::kActive);
+  EXPECT_FALSE(listener_->is_draining());
   table_.RemoveListener(*listener_, true, {});
 }
 

@@ -44,7 +44,8 @@ class TableFixture : public testing::Test {
   std::shared_ptr<Listener> NewListener(std::shared_ptr<Service> service) {
     ListenerConfig config;
     config.name = "listener";
-    owned_.push_back(std::make_shared<Listener>(config, std::move(service), OpenedSocket()));
+    owned_.push_back(
+        std::make_shared<Listener>(config, std::move(service), table_, listener_thread_));
     return owned_.back();
   }
 
@@ -99,6 +100,7 @@ class TableFixture : public testing::Test {
   }
 
   ServiceRegistry registry_;
+  ListenerThread listener_thread_;
   // Until the table has reaped their sockets, as Listeners does.
   std::vector<std::shared_ptr<Listener>> owned_;
   SocketTable table_;

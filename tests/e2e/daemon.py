@@ -37,12 +37,16 @@ def environment(**variables):
     return clean | variables
 
 
-def command_line(*flags, fd_limit=None, without_capability=None):
+def command_line(*flags, fd_limit=None, without_capability=None, passed_fds=()):
     """How sockhostd is started: it dies with the test, so nothing is left behind.
 
-    `fd_limit` is SOFT:HARD, either may be empty.
+    `fd_limit` is SOFT:HARD, either may be empty. `passed_fds`, above 9, become 3 and so on, as
+    systemd passes them.
     """
     guard = ["setpriv", "--pdeathsig", "KILL"]
+    if passed_fds:
+        moves = " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(passed_fds))
+        guard = ["bash", "-c", f'exec {moves}; LISTEN_PID=$$ exec "$@"', "bash", *guard]
     if without_capability and os.geteuid() == 0:
         guard += ["--bounding-set", f"-{without_capability}"]
     if fd_limit:
@@ -50,10 +54,11 @@ def command_line(*flags, fd_limit=None, without_capability=None):
     return [*guard, BINARY, *flags]
 
 
-def run(*flags, **variables):
+def run(*flags, passed_fds=(), **variables):
     """Runs a sockhostd that is expected to end by itself."""
     return subprocess.run(
-        command_line(*flags),
+        command_line(*flags, passed_fds=passed_fds),
+        pass_fds=passed_fds,
         env=environment(**variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -81,6 +86,7 @@ class Daemon:
                 stdout=log,
                 stderr=stderr or log,
                 umask=umask,
+                pass_fds=limits.get("passed_fds", ()),
             )
         self.pid = self.process.pid
         try:

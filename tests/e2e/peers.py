@@ -9,8 +9,13 @@ MAX_DATAGRAM = 65507
 
 
 def endpoint(address):
-    """(family, type, address of the socket module) of "tcp://HOST:PORT" or "udp://HOST:PORT"."""
-    scheme, _, rest = address.partition("://")
+    """(family, type, address of the socket module) of an address of a listener."""
+    scheme, _, rest = address.partition(":")
+    if scheme in ("unix", "unixgram"):
+        kind = socket.SOCK_STREAM if scheme == "unix" else socket.SOCK_DGRAM
+        name = "\0" + rest[1:] if rest.startswith("@") else rest.removeprefix("//")
+        return socket.AF_UNIX, kind, name
+    rest = rest.removeprefix("//")
     host, _, port = rest.rpartition(":")
     kind = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}[scheme]
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
@@ -31,6 +36,9 @@ def connect(address, receive_buffer=None):
     family, kind, where = endpoint(reachable(address))
     peer = socket.socket(family, kind)
     peer.settimeout(TIMEOUT_S)
+    if family == socket.AF_UNIX and kind == socket.SOCK_DGRAM:
+        # Autobind: who has no name gets no answer.
+        peer.bind("")
     if receive_buffer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     try:

@@ -118,6 +118,53 @@ class ListenerTest(SockctlTestCase):
         self.assertIn(created["effectiveAddress"], self.sockctl("listener", "get", "web"))
         self.assertEqual(self.names("listener", "get", "web"), ["listeners/web"])
 
+    def test_update(self):
+        created = self.create("web", "tcp://127.0.0.1:0", "--max-connections", "3", "--backlog", "7")
+        updated = self.json(
+            *("listener", "update", "web", "--max-connections", "0", "--idle-timeout", "1m30s"),
+            *("--keepalive", "--keepalive-idle", "5s", "--label", "a=b", "--etag", created["etag"]),
+        )
+        self.assertEqual(updated, canonical(self.admin.get_listener("web")))
+        self.assertEqual((updated["maxConnections"], updated["backlog"]), (0, 7))
+        self.assertEqual(updated["idleTimeout"], "90s")
+        self.assertEqual(updated["tcpKeepalive"]["idle"], "5s")
+        self.assertEqual(updated["labels"], {"a": "b"})
+        cleared = self.json("listener", "update", "web", "--keepalive=false", "--idle-timeout=0s")
+        self.assertNotIn("tcpKeepalive", cleared)
+        self.assertEqual(cleared["idleTimeout"], "0s")
+        self.refused(
+            exit_code_of("ETAG_MISMATCH"),
+            *("listener", "update", "web", "--backlog", "1", "--etag", created["etag"]),
+        )
+
+    def test_pause_resume_drain_disable(self):
+        self.create()
+        for arguments, state in (
+            (("pause", "web"), "PAUSED"),
+            (("resume", "listeners/web"), "ACTIVE"),
+            (("drain", "web", "--drain-timeout", "0s"), "DRAINING"),
+            (("resume", "web"), "ACTIVE"),
+            (("update", "web", "--enabled=false"), "DISABLED"),
+            (("update", "web", "--enabled"), "ACTIVE"),
+        ):
+            self.assertEqual(self.json("listener", *arguments)["state"], state)
+        self.admin.delete("web")
+        self.refused(exit_code_of("LISTENER_NOT_FOUND"), "listener", "pause", "web")
+
+    def test_dry_runs_and_repeated_requests(self):
+        self.create("web", "tcp://127.0.0.1:0", "--validate-only")
+        self.assertEqual(self.admin.listeners(), [])
+        first = self.create("web", "tcp://127.0.0.1:0", "--request-id", "r-1")
+        self.assertEqual(self.create("web", "tcp://127.0.0.1:0", "--request-id", "r-1"), first)
+        self.sockctl("listener", "delete", "web", "--validate-only")
+        self.assertEqual(len(self.admin.listeners()), 1)
+
+    def test_unix_socket(self):
+        path = f"{self.folder}/echo.sock"
+        created = self.create("web", f"unix://{path}", "--unix-mode", "0600")
+        self.assertEqual(created["unixAccess"]["mode"], "0600")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+
     def test_delete(self):
         for name in ("a", "b", "c"):
             self.create(name)

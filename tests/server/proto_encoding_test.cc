@@ -144,9 +144,12 @@ TEST(ProtoEncodingTest, Listener) {
   EXPECT_EQ(out.counters().receive_bytes(), 7);
 
   const std::map<ListenerState, v1::Listener::State> kStates = {
+      {ListenerState::kStarting, v1::Listener::STARTING},
       {ListenerState::kActive, v1::Listener::ACTIVE},
       {ListenerState::kPaused, v1::Listener::PAUSED},
       {ListenerState::kDraining, v1::Listener::DRAINING},
+      {ListenerState::kFailed, v1::Listener::FAILED},
+      {ListenerState::kDisabled, v1::Listener::DISABLED},
   };
   for (const auto& [state, encoded] : kStates) {
     snapshot.state = state;

@@ -53,6 +53,8 @@ namespace sockhost {
   X(active_connections, kGauge)       \
   X(max_active_connections, kMaximum) \
   X(rejected_connections, kSum)       \
+  X(rejected_by_source, kSum)         \
+  X(timed_out_connections, kSum)      \
   X(dropped_messages, kSum)           \
   X(spurious_events, kSum)            \
   X(masked, kSum)                     \

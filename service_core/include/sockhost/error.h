@@ -24,6 +24,8 @@ namespace sockhost {
   X(ADDRESS_INVALID, kInvalidArgument, EINVAL)                 \
   X(SERVICE_INVALID, kInvalidArgument, EINVAL)                 \
   X(FIELD_INVALID, kInvalidArgument, EINVAL)                   \
+  X(REQUEST_ID_INVALID, kInvalidArgument, EINVAL)              \
+  X(REQUEST_ID_REUSED, kInvalidArgument, EINVAL)               \
   X(FILTER_INVALID, kInvalidArgument, EINVAL)                  \
   X(ORDER_BY_INVALID, kInvalidArgument, EINVAL)                \
   X(PAGE_SIZE_INVALID, kInvalidArgument, EINVAL)               \
@@ -44,6 +46,7 @@ namespace sockhost {
   X(INSTANCE_CHANGED, kFailedPrecondition, ESTALE)             \
   X(SEQUENCE_EXPIRED, kOutOfRange, ERANGE)                     \
   X(ETAG_MISMATCH, kAborted, EAGAIN)                           \
+  X(REQUEST_IN_PROGRESS, kAborted, EAGAIN)                     \
   X(FD_LIMIT, kResourceExhausted, EMFILE)                      \
   X(SOCKET_LIMIT, kResourceExhausted, ENOSPC)                  \
   X(LISTENER_LIMIT, kResourceExhausted, ENOSPC)                \

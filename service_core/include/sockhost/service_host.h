@@ -88,11 +88,37 @@ class ServiceHost {
   // FIELD_INVALID, SERVICE_NOT_FOUND, LISTENER_EXISTS, LISTENER_LIMIT,
   // SOCKET_LIMIT, ADDRESS_IN_USE, BIND_NOT_PERMITTED, ADDRESS_NOT_AVAILABLE,
   // FD_LIMIT, SHUTTING_DOWN, INTERNAL.
-  absl::StatusOr<ListenerSnapshot> CreateListener(const ListenerConfig& config);
+  // With Keep::kNo it is only tried.
+  absl::StatusOr<ListenerSnapshot> CreateListener(const ListenerConfig& config,
+                                                  Keep keep = Keep::kYes);
+
+  // As CreateListener, with a socket that somebody else has bound, whose address
+  // becomes the listener's; lets it listen. Takes the fd over, also on error. Error,
+  // too: ADDRESS_INVALID, it is no such socket.
+  absl::StatusOr<ListenerSnapshot> AdoptListener(const ListenerConfig& config, int fd);
+
+  // Puts `next` in force, of the same name and service, if `now` still is as it was
+  // found. Limits and parameters hold at once; a new address is opened before the
+  // old one is closed; connections live on. Errors: as above, and
+  // LISTENER_NOT_FOUND, ETAG_MISMATCH, STATE_INVALID; then nothing has changed.
+  absl::StatusOr<ListenerSnapshot> UpdateListener(const ListenerSnapshot& now,
+                                                  const ListenerConfig& next,
+                                                  Keep keep = Keep::kYes);
+  // Stops polling the listener's socket, which stays bound: what comes waits in its
+  // queue. Errors: LISTENER_NOT_FOUND, STATE_INVALID.
+  absl::StatusOr<ListenerSnapshot> PauseListener(absl::string_view name);
+  // Ends a pause, or a drain: then the socket is opened anew, and if it cannot be,
+  // the listener is kFailed and tried again. Errors: as above.
+  absl::StatusOr<ListenerSnapshot> ResumeListener(absl::string_view name);
+  // Closes the listener's socket, and what connections are left after `timeout`,
+  // which is the listener's drain_timeout unless given. Errors: as above, and
+  // FIELD_INVALID.
+  absl::StatusOr<ListenerSnapshot> DrainListener(absl::string_view name,
+                                                 std::optional<absl::Duration> timeout);
 
   // Removes a listener. With `force` its connections are closed; without it they
   // make the call fail. `done` runs when everything is closed and the name is
-  // free; it runs on the service thread and must not block. Errors, with `done`
+  // free; it runs on a thread of the host and must not block. Errors, with `done`
   // never called: LISTENER_NOT_FOUND, LISTENER_BUSY.
   absl::Status DeleteListener(absl::string_view name, bool force, absl::AnyInvocable<void()> done);
   // As above, and fails if the name belongs to another listener by now.
@@ -146,6 +172,9 @@ class ServiceHost {
 
  private:
   friend Parts& ProcessParts();
+  // SHUTTING_DOWN or INTERNAL unless listeners can be opened.
+  absl::Status CheckOpen(absl::string_view listener) const;
+
   const std::unique_ptr<Parts> parts_;
 };
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,26 +16,38 @@ namespace sockhost {
 
 enum class Protocol : uint8_t { kNone, kTcp, kUdp, kUnixStream, kUnixDatagram };
 
-// An IP address and port with a protocol. A small value type.
+// An IP address and port, or the name of a unix socket, with a protocol. A small
+// value type; copies share the name.
 //
-// Text form: `tcp://HOST:PORT` or `udp://HOST:PORT`; HOST is a literal IPv4
+// Text forms: `tcp://HOST:PORT` or `udp://HOST:PORT`; HOST is a literal IPv4
 // address or a literal IPv6 address in brackets, with %zone (RFC 4007) where it
-// is link-local. Parse and ToString are inverse up to the spelling of numbers
-// (RFC 5952 for IPv6).
+// is link-local. `unix:///PATH` (stream) or `unixgram:///PATH` (datagrams);
+// `unix:@NAME` and `unixgram:@NAME` in the abstract namespace (unix(7)). Parse and
+// ToString are inverse up to the spelling of numbers (RFC 5952 for IPv6).
 class SocketAddress {
  public:
-  SocketAddress() = default;
+  SocketAddress() {}
+  SocketAddress(const SocketAddress& other) { CopyFrom(other); }
+  SocketAddress& operator=(const SocketAddress& other);
+  ~SocketAddress() { Clear(); }
 
   // Reads the text form. Error: ADDRESS_INVALID with what is wrong.
   static absl::StatusOr<SocketAddress> Parse(absl::string_view text);
 
-  // From the kernel's form; kNone and empty text for another family.
+  // From the kernel's form; empty for another family, and for a unix socket
+  // without a name.
   static SocketAddress From(Protocol protocol, const sockaddr* address, socklen_t length);
+
+  // Of a socket, as it is bound; empty if it has no address of a kind known here.
+  static SocketAddress OfSocket(int fd);
 
   Protocol protocol() const { return protocol_; }
   int family() const { return family_; }
   uint16_t port() const { return port_; }
-  bool is_datagram() const { return protocol_ == Protocol::kUdp; }
+  bool is_datagram() const {
+    return protocol_ == Protocol::kUdp || protocol_ == Protocol::kUnixDatagram;
+  }
+  bool is_unix() const { return family_ == AF_UNIX; }
   // True for 0.0.0.0 and ::, which stand for every address of the host.
   bool is_wildcard() const;
   bool empty() const { return family_ == AF_UNSPEC; }
@@ -42,18 +55,38 @@ class SocketAddress {
   // Fills `out` and returns its length, for bind(2) and connect(2).
   socklen_t ToSockaddr(sockaddr_storage& out) const;
 
-  // The text form; "" for an empty address.
+  // Where the socket of a unix address lies; "" for another address, and for the
+  // abstract namespace.
+  std::string path() const;
+
+  // The text form; "" for an empty address. Unprintable bytes of a name that came
+  // from the kernel are escaped.
   std::string ToString() const;
 
   // True if a socket at one address keeps another one from being bound to the
-  // other: same protocol and port, and the same host or a wildcard.
+  // other: same protocol and port, and the same host or a wildcard; or the same
+  // name.
   bool Overlaps(const SocketAddress& other) const;
 
-  bool operator==(const SocketAddress&) const = default;
+  // Who it is, for limits of one source: the same for all ports of an IPv4 address
+  // (also when mapped into IPv6), and of a /64 of IPv6.
+  uint64_t SourceKey() const;
+
+  bool operator==(const SocketAddress& other) const;
 
  private:
-  // 24 bytes: two of these stand in every slot of the socket table.
-  uint8_t bytes_[16] = {};
+  void CopyFrom(const SocketAddress& other);
+  void Clear();
+  void SetName(absl::string_view name);
+  static absl::StatusOr<SocketAddress> ParseUnix(absl::string_view text, Protocol protocol,
+                                                 absl::string_view name);
+
+  // 24 bytes: one of these stands in every slot of the socket table.
+  union {
+    uint8_t bytes_[16] = {};
+    // While the family is AF_UNIX: as in sockaddr_un, an abstract one with its NUL.
+    std::shared_ptr<const std::string> name_;
+  };
   uint32_t scope_id_ = 0;
   uint16_t port_ = 0;
   uint8_t family_ = AF_UNSPEC;

@@ -1,0 +1,209 @@
+#include "client/listener_flags.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/duration_flag.h"
+#include "client/forward_flags.h"
+#include "client/responder_flags.h"
+
+namespace sockhost::client {
+namespace {
+
+using google::protobuf::Duration;
+
+void AddLabel(const std::string& pair, v1::Listener& listener) {
+  const std::pair<std::string, std::string> label = absl::StrSplit(pair, absl::MaxSplits('=', 1));
+  if (pair.find('=') == std::string::npos || label.first.empty()) {
+    throw CLI::ValidationError("--label", absl::StrCat("\"", pair, "\" is no KEY=VALUE pair"));
+  }
+  if (!listener.mutable_labels()->insert({label.first, label.second}).second) {
+    throw CLI::ValidationError("--label", absl::StrCat("\"", label.first, "\" is given twice"));
+  }
+}
+
+struct NumberFlag {
+  const char* flag;
+  const char* field;
+  void (v1::Listener::*set)(int32_t);
+  const char* description;
+};
+
+struct DurationFlag {
+  const char* flag;
+  const char* field;
+  Duration* (v1::Listener::*field_of)();
+  const char* description;
+};
+
+struct SwitchFlag {
+  const char* flag;
+  const char* field;
+  void (v1::Listener::*set)(bool);
+  const char* description;
+};
+
+constexpr NumberFlag kNumbers[] = {
+    {"--backlog", "backlog", &v1::Listener::set_backlog,
+     "Queue of connections not yet accepted; 0: 4096"},
+    {"--max-connections", "max_connections", &v1::Listener::set_max_connections,
+     "Connections open at the same time; 0: no limit of its own"},
+    {"--max-connections-per-source", "max_connections_per_source",
+     &v1::Listener::set_max_connections_per_source,
+     "The same, from one IPv4 address or /64 of IPv6; 0: no limit"},
+    {"--max-accepts-per-event", "max_accepts_per_event", &v1::Listener::set_max_accepts_per_event,
+     "Connections accepted before others have their turn; 0: 64"},
+    {"--receive-buffer", "receive_buffer_bytes", &v1::Listener::set_receive_buffer_bytes,
+     "Bytes asked for the receive buffer; 0: the kernel's default"},
+    {"--send-buffer", "send_buffer_bytes", &v1::Listener::set_send_buffer_bytes,
+     "Bytes asked for the send buffer; 0: the kernel's default"},
+};
+
+constexpr DurationFlag kDurations[] = {
+    {"--idle-timeout", "idle_timeout", &v1::Listener::mutable_idle_timeout,
+     "Close connections on which nothing happens; 0s: never"},
+    {"--max-lifetime", "max_lifetime", &v1::Listener::mutable_max_lifetime,
+     "Close connections that are so old; 0s: never"},
+    {"--drain-timeout", "drain_timeout", &v1::Listener::mutable_drain_timeout,
+     "How long connections may go on after a drain; without it 30s"},
+    {"--tcp-user-timeout", "tcp_user_timeout", &v1::Listener::mutable_tcp_user_timeout,
+     "How long sent data may stay unacknowledged; 0s: the kernel's default"},
+};
+
+constexpr SwitchFlag kSwitches[] = {
+    {"--enabled", "enabled", &v1::Listener::set_enabled,
+     "Whether it is to be open; --enabled=false closes its socket and keeps the listener"},
+    {"--ipv6-only", "ipv6_only", &v1::Listener::set_ipv6_only,
+     "An IPv6 address takes no IPv4 traffic"},
+    {"--reuse-port", "reuse_port", &v1::Listener::set_reuse_port,
+     "Others may be bound to the same address (SO_REUSEPORT)"},
+};
+
+void AddKeepaliveFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
+  app.add_flag_function(
+      "--keepalive",
+      [&listener, on_set](int64_t count) {
+        if (count > 0) {
+          listener.mutable_tcp_keepalive();
+        } else {
+          listener.clear_tcp_keepalive();
+        }
+        on_set("tcp_keepalive");
+      },
+      "Probe peers that are silent; --keepalive=false: do not");
+  AddDurationFlag(app, "--keepalive-idle", "Silence before the first probe",
+                  [&listener, on_set](absl::Duration d) {
+                    SetDuration(d, *listener.mutable_tcp_keepalive()->mutable_idle());
+                    on_set("tcp_keepalive");
+                  });
+  AddDurationFlag(app, "--keepalive-interval", "Time between two probes",
+                  [&listener, on_set](absl::Duration d) {
+                    SetDuration(d, *listener.mutable_tcp_keepalive()->mutable_interval());
+                    on_set("tcp_keepalive");
+                  });
+  app.add_option_function<int32_t>(
+         "--keepalive-count",
+         [&listener, on_set](const int32_t& n) {
+           listener.mutable_tcp_keepalive()->set_count(n);
+           on_set("tcp_keepalive");
+         },
+         "Unanswered probes after which a connection fails")
+      ->type_name("N");
+}
+
+void AddAccessFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
+  constexpr struct {
+    const char* flag;
+    std::string* (v1::UnixAccess::*field)();
+    const char* type;
+    const char* description;
+  } kRows[] = {
+      {"--unix-mode", &v1::UnixAccess::mutable_mode, "OCTAL",
+       "Permissions of the socket file; without it 0660"},
+      {"--unix-owner", &v1::UnixAccess::mutable_owner, "USER", "Owner of the socket file"},
+      {"--unix-group", &v1::UnixAccess::mutable_group, "GROUP", "Group of the socket file"},
+  };
+  for (const auto& row : kRows) {
+    app.add_option_function<std::string>(
+           row.flag,
+           [field = row.field, &listener, on_set](const std::string& text) {
+             *(listener.mutable_unix_access()->*field)() = text;
+             on_set("unix_access");
+           },
+           row.description)
+        ->type_name(row.type);
+  }
+}
+
+void AddTexts(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
+  app.add_option_function<std::string>(
+         "--address",
+         [&listener, on_set](const std::string& a) {
+           listener.set_address(a);
+           on_set("address");
+         },
+         "Where to listen: tcp://HOST:PORT, udp://HOST:PORT (port 0: the kernel chooses), "
+         "unix:///PATH, unixgram:///PATH or unix:@NAME")
+      ->type_name("ADDRESS");
+  app.add_option_function<std::vector<std::string>>(
+         "--label",
+         [&listener, on_set](const std::vector<std::string>& labels) {
+           for (const std::string& label : labels) AddLabel(label, listener);
+           on_set("labels");
+         },
+         "Label; can be given several times")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option_function<std::string>(
+         "--display-name",
+         [&listener, on_set](const std::string& n) {
+           listener.set_display_name(n);
+           on_set("display_name");
+         },
+         "Name for people")
+      ->type_name("TEXT");
+}
+
+}  // namespace
+
+void AddListenerFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
+  AddTexts(app, listener, on_set);
+  for (const NumberFlag& row : kNumbers) {
+    app.add_option_function<int32_t>(
+           row.flag,
+           [&row, &listener, on_set](const int32_t& n) {
+             (listener.*row.set)(n);
+             on_set(row.field);
+           },
+           row.description)
+        ->type_name("N");
+  }
+  for (const DurationFlag& row : kDurations) {
+    AddDurationFlag(
+        app, row.flag, row.description,
+        [&row, &listener, on_set](absl::Duration d) {
+          SetDuration(d, *(listener.*row.field_of)());
+          on_set(row.field);
+        },
+        LeastDuration::kZero);
+  }
+  for (const SwitchFlag& row : kSwitches) {
+    app.add_flag_function(
+        row.flag,
+        [&row, &listener, on_set](int64_t count) {
+          (listener.*row.set)(count > 0);
+          on_set(row.field);
+        },
+        row.description);
+  }
+  AddKeepaliveFlags(app, listener, on_set);
+  AddAccessFlags(app, listener, on_set);
+  AddForwardFlags(app, listener, on_set);
+  AddResponderFlags(app, listener, on_set);
+}
+
+}  // namespace sockhost::client

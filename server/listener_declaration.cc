@@ -1,0 +1,199 @@
+#include "listener_declaration.h"
+
+#include <google/protobuf/util/field_mask_util.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "account_file.h"
+#include "listener_record.h"
+#include "proto_encoding.h"
+#include "resource_name.h"
+#include "service_parameters.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::FieldMask;
+using google::protobuf::util::FieldMaskUtil;
+
+constexpr absl::string_view kOutputOnly[] = {
+    "uid",   "effective_address", "effective_backlog", "effective_receive_buffer_bytes",
+    "state", "state_reason",      "drain_time",        "effective_send_buffer_bytes",
+    "etag",  "create_time",       "update_time",       "counters",
+};
+
+// A path that is too long to be one is not shown as a whole.
+constexpr size_t kShownLength = 64;
+
+std::vector<const FieldDescriptor*> FieldsOfListener() {
+  std::vector<const FieldDescriptor*> fields;
+  const google::protobuf::Descriptor& descriptor = *v1::Listener::descriptor();
+  for (int i = 0; i < descriptor.field_count(); ++i) fields.push_back(descriptor.field(i));
+  return fields;
+}
+
+absl::Status AccessError(absl::string_view field, const std::string& value,
+                         absl::string_view rule) {
+  const std::string shown = absl::CHexEscape(value.substr(0, kShownLength));
+  return Error(Reason::kFIELD_INVALID,
+               absl::StrCat("unix_access.", field, " \"", shown, "\": ", rule), {{"value", shown}},
+               absl::StrCat("listener.unix_access.", field));
+}
+
+absl::StatusOr<UnixSocketAccess> DecodeAccess(const v1::UnixAccess& access) {
+  UnixSocketAccess out;
+  if (!access.mode().empty()) {
+    const bool is_octal = access.mode().size() <= 4 &&
+                          access.mode().find_first_not_of("01234567") == std::string::npos;
+    if (is_octal) out.mode = static_cast<unsigned>(std::stoul(access.mode(), nullptr, 8));
+    if (out.mode == 0 || out.mode > 0777) {
+      return AccessError("mode", access.mode(), "use an octal number from 0001 to 0777");
+    }
+  }
+  if (!access.owner().empty()) {
+    const auto owner = UserId(access.owner());
+    if (!owner)
+      return AccessError("owner", access.owner(), "no user of /etc/passwd, and no number");
+    out.owner = *owner;
+  }
+  if (!access.group().empty()) {
+    const auto group = GroupId(access.group());
+    if (!group)
+      return AccessError("group", access.group(), "no group of /etc/group, and no number");
+    out.group = *group;
+  }
+  return out;
+}
+
+absl::Status MaskError(absl::string_view path) {
+  const std::string shown = absl::CHexEscape(path.substr(0, kShownLength));
+  return Error(Reason::kMASK_INVALID,
+               absl::StrCat("update_mask \"", shown,
+                            "\": use names of fields of a listener that are not output only, "
+                            "or * alone"),
+               {{"path", shown}}, "update_mask");
+}
+
+bool IsUpdatable(absl::string_view field) {
+  return field != "name" && field != "service" && !IsOutputOnly(field);
+}
+
+// The fields that `request` changes.
+absl::StatusOr<FieldMask> FieldsToChange(const v1::UpdateListenerRequest& request) {
+  const FieldMask& mask = request.update_mask();
+  const bool all = mask.paths_size() == 1 && mask.paths(0) == "*";
+  FieldMask fields;
+  if (all || mask.paths().empty()) {
+    const v1::Listener& listener = request.listener();
+    for (const FieldDescriptor* field : FieldsOfListener()) {
+      const bool is_set = field->is_repeated()
+                              ? listener.GetReflection()->FieldSize(listener, field) > 0
+                              : listener.GetReflection()->HasField(listener, field);
+      if (IsUpdatable(field->name()) && (all || is_set)) fields.add_paths(field->name());
+    }
+    return fields;
+  }
+  for (const std::string& path : mask.paths()) {
+    const absl::string_view field = *absl::StrSplit(path, '.').begin();
+    if (IsOutputOnly(field) || !FieldMaskUtil::IsValidPath<v1::Listener>(path)) {
+      return MaskError(path);
+    }
+    // They cannot differ: `name` has led here, `service` is compared.
+    if (IsUpdatable(field)) fields.add_paths(path);
+  }
+  return fields;
+}
+
+}  // namespace
+
+bool IsOutputOnly(absl::string_view field) {
+  return std::find(std::begin(kOutputOnly), std::end(kOutputOnly), field) != std::end(kOutputOnly);
+}
+
+void ClearOutputOnly(v1::Listener& listener) {
+  for (const FieldDescriptor* field : FieldsOfListener()) {
+    if (IsOutputOnly(field->name())) listener.GetReflection()->ClearField(&listener, field);
+  }
+}
+
+absl::Status MergeUpdate(const v1::UpdateListenerRequest& request, v1::Listener& declared) {
+  const v1::Listener& listener = request.listener();
+  const absl::string_view service = ServiceId(listener.service());
+  if (!service.empty() && service != ServiceId(declared.service())) {
+    return Error(Reason::kFIELD_INVALID,
+                 absl::StrCat("service cannot change from ", ServiceId(declared.service()),
+                              "; delete the listener and make a new one"),
+                 {{"service", declared.service()}}, "listener.service");
+  }
+  const absl::StatusOr<FieldMask> fields = FieldsToChange(request);
+  if (!fields.ok()) return fields.status();
+  FieldMaskUtil::MergeOptions options;
+  options.set_replace_message_fields(true);
+  options.set_replace_repeated_fields(true);
+  FieldMaskUtil::MergeMessageTo(listener, *fields, options, &declared);
+  // Its default is not what the message says of a field that is not set.
+  const bool resets_enabled =
+      !listener.has_enabled() && FieldMaskUtil::IsPathInFieldMask("enabled", *fields);
+  if (resets_enabled) declared.set_enabled(true);
+  return absl::OkStatus();
+}
+
+bool HaveSameParameters(const v1::Listener& a, const v1::Listener& b) {
+  // Rather once too often than never: this may be false where they say the same.
+  return a.forward().SerializeAsString() == b.forward().SerializeAsString() &&
+         a.banner().SerializeAsString() == b.banner().SerializeAsString() &&
+         a.udp_guard().SerializeAsString() == b.udp_guard().SerializeAsString() &&
+         a.parameters_case() == b.parameters_case();
+}
+
+absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Listener& declared) {
+  if (declared.service().empty()) {
+    return Error(Reason::kSERVICE_INVALID, "service is empty; name one of `sockctl service list`",
+                 {}, "listener.service");
+  }
+  if (absl::Status status = ValidateListenerTexts(declared); !status.ok()) return status;
+  absl::StatusOr<SocketAddress> address = SocketAddress::Parse(declared.address());
+  if (!address.ok()) return WithField(address.status(), "listener.address");
+  absl::StatusOr<std::shared_ptr<const ServiceParameters>> parameters = DecodeParameters(declared);
+  if (!parameters.ok()) return parameters.status();
+
+  const absl::StatusOr<UnixSocketAccess> access = DecodeAccess(declared.unix_access());
+  if (!access.ok()) return access.status();
+
+  ListenerConfig config;
+  config.unix_access = *access;
+  config.name = std::string(id);
+  config.service = std::string(ServiceId(declared.service()));
+  config.address = *address;
+  config.parameters = *std::move(parameters);
+  config.enabled = !declared.has_enabled() || declared.enabled();
+  config.backlog = declared.backlog();
+  config.max_connections = declared.max_connections();
+  config.max_connections_per_source = declared.max_connections_per_source();
+  config.max_accepts_per_event = declared.max_accepts_per_event();
+  config.idle_timeout = DecodeDuration(declared.idle_timeout());
+  config.max_lifetime = DecodeDuration(declared.max_lifetime());
+  if (declared.has_drain_timeout()) {
+    config.drain_timeout = DecodeDuration(declared.drain_timeout());
+  }
+  config.ipv6_only = declared.ipv6_only();
+  config.reuse_port = declared.reuse_port();
+  config.keepalive = declared.has_tcp_keepalive();
+  config.keepalive_idle = DecodeDuration(declared.tcp_keepalive().idle());
+  config.keepalive_interval = DecodeDuration(declared.tcp_keepalive().interval());
+  config.keepalive_count = declared.tcp_keepalive().count();
+  config.tcp_user_timeout = DecodeDuration(declared.tcp_user_timeout());
+  config.receive_buffer_bytes = declared.receive_buffer_bytes();
+  config.send_buffer_bytes = declared.send_buffer_bytes();
+  return config;
+}
+
+}  // namespace sockhost

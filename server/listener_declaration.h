@@ -1,0 +1,31 @@
+// Listeners as a client declares them, and as the core runs them.
+#ifndef SOCKHOST_SERVER_LISTENER_DECLARATION_H_
+#define SOCKHOST_SERVER_LISTENER_DECLARATION_H_
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "sockhost/listener_config.h"
+#include "sockhost/v1/admin.pb.h"
+
+namespace sockhost {
+
+// What the core needs of `declared`, but for the attachment. Ranges of numbers are
+// the core's to check. Errors: SERVICE_INVALID, ADDRESS_INVALID, FIELD_INVALID with
+// the field.
+absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Listener& declared);
+
+// Changes `declared` as `request` wants it. Errors: MASK_INVALID; FIELD_INVALID for
+// another service.
+absl::Status MergeUpdate(const v1::UpdateListenerRequest& request, v1::Listener& declared);
+
+// True if both say the same to the service.
+bool HaveSameParameters(const v1::Listener& a, const v1::Listener& b);
+
+// True for fields that clients read and never write, "uid" and the like.
+bool IsOutputOnly(absl::string_view field);
+void ClearOutputOnly(v1::Listener& listener);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVER_LISTENER_DECLARATION_H_

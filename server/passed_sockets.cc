@@ -1,0 +1,109 @@
+#include "passed_sockets.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <map>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "listener_record.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+// SD_LISTEN_FDS_START
+constexpr int kFirstFd = 3;
+constexpr int kMostSockets = 4096;
+
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+absl::Status Invalid(absl::string_view what, absl::string_view value, absl::string_view why) {
+  const std::string shown = absl::CHexEscape(value.substr(0, 128));
+  return Error(Reason::kFIELD_INVALID, absl::StrCat(what, " ", shown, ": ", why),
+               {{"value", shown}});
+}
+
+absl::StatusOr<std::map<std::string, std::string>> ParseRules(
+    const std::vector<std::string>& rules) {
+  std::map<std::string, std::string> services;
+  for (const std::string& rule : rules) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(rule, absl::MaxSplits('=', 1));
+    if (parts.first.empty() || parts.second.empty()) {
+      return Invalid("--adopt", rule, "use NAME=SERVICE, e.g. web=echo");
+    }
+    if (!services.emplace(parts).second) {
+      return Invalid("--adopt", rule, "the name has another rule");
+    }
+  }
+  return services;
+}
+
+absl::Status Adopt(ServiceHost& host, const std::string& id, const std::string& service, int fd) {
+  v1::Listener declared;
+  declared.set_service(service);
+  declared.set_address(SocketAddress::OfSocket(fd).ToString());
+  ListenerConfig config;
+  config.name = id;
+  config.service = service;
+  config.attachment = MakeListenerRecord(id, declared);
+  return host.AdoptListener(config, fd).status();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<PassedSocket>> TakePassedSockets() {
+  const std::string pid = Variable("LISTEN_PID");
+  const std::string fds = Variable("LISTEN_FDS");
+  const std::string names = Variable("LISTEN_FDNAMES");
+  for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) unsetenv(name);
+  std::vector<PassedSocket> sockets;
+  // They were for the parent, or there are none.
+  if (pid != absl::StrCat(getpid()) || fds.empty()) return sockets;
+  int count = 0;
+  if (!absl::SimpleAtoi(fds, &count) || count < 0 || count > kMostSockets) {
+    return Invalid("LISTEN_FDS", fds, absl::StrCat("use 0 to ", kMostSockets));
+  }
+  const std::vector<std::string> listed = absl::StrSplit(names, ':');
+  for (int i = 0; i < count; ++i) {
+    const bool is_named = static_cast<size_t>(i) < listed.size();
+    sockets.push_back({is_named ? listed[static_cast<size_t>(i)] : "", kFirstFd + i});
+  }
+  return sockets;
+}
+
+absl::Status AdoptSockets(ServiceHost& host, const std::vector<PassedSocket>& sockets,
+                          const std::vector<std::string>& rules) {
+  const auto services = ParseRules(rules);
+  if (!services.ok()) return services.status();
+  std::map<std::string, int> seen;
+  for (const PassedSocket& socket : sockets) {
+    const auto rule = services->find(socket.name);
+    if (rule == services->end()) {
+      return Invalid("passed socket", socket.name,
+                     "no service is named for it; add --adopt NAME=SERVICE, with the "
+                     "FileDescriptorName= of the socket unit");
+    }
+    const int number = ++seen[socket.name];
+    const std::string id = number == 1 ? socket.name : absl::StrCat(socket.name, "-", number);
+    if (absl::Status status = Adopt(host, id, rule->second, socket.fd); !status.ok()) {
+      return status;
+    }
+  }
+  for (const auto& [name, service] : *services) {
+    if (!seen.count(name)) {
+      return Invalid("--adopt", absl::StrCat(name, "=", service),
+                     "no socket of this name was passed (LISTEN_FDNAMES)");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sockhost

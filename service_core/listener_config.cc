@@ -1,0 +1,139 @@
+#include "sockhost/listener_config.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+constexpr int kMaxBacklog = 65535;
+constexpr int kMaxAcceptsPerEvent = 1024;
+// tcp(7); the kernel refuses more.
+constexpr int kMaxKeepaliveCount = 127;
+constexpr absl::Duration kMaxKeepaliveTime = absl::Seconds(32767);
+constexpr int kMaxBufferBytes = 1 << 30;
+constexpr absl::Duration kDay = absl::Hours(24);
+
+// ^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$
+bool IsListenerId(absl::string_view id) {
+  if (id.empty() || id.size() > 63) return false;
+  if (!absl::ascii_islower(static_cast<unsigned char>(id.front())) || id.back() == '-') {
+    return false;
+  }
+  return std::all_of(id.begin(), id.end(), [](unsigned char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
+  });
+}
+
+absl::Status ValidateId(absl::string_view id) {
+  if (IsListenerId(id)) return absl::OkStatus();
+  const std::string shown = absl::CHexEscape(id.substr(0, 128));
+  return Error(Reason::kLISTENER_ID_INVALID,
+               absl::StrCat("listener id \"", shown,
+                            "\": use 1 to 63 lower-case letters, digits and '-'; begin with a "
+                            "letter, do not end with '-'"),
+               {{"listener_id", shown}}, "listener_id");
+}
+
+absl::Status Invalid(absl::string_view field, absl::string_view value, absl::string_view rule) {
+  return Error(Reason::kFIELD_INVALID, absl::StrCat(field, " ", value, ": ", rule),
+               {{"value", std::string(value)}}, absl::StrCat("listener.", field));
+}
+
+absl::Status ValidateNumbers(const ListenerConfig& config) {
+  const struct {
+    absl::string_view field;
+    int value;
+    int most;
+    absl::string_view rule;
+  } rows[] = {
+      {"backlog", config.backlog, kMaxBacklog, "use 0 (default) to 65535"},
+      {"max_connections", config.max_connections, INT32_MAX,
+       "use 0 (no limit) or a positive number"},
+      {"max_connections_per_source", config.max_connections_per_source, INT32_MAX,
+       "use 0 (no limit) or a positive number"},
+      {"max_accepts_per_event", config.max_accepts_per_event, kMaxAcceptsPerEvent,
+       "use 0 (default) to 1024"},
+      {"tcp_keepalive.count", config.keepalive_count, kMaxKeepaliveCount, "use 0 (default) to 127"},
+      {"receive_buffer_bytes", config.receive_buffer_bytes, kMaxBufferBytes,
+       "use 0 (default) to 1073741824"},
+      {"send_buffer_bytes", config.send_buffer_bytes, kMaxBufferBytes,
+       "use 0 (default) to 1073741824"},
+  };
+  for (const auto& row : rows) {
+    if (row.value < 0 || row.value > row.most) {
+      return Invalid(row.field, absl::StrCat(row.value), row.rule);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateDurations(const ListenerConfig& config) {
+  const struct {
+    absl::string_view field;
+    absl::Duration value;
+    absl::Duration least;  // other than zero
+    absl::Duration most;
+    absl::string_view rule;
+  } rows[] = {
+      {"idle_timeout", config.idle_timeout, absl::Milliseconds(100), 30 * kDay,
+       "use 0s (none), or 100ms to 30 days"},
+      {"max_lifetime", config.max_lifetime, absl::Milliseconds(100), 30 * kDay,
+       "use 0s (none), or 100ms to 30 days"},
+      {"drain_timeout", config.drain_timeout, absl::ZeroDuration(), kDay, "use 0s to 24 hours"},
+      {"tcp_keepalive.idle", config.keepalive_idle, absl::Seconds(1), kMaxKeepaliveTime,
+       "use 0s (default), or 1s to 32767s"},
+      {"tcp_keepalive.interval", config.keepalive_interval, absl::Seconds(1), kMaxKeepaliveTime,
+       "use 0s (default), or 1s to 32767s"},
+      {"tcp_user_timeout", config.tcp_user_timeout, absl::Milliseconds(1), kDay,
+       "use 0s (default), or 1ms to 24 hours"},
+  };
+  for (const auto& row : rows) {
+    if (row.value == absl::ZeroDuration()) continue;
+    if (row.value < row.least || row.value > row.most) {
+      return Invalid(row.field, absl::FormatDuration(row.value), row.rule);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Options of another protocol would be taken for set, and do nothing.
+absl::Status ValidateProtocol(const ListenerConfig& config) {
+  const std::string where = config.address.ToString();
+  if (config.unix_access != UnixSocketAccess() && config.address.path().empty()) {
+    return Invalid("unix_access", where, "is for unix:/// and unixgram:/// addresses");
+  }
+  if (config.unix_access.mode > 0777) {
+    return Invalid("unix_access.mode", absl::StrCat(config.unix_access.mode),
+                   "use an octal number up to 0777");
+  }
+  if (config.address.is_unix() && config.reuse_port) {
+    return Invalid("reuse_port", where, "is for tcp:// and udp:// addresses");
+  }
+  if (config.address.is_unix() && config.max_connections_per_source > 0) {
+    return Invalid("max_connections_per_source", where, "is for tcp:// addresses");
+  }
+  if (config.address.protocol() == Protocol::kTcp) return absl::OkStatus();
+  if (config.keepalive) return Invalid("tcp_keepalive", where, "is for tcp:// addresses");
+  if (config.tcp_user_timeout != absl::ZeroDuration()) {
+    return Invalid("tcp_user_timeout", where, "is for tcp:// addresses");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateListenerConfig(const ListenerConfig& config) {
+  if (absl::Status status = ValidateId(config.name); !status.ok()) return status;
+  if (absl::Status status = ValidateNumbers(config); !status.ok()) return status;
+  if (absl::Status status = ValidateDurations(config); !status.ok()) return status;
+  return ValidateProtocol(config);
+}
+
+}  // namespace sockhost

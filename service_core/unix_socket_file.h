@@ -1,0 +1,39 @@
+// The file at which a unix socket is found.
+#ifndef SOCKHOST_SERVICE_CORE_UNIX_SOCKET_FILE_H_
+#define SOCKHOST_SERVICE_CORE_UNIX_SOCKET_FILE_H_
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace sockhost {
+
+// Removes the file of a socket that we bound when it goes, unless another file has
+// taken its place. Any thread.
+class UnixSocketFile {
+ public:
+  UnixSocketFile() = default;
+  // `path` was bound by us just now.
+  explicit UnixSocketFile(std::string path);
+  ~UnixSocketFile() { Remove(); }
+  UnixSocketFile(UnixSocketFile&& other) noexcept;
+  UnixSocketFile& operator=(UnixSocketFile&& other) noexcept;
+
+  const std::string& path() const { return path_; }
+  void Remove();
+
+ private:
+  std::string path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+// Removes the file at `path` if it is a socket on which nobody answers: left behind
+// by a process that was killed. Returns 0, or an errno that says why it stays:
+// EADDRINUSE for a socket that is in use, EEXIST for a file that is no socket.
+// `type` is SOCK_STREAM or SOCK_DGRAM.
+int RemoveStaleSocket(const std::string& path, int type);
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVICE_CORE_UNIX_SOCKET_FILE_H_

@@ -1,0 +1,358 @@
+// The life of a listener on a running service thread.
+#include <gmock/gmock.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "sockhost/error.h"
+#include "sockhost/fd_limit.h"
+#include "tests/core/listeners_fixture.h"
+
+namespace sockhost {
+namespace {
+
+using testing::ElementsAre;
+using testing::Eq;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class ListenerLifeTest : public ListenersFixture {
+ protected:
+  ListenerLifeTest() { DefineTestService(Echo); }
+
+  ListenerSnapshot Now() const { return *listeners_.Find("web"); }
+  ListenerState State() const { return Now().state; }
+
+  // Puts `next` in force whatever was before.
+  ListenerSnapshot Update(const ListenerConfig& next) {
+    const absl::StatusOr<ListenerSnapshot> updated = listeners_.Update(nullptr, next, Keep::kYes);
+    EXPECT_TRUE(updated.ok()) << updated.status();
+    return updated.value_or(ListenerSnapshot());
+  }
+
+  static void ExpectEcho(int client) {
+    SendText(client, "x");
+    EXPECT_EQ(ReceiveText(client, 1), "x");
+  }
+
+  static Reason ReasonOf(const absl::Status& status) {
+    const std::optional<ErrorDetail> detail = DetailOf(status);
+    EXPECT_TRUE(detail.has_value()) << status;
+    return detail ? detail->reason : Reason::kINTERNAL;
+  }
+};
+
+TEST_F(ListenerLifeTest, PausedListenerLeavesConnectionsInItsQueue) {
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot listener = Create(Config("web"));
+  ASSERT_TRUE(listeners_.Pause("web").ok());
+  EXPECT_EQ(State(), ListenerState::kPaused);
+  const UniqueFd client = ConnectTo(listener.effective_address);
+  SendText(client.get(), "x");
+  FinishTurns(loop_);
+  EXPECT_EQ(ListenerCounters("web")[Counter::accepted_connections], 0);
+  ASSERT_TRUE(listeners_.Resume("web").ok());
+  EXPECT_EQ(State(), ListenerState::kActive);
+  EXPECT_EQ(ReceiveText(client.get(), 1), "x");
+}
+
+// The timer of the pause for want of fds must not end a pause that was asked for.
+TEST_F(ListenerLifeTest, PauseOutlastsAShortage) {
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot listener = Create(Config("web"));
+  table_.SetLimit(1);
+  const UniqueFd client = ConnectTo(listener.effective_address);
+  ASSERT_TRUE(CounterBecomes("web", Counter::accept_pauses, 1));
+  ASSERT_TRUE(listeners_.Pause("web").ok());
+  table_.SetLimit(100);
+  // Later than the shortage's timer.
+  std::promise<void> later;
+  RunOnServiceThread(loop_,
+                     [&] { loop_.RunAt(loop_.now() + 150'000'000, [&] { later.set_value(); }); });
+  later.get_future().wait();
+  FinishTurns(loop_);
+  EXPECT_EQ(State(), ListenerState::kPaused);
+  EXPECT_EQ(ListenerCounters("web")[Counter::accepted_connections], 0);
+  ASSERT_TRUE(listeners_.Resume("web").ok());
+  EXPECT_TRUE(CounterBecomes("web", Counter::accepted_connections, 1));
+}
+
+TEST_F(ListenerLifeTest, DrainClosesTheSocketNowAndConnectionsLater) {
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot listener = Create(Config("web"));
+  const UniqueFd client = ConnectTo(listener.effective_address);
+  ExpectEcho(client.get());
+  ASSERT_TRUE(listeners_.Drain("web", absl::Hours(1)).ok());
+  EXPECT_EQ(State(), ListenerState::kDraining);
+  EXPECT_GT(Now().drain_deadline_nanos, 0);
+  EXPECT_TRUE(Becomes([&] { return TryConnect(listener.effective_address).valid(); }, Eq(false)));
+  ExpectEcho(client.get());
+  ASSERT_TRUE(listeners_.Drain("web", absl::ZeroDuration()).ok());
+  EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_TRUE(CounterBecomes("web", Counter::timed_out_connections, 1));
+  EXPECT_TRUE(Becomes([this] { return Now().drain_deadline_nanos; }, Eq(0)));
+  EXPECT_EQ(State(), ListenerState::kDraining);
+  EXPECT_EQ(Now().state_reason, "drained");
+  EXPECT_EQ(table_.size(), 0u);
+}
+
+TEST_F(ListenerLifeTest, ResumeCancelsTheDeadline) {
+  const StopOnExit stop(loop_);
+  const UniqueFd client = ConnectTo(Create(Config("web")).effective_address);
+  ExpectEcho(client.get());
+  std::promise<void> resumed;
+  listener_thread_.Post([&resumed] { resumed.get_future().wait(); });
+  ASSERT_TRUE(listeners_.Drain("web", absl::ZeroDuration()).ok());
+  ASSERT_TRUE(listeners_.Resume("web").ok());
+  resumed.set_value();
+  // Behind the end of the drain, which was due before.
+  std::promise<void> passed;
+  listener_thread_.RunAfter(absl::ZeroDuration(), [&passed] { passed.set_value(); });
+  passed.get_future().wait();
+  FinishTurns(loop_);
+  ExpectEcho(client.get());
+  EXPECT_EQ(State(), ListenerState::kActive);
+}
+
+TEST_F(ListenerLifeTest, UpdateToAnotherAddressOpensBeforeItCloses) {
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot before = Create(Config("web"));
+  const UniqueFd client = ConnectTo(before.effective_address);
+  ExpectEcho(client.get());
+  const ListenerSnapshot after = Update(Config("web", "tcp://127.0.0.2:0"));
+  EXPECT_EQ(after.state, ListenerState::kActive);
+  ExpectEcho(ConnectTo(after.effective_address).get());
+  ExpectEcho(client.get());
+  EXPECT_TRUE(Becomes([&] { return TryConnect(before.effective_address).valid(); }, Eq(false)));
+}
+
+TEST_F(ListenerLifeTest, FailedUpdateLeavesEverythingAsItWas) {
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot before = Create(Config("web"));
+  const ListenerSnapshot other = Create(Config("other"));
+  const int64_t fds = CountOpenFds();
+  ListenerConfig next = Config("web", other.effective_address.ToString());
+  next.max_connections = 1;
+  EXPECT_EQ(ReasonOf(listeners_.Update(nullptr, next, Keep::kYes).status()),
+            Reason::kADDRESS_IN_USE);
+  EXPECT_EQ(CountOpenFds(), fds);
+  EXPECT_EQ(Now().config, before.config);
+  EXPECT_EQ(Now().effective_address, before.effective_address);
+}
+
+TEST_F(ListenerLifeTest, UpdateOfAnOlderConfigIsRefused) {
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot before = Create(Config("web"));
+  Update(Config("web"));
+  EXPECT_EQ(ReasonOf(listeners_.Update(before.config.get(), Config("web"), Keep::kYes).status()),
+            Reason::kETAG_MISMATCH);
+}
+
+// A handler reads the parameters of its listener while they are replaced.
+TEST_F(ListenerLifeTest, HandlerKeepsTheParametersItHasSeen) {
+  struct Number : ServiceParameters {
+    explicit Number(std::atomic<int>& live) : live_(live) { ++live_; }
+    ~Number() override { --live_; }
+    std::atomic<int>& live_;
+  };
+  std::atomic<int> live{0};
+  std::promise<void> inside;
+  std::promise<void> replaced;
+  registry_.Withdraw(*test_service_);
+  DefineTestService([&](const Event& event) {
+    TakeAll(event.event.fd);
+    const void* before = ParametersOf(event.event.fd);
+    inside.set_value();
+    replaced.get_future().wait();
+    EXPECT_EQ(live, 2);
+    EXPECT_NE(ParametersOf(event.event.fd), before);
+  });
+  const StopOnExit stop(loop_);
+  ListenerConfig config = Config("web");
+  config.parameters = std::make_shared<Number>(live);
+  const UniqueFd client = ConnectTo(Create(config).effective_address);
+  config.parameters.reset();
+  SendText(client.get(), "x");
+  inside.get_future().wait();
+  ListenerConfig next = Config("web");
+  next.parameters = std::make_shared<Number>(live);
+  Update(next);
+  next.parameters.reset();
+  replaced.set_value();
+  EXPECT_TRUE(Becomes([&] { return live.load(); }, Eq(1)));
+  Delete("web");
+  EXPECT_TRUE(Becomes([&] { return live.load(); }, Eq(0)));
+}
+
+TEST_F(ListenerLifeTest, BusyAddressIsTriedUntilItIsFree) {
+  const StopOnExit stop(loop_);
+  UniqueFd other = NewSocket(AF_INET, SOCK_STREAM);
+  BindToLoopback(other.get());
+  ASSERT_EQ(listen(other.get(), 1), 0);
+  ListenerConfig config = Config("web", LocalAddress(other.get(), Protocol::kTcp).ToString());
+  config.enabled = false;
+  EXPECT_EQ(Create(config).state, ListenerState::kDisabled);
+  config.enabled = true;
+  EXPECT_EQ(Update(config).state, ListenerState::kFailed);
+  EXPECT_THAT(Now().state_reason, HasSubstr("EADDRINUSE"));
+  other.reset();
+  EXPECT_TRUE(Becomes([this] { return State(); }, Eq(ListenerState::kActive)));
+  EXPECT_THAT(Now().state_reason, IsEmpty());
+  ExpectEcho(ConnectTo(config.address).get());
+}
+
+TEST_F(ListenerLifeTest, FailedListenerCanBeDeleted) {
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot other = Create(Config("other"));
+  ListenerConfig config = Config("web", other.effective_address.ToString());
+  config.enabled = false;
+  Create(config);
+  config.enabled = true;
+  EXPECT_EQ(Update(config).state, ListenerState::kFailed);
+  Delete("web");
+  Delete("other");
+  // Its attempts ended with it.
+  EXPECT_TRUE(Create(Config("third", config.address.ToString())).config != nullptr);
+}
+
+TEST_F(ListenerLifeTest, ConnectionsInheritTheOptionsOfTheSocket) {
+  const StopOnExit stop(loop_);
+  ListenerConfig config = Config("web");
+  config.keepalive = true;
+  config.keepalive_idle = absl::Milliseconds(6500);
+  config.keepalive_interval = absl::Seconds(3);
+  config.keepalive_count = 4;
+  config.tcp_user_timeout = absl::Milliseconds(1500);
+  config.send_buffer_bytes = 20000;
+  const ListenerSnapshot listener = Create(config);
+  EXPECT_EQ(listener.effective_send_buffer_bytes, 40000);
+  const UniqueFd client = ConnectTo(listener.effective_address);
+  ASSERT_TRUE(CounterBecomes("web", Counter::accepted_connections, 1));
+  const int fd = SocketOf(Role::kConnection).fd;
+  const auto option = [fd](int level, int name) {
+    int value = -1;
+    socklen_t length = sizeof(value);
+    getsockopt(fd, level, name, &value, &length);
+    return value;
+  };
+  EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 7);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL), 3);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPCNT), 4);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 1500);
+  EXPECT_EQ(option(SOL_SOCKET, SO_SNDBUF), 40000);
+}
+
+// Each call is told once, in order, with the listener as it was afterwards.
+TEST_F(ListenerLifeTest, ChangesAreRecordedInTheirOrder) {
+  EventRing events;
+  table_.RecordInto(events);
+  const StopOnExit stop(loop_);
+  Create(Config("web"));
+  ListenerConfig next = Config("web", "tcp://127.0.0.2:0");
+  Update(next);
+  ASSERT_TRUE(listeners_.Pause("web").ok());
+  ASSERT_TRUE(listeners_.Pause("web").ok());  // changes nothing
+  ASSERT_TRUE(listeners_.Resume("web").ok());
+  ASSERT_TRUE(listeners_.Drain("web", absl::Hours(1)).ok());
+  ASSERT_TRUE(listeners_.Resume("web").ok());
+  next.enabled = false;
+  Update(next);
+  Delete("web");
+  std::vector<std::string> told;
+  int64_t next_sequence = 1;
+  while (next_sequence <= events.last()) {
+    for (const HostEvent& event : events.Read(next_sequence).events) {
+      next_sequence = event.sequence + 1;
+      if (!event.listener) continue;
+      told.push_back(
+          absl::StrCat(static_cast<int>(event.kind), "/", static_cast<int>(event.listener->state)));
+    }
+  }
+  const auto row = [](HostEventKind kind, ListenerState state) {
+    return absl::StrCat(static_cast<int>(kind), "/", static_cast<int>(state));
+  };
+  EXPECT_THAT(told, ElementsAre(row(HostEventKind::kListenerCreated, ListenerState::kActive),
+                                row(HostEventKind::kListenerUpdated, ListenerState::kActive),
+                                row(HostEventKind::kListenerStateChanged, ListenerState::kPaused),
+                                row(HostEventKind::kListenerStateChanged, ListenerState::kActive),
+                                row(HostEventKind::kListenerStateChanged, ListenerState::kDraining),
+                                row(HostEventKind::kListenerStateChanged, ListenerState::kStarting),
+                                row(HostEventKind::kListenerStateChanged, ListenerState::kActive),
+                                row(HostEventKind::kListenerUpdated, ListenerState::kActive),
+                                row(HostEventKind::kListenerStateChanged, ListenerState::kDisabled),
+                                row(HostEventKind::kListenerDeleted, ListenerState::kDraining)));
+}
+
+// The file is gone when the delete is done, and it is not the service thread that
+// removes it.
+TEST_F(ListenerLifeTest, FileOfAUnixSocketIsRemovedBesideTheServiceThread) {
+  const StopOnExit stop(loop_);
+  const std::string path = absl::StrCat(testing::TempDir(), "sockhost-life-", getpid(), ".sock");
+  Create(Config("web", absl::StrCat("unix://", path)));
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+  std::promise<void> deleted;
+  std::promise<void> released;
+  listener_thread_.Post([&released] { released.get_future().wait(); });
+  ASSERT_TRUE(listeners_.Delete("web", nullptr, true, [&deleted] { deleted.set_value(); }).ok());
+  FinishTurns(loop_);
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+  EXPECT_TRUE(listeners_.Find("web").has_value());
+  released.set_value();
+  deleted.get_future().wait();
+  EXPECT_NE(access(path.c_str(), F_OK), 0);
+  EXPECT_FALSE(listeners_.Find("web").has_value());
+}
+
+// Whatever the order, each call is answered, nothing is left behind, and a listener
+// that says it is active takes connections.
+TEST_F(ListenerLifeTest, CallsFromManyThreadsLeaveAListenerThatWorks) {
+  const StopOnExit stop(loop_);
+  Create(Config("web"));
+  const auto change = [this](int seed) {
+    ListenerConfig config = Config("web");
+    for (int i = 0; i < 200; ++i) {
+      switch ((i * 7 + seed) % 6) {
+        case 0:
+          listeners_.Pause("web").status().IgnoreError();
+          break;
+        case 1:
+          listeners_.Resume("web").status().IgnoreError();
+          break;
+        case 2:
+          listeners_.Drain("web", absl::ZeroDuration()).status().IgnoreError();
+          break;
+        case 3:
+          config.enabled = !config.enabled;
+          [[fallthrough]];
+        case 4:
+          config.address = *SocketAddress::Parse(absl::StrCat("tcp://127.0.0.", 1 + i % 3, ":0"));
+          listeners_.Update(nullptr, config, Keep::kYes).status().IgnoreError();
+          break;
+        default:
+          if (const SocketAddress address = Now().effective_address; !address.empty()) {
+            TryConnect(address);
+          }
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int seed = 0; seed < 4; ++seed) threads.emplace_back(change, seed);
+  for (std::thread& thread : threads) thread.join();
+  Update(Config("web"));
+  ASSERT_TRUE(listeners_.Resume("web").ok());
+  EXPECT_EQ(State(), ListenerState::kActive);
+  ExpectEcho(ConnectTo(Now().effective_address).get());
+  Delete("web");
+  EXPECT_EQ(table_.size(), 0u);
+}
+
+}  // namespace
+}  // namespace sockhost

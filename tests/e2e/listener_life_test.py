@@ -1,0 +1,492 @@
+"""The life of a listener: update, pause, resume, drain, disable, fail, and calls that are repeated."""
+
+import socket
+import unittest
+
+from google.protobuf import field_mask_pb2
+from sockhost.v1 import admin_pb2
+
+import admin
+import peers
+from daemon_test_case import DaemonTestCase
+
+Listener = admin.Listener
+ADDRESS = "tcp://127.0.0.1:0"
+
+
+class LifeTestCase(DaemonTestCase):
+    def create(self, address=ADDRESS, **fields):
+        return self.admin.create("web", address, **fields)
+
+    def update(self, mask=None, validate_only=False, request_id="", **fields):
+        """`mask`: None for none, else paths."""
+        paths = field_mask_pb2.FieldMask(paths=mask or ())
+        listener = Listener(**({"name": "listeners/web"} | fields))
+        return self.admin.call(
+            "UpdateListener",
+            admin_pb2.UpdateListenerRequest(
+                listener=listener,
+                update_mask=paths,
+                validate_only=validate_only,
+                request_id=request_id,
+            ),
+        )
+
+    def pause(self, **fields):
+        request = admin_pb2.PauseListenerRequest(name="listeners/web", **fields)
+        return self.admin.call("PauseListener", request)
+
+    def resume(self, **fields):
+        request = admin_pb2.ResumeListenerRequest(name="listeners/web", **fields)
+        return self.admin.call("ResumeListener", request)
+
+    def drain(self, timeout_s=None, **fields):
+        request = admin_pb2.DrainListenerRequest(name="listeners/web", **fields)
+        if timeout_s is not None:
+            request.drain_timeout.CopyFrom(admin.duration(timeout_s))
+        return self.admin.call("DrainListener", request)
+
+    def get(self):
+        return self.admin.get_listener("web")
+
+    def state_becomes(self, state):
+        self.eventually(lambda: self.get().state, state)
+
+    def assert_refused(self, address):
+        with self.assertRaises(ConnectionRefusedError):
+            self.connect(address)
+
+
+class PauseTest(LifeTestCase):
+    def test_connections_wait_and_open_ones_are_served(self):
+        address = self.create().effective_address
+        served = self.connect(address)
+        self.assert_echo(served)
+        paused = self.pause()
+        self.assertEqual(paused.state, Listener.PAUSED)
+        self.assertTrue(paused.state_reason)
+        waiting = self.connect(address)
+        waiting.sendall(b"later")
+        self.assert_echo(served)
+        self.settle()
+        self.assertEqual(self.get().counters.accepted_connections, 1)
+        self.assert_idle()
+        resumed = self.resume()
+        self.assertEqual((resumed.state, resumed.state_reason), (Listener.ACTIVE, ""))
+        self.assertEqual(peers.receive(waiting, 5), b"later")
+
+    def test_datagrams_wait(self):
+        address = self.create("udp://127.0.0.1:0").effective_address
+        self.pause()
+        peer = self.connect(address)
+        peer.send(b"later")
+        self.settle()
+        self.assertEqual(self.get().counters.receive_messages, 0)
+        self.resume()
+        self.assertEqual(peer.recv(100), b"later")
+
+    def test_repeated_calls_are_harmless(self):
+        self.create()
+        self.pause()
+        self.assertEqual(self.pause().state, Listener.PAUSED)
+        self.resume()
+        self.assertEqual(self.resume().state, Listener.ACTIVE)
+
+    def test_pause_survives_a_new_address(self):
+        self.create()
+        self.pause()
+        moved = self.update(address="tcp://127.0.0.2:0")
+        self.assertEqual(moved.state, Listener.PAUSED)
+        waiting = self.connect(moved.effective_address)
+        waiting.sendall(b"x")
+        self.settle()
+        self.assertEqual(self.get().counters.accepted_connections, 0)
+        self.resume()
+        self.assertEqual(peers.receive(waiting, 1), b"x")
+
+    def test_paused_listener_can_be_deleted(self):
+        self.create()
+        self.pause()
+        self.admin.delete("web")
+        self.assertEqual(self.admin.sockets(), [])
+
+
+class DrainTest(LifeTestCase):
+    def test_connections_go_on_until_the_deadline(self):
+        address = self.create().effective_address
+        peer = self.connect(address)
+        self.assert_echo(peer)
+        draining = self.drain(timeout_s=3600)
+        self.assertEqual(draining.state, Listener.DRAINING)
+        self.assertEqual(draining.effective_address, "")
+        self.assertGreater(draining.drain_time.seconds, draining.update_time.seconds + 3000)
+        self.assert_refused(address)
+        self.assert_echo(peer)
+        # A repeated call sets a new deadline.
+        self.drain(timeout_s=0)
+        self.assert_closed(peer)
+        self.eventually(lambda: self.get().state_reason, "drained")
+        drained = self.get()
+        self.assertEqual(drained.state, Listener.DRAINING)
+        self.assertFalse(drained.HasField("drain_time"))
+        self.assertEqual(drained.counters.timed_out_connections, 1)
+
+    def test_own_timeout_is_used_where_none_is_given(self):
+        address = self.create(drain_timeout=admin.duration(0)).effective_address
+        peer = self.connect(address)
+        self.assert_echo(peer)
+        self.drain()
+        self.assert_closed(peer)
+
+    def test_resume_opens_it_again_and_spares_connections(self):
+        address = self.create(f"tcp://127.0.0.1:{free_port()}").effective_address
+        peer = self.connect(address)
+        self.assert_echo(peer)
+        self.drain(timeout_s=3600)
+        resumed = self.resume()
+        self.assertEqual(resumed.state, Listener.ACTIVE)
+        self.assertEqual(resumed.effective_address, address)
+        self.assertFalse(resumed.HasField("drain_time"))
+        self.assert_echo(peer)
+        self.assert_echo(self.connect(address))
+
+    def test_drained_listener_keeps_its_name_and_can_be_deleted(self):
+        self.create()
+        self.drain(timeout_s=0)
+        self.assert_fails("LISTENER_EXISTS", self.create)
+        self.admin.delete("web")
+        self.create()
+
+    def test_deadline_out_of_range(self):
+        self.create()
+        for timeout_s in (-1, 86401):
+            self.assert_fails("FIELD_INVALID", self.drain, timeout_s, fields=["drain_timeout"])
+        self.assertEqual(self.get().state, Listener.ACTIVE)
+
+    def test_drained_listener_cannot_be_paused(self):
+        self.create()
+        self.drain()
+        failure = self.assert_fails("STATE_INVALID", self.pause)
+        self.assertEqual(failure.metadata["state"], "DRAINING")
+
+
+class EnabledTest(LifeTestCase):
+    def test_disabled_from_the_start_opens_nothing(self):
+        created = self.create(enabled=False)
+        self.assertEqual(created.state, Listener.DISABLED)
+        self.assertEqual(created.effective_address, "")
+        self.assertEqual(self.admin.sockets(), [])
+        enabled = self.update(enabled=True)
+        self.assertEqual(enabled.state, Listener.ACTIVE)
+        self.assert_echo(self.connect(enabled.effective_address))
+
+    def test_is_true_unless_it_is_said(self):
+        self.assertTrue(self.create().enabled)
+        self.assertTrue(self.update(mask=["enabled"]).enabled)
+
+    def test_disabling_closes_the_socket_and_drains(self):
+        address = self.create(drain_timeout=admin.duration(0)).effective_address
+        peer = self.connect(address)
+        self.assert_echo(peer)
+        self.assertEqual(self.update(enabled=False).state, Listener.DISABLED)
+        self.assert_refused(address)
+        self.assert_closed(peer)
+
+    def test_verbs_do_not_fit(self):
+        self.create(enabled=False)
+        for verb in (self.pause, self.resume, self.drain):
+            self.assertEqual(
+                self.assert_fails("STATE_INVALID", verb).metadata["state"], "DISABLED"
+            )
+
+
+class FailedTest(LifeTestCase):
+    def test_busy_address_is_tried_until_it_is_free(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+            self.create(address, enabled=False)
+            failed = self.update(enabled=True)
+            self.assertEqual(failed.state, Listener.FAILED)
+            self.assertIn("EADDRINUSE", failed.state_reason)
+            self.assertTrue(failed.enabled)
+            self.assert_fails("STATE_INVALID", self.pause)
+        self.state_becomes(Listener.ACTIVE)
+        self.assertEqual(self.get().state_reason, "")
+        self.assert_echo(self.connect(address))
+
+    def test_new_address_is_tried_at_once(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            self.create(f"tcp://127.0.0.1:{other.getsockname()[1]}", enabled=False)
+            self.update(enabled=True)
+            moved = self.update(address=ADDRESS)
+            self.assertEqual(moved.state, Listener.ACTIVE)
+            self.assert_echo(self.connect(moved.effective_address))
+
+    def test_disabling_ends_the_attempts(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            self.create(f"tcp://127.0.0.1:{other.getsockname()[1]}", enabled=False)
+            self.update(enabled=True)
+            self.assertEqual(self.update(enabled=False).state, Listener.DISABLED)
+        self.assert_idle()
+        self.assertEqual(self.get().state, Listener.DISABLED)
+
+
+class UpdateTest(LifeTestCase):
+    def test_limits_hold_at_once_and_connections_live_on(self):
+        created = self.create()
+        first = self.connect(created.effective_address)
+        self.assert_echo(first)
+        updated = self.update(max_connections=1)
+        self.assertEqual(updated.max_connections, 1)
+        self.assertEqual(updated.effective_address, created.effective_address)
+        self.assertEqual(updated.uid, created.uid)
+        self.assertNotEqual(updated.etag, created.etag)
+        self.assertEqual(self.get().etag, updated.etag)
+        self.assert_closed(self.connect(created.effective_address))
+        self.assert_echo(first)
+
+    def test_new_address_is_swapped_and_connections_live_on(self):
+        created = self.create()
+        peer = self.connect(created.effective_address)
+        self.assert_echo(peer)
+        moved = self.update(address="tcp://127.0.0.2:0")
+        self.assertEqual(moved.state, Listener.ACTIVE)
+        self.assert_refused(created.effective_address)
+        self.assert_echo(self.connect(moved.effective_address))
+        self.assert_echo(peer)
+        self.assertEqual(self.get().counters.accepted_connections, 2)
+
+    def test_busy_address_changes_nothing(self):
+        self.create()
+        other = self.admin.create("other", ADDRESS)
+        with self.nothing_changes():
+            failure = self.assert_fails(
+                "ADDRESS_IN_USE",
+                self.update,
+                address=other.effective_address,
+                max_connections=5,
+                fields=["listener.address"],
+            )
+        self.assertEqual(failure.metadata["listener"], "listeners/other")
+
+    def test_mask_says_which_fields(self):
+        self.create(max_connections=5, backlog=7, labels={"a": "1", "b": "2"})
+        updated = self.update(
+            ["max_connections", "labels"], max_connections=6, backlog=9, labels={"c": "3"}
+        )
+        self.assertEqual((updated.max_connections, updated.backlog), (6, 7))
+        self.assertEqual(dict(updated.labels), {"c": "3"})
+        # Named and not set: the default.
+        self.assertEqual(self.update(["max_connections"]).max_connections, 0)
+
+    def test_star_makes_it_anew(self):
+        created = self.create(
+            max_connections=5, display_name="x", idle_timeout=admin.duration(5), enabled=False
+        )
+        updated = self.update(["*"], address=ADDRESS)
+        self.assertEqual((updated.max_connections, updated.display_name), (0, ""))
+        self.assertFalse(updated.HasField("idle_timeout"))
+        self.assertTrue(updated.enabled)
+        self.assertEqual(updated.service, created.service)
+
+    def test_read_modify_write(self):
+        listener = self.create()
+        listener.max_connections = 3
+        updated = self.admin.call(
+            "UpdateListener", admin_pb2.UpdateListenerRequest(listener=listener)
+        )
+        self.assertEqual(updated.max_connections, 3)
+        self.assertEqual(updated.effective_address, listener.effective_address)
+        # The etag that was read is no longer its.
+        self.assert_fails(
+            "ETAG_MISMATCH",
+            self.admin.call,
+            "UpdateListener",
+            admin_pb2.UpdateListenerRequest(listener=listener),
+            fields=["listener.etag"],
+        )
+
+    def test_no_change_is_no_change(self):
+        created = self.create(max_connections=2)
+        self.assertEqual(self.update(max_connections=2).etag, created.etag)
+
+    def test_bad_masks(self):
+        self.create()
+        for path in ("nosuch", "etag", "counters", "counters.receive_bytes", "labels.a", "*.x"):
+            with self.subTest(path), self.nothing_changes():
+                self.assert_fails("MASK_INVALID", self.update, [path], fields=["update_mask"])
+
+    def test_service_cannot_change(self):
+        self.create()
+        with self.nothing_changes():
+            self.assert_fails(
+                "FIELD_INVALID", self.update, service="discard", fields=["listener.service"]
+            )
+        self.update(service="services/echo", max_connections=1)
+
+    def test_out_of_range(self):
+        self.create()
+        wrong = {
+            "backlog": 65536,
+            "max_connections": -1,
+            "max_connections_per_source": -1,
+            "max_accepts_per_event": 1025,
+            "idle_timeout": admin.duration(0.05),
+            "max_lifetime": admin.duration(-1),
+            "drain_timeout": admin.duration(86401),
+            "tcp_user_timeout": admin.duration(86401),
+            "receive_buffer_bytes": -1,
+            "send_buffer_bytes": (1 << 30) + 1,
+        }
+        for field, value in wrong.items():
+            with self.subTest(field), self.nothing_changes():
+                self.assert_fails(
+                    "FIELD_INVALID", self.update, fields=[f"listener.{field}"], **{field: value}
+                )
+
+    @unittest.skipUnless(peers.has_ipv6(), "this machine has no IPv6")
+    def test_what_an_open_socket_cannot_change(self):
+        self.create("tcp://[::1]:0")
+        self.assert_fails(
+            "FIELD_INVALID", self.update, ipv6_only=True, fields=["listener.ipv6_only"]
+        )
+        self.assertTrue(self.update(ipv6_only=True, address="tcp://127.0.0.1:0").ipv6_only)
+
+    def test_backlog_and_buffers_of_the_open_socket(self):
+        created = self.create()
+        updated = self.update(backlog=5, receive_buffer_bytes=20000, send_buffer_bytes=30000)
+        self.assertEqual(updated.effective_backlog, 5)
+        self.assertEqual(updated.effective_receive_buffer_bytes, 40000)
+        self.assertEqual(updated.effective_send_buffer_bytes, 60000)
+        self.assertEqual(updated.effective_address, created.effective_address)
+
+    def test_unknown_and_misnamed(self):
+        self.assert_fails("LISTENER_NOT_FOUND", self.update, fields=["listener.name"])
+        self.assert_fails("NAME_INVALID", self.update, name="web", fields=["listener.name"])
+        for verb in (self.pause, self.resume, self.drain):
+            self.assert_fails("LISTENER_NOT_FOUND", verb, fields=["name"])
+
+    def test_etags_of_verbs(self):
+        created = self.create()
+        for verb in (self.pause, self.resume, self.drain):
+            self.assert_fails("ETAG_MISMATCH", verb, etag='"mine"', fields=["etag"])
+            verb(etag=created.etag)
+
+
+class ValidateOnlyTest(LifeTestCase):
+    def test_create(self):
+        listener = Listener(service="echo", address=ADDRESS, max_connections=3)
+        request = admin_pb2.CreateListenerRequest(
+            listener_id="web", listener=listener, validate_only=True
+        )
+        with self.nothing_changes():
+            answer = self.admin.call("CreateListener", request)
+        self.assertEqual((answer.name, answer.max_connections), ("listeners/web", 3))
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            request.listener.address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+            self.assert_fails(
+                "ADDRESS_IN_USE",
+                self.admin.call,
+                "CreateListener",
+                request,
+                fields=["listener.address"],
+            )
+
+    def test_update(self):
+        self.create()
+        other = self.admin.create("other", ADDRESS)
+        with self.nothing_changes():
+            answer = self.update(validate_only=True, max_connections=3)
+            self.assertEqual(answer.max_connections, 3)
+            self.assert_fails(
+                "ADDRESS_IN_USE",
+                self.update,
+                validate_only=True,
+                address=other.effective_address,
+                fields=["listener.address"],
+            )
+
+    def test_delete(self):
+        created = self.create()
+        with self.nothing_changes():
+            self.admin.delete("web", validate_only=True)
+        self.assert_echo(self.connect(created.effective_address))
+        self.assert_fails("LISTENER_BUSY", self.admin.delete, "web", validate_only=True)
+        self.admin.delete("web", validate_only=True, force=True)
+        self.assertEqual(self.get().state, Listener.ACTIVE)
+
+
+class RequestIdTest(LifeTestCase):
+    def create_once(self, request_id, **fields):
+        listener = Listener(service="echo", address=ADDRESS, **fields)
+        return self.admin.call(
+            "CreateListener",
+            admin_pb2.CreateListenerRequest(
+                listener_id="web", listener=listener, request_id=request_id
+            ),
+        )
+
+    def test_repeated_create_gets_the_first_answer(self):
+        labels = {f"l{i}": "v" for i in range(20)}
+        first = self.create_once("r-1", labels=labels)
+        self.assertEqual(self.create_once("r-1", labels=labels), first)
+        # Also when there is no such listener any more.
+        self.admin.delete("web")
+        self.assertEqual(self.create_once("r-1", labels=labels), first)
+        self.assertEqual(self.admin.listeners(), [])
+
+    def test_repeated_update_gets_the_first_answer(self):
+        self.create()
+        first = self.update(max_connections=1, request_id="r-1")
+        self.update(max_connections=2)
+        self.assertEqual(self.update(max_connections=1, request_id="r-1"), first)
+        self.assertEqual(self.get().max_connections, 2)
+
+    def test_repeated_delete_is_done_once(self):
+        self.create()
+        self.admin.delete("web", request_id="r-1")
+        self.create()
+        self.admin.delete("web", request_id="r-1")
+        self.assertEqual(self.get().state, Listener.ACTIVE)
+
+    def test_error_is_not_remembered(self):
+        self.assert_fails("LISTENER_NOT_FOUND", self.admin.delete, "web", request_id="r-1",
+                          fields=["name"])
+        self.create()
+        self.admin.delete("web", request_id="r-1")
+        self.assertEqual(self.admin.listeners(), [])
+
+    def test_another_request_with_the_same_id_is_refused(self):
+        self.create_once("r-1")
+        with self.nothing_changes():
+            self.assert_fails(
+                "REQUEST_ID_REUSED",
+                self.create_once,
+                "r-1",
+                max_connections=1,
+                fields=["request_id"],
+            )
+            self.assert_fails(
+                "REQUEST_ID_REUSED",
+                self.update,
+                max_connections=1,
+                request_id="r-1",
+                fields=["request_id"],
+            )
+
+    def test_form(self):
+        for request_id in ("a b", "x" * 65, "\u00e4"):
+            self.assert_fails(
+                "REQUEST_ID_INVALID", self.create_once, request_id, fields=["request_id"]
+            )
+        self.create_once("x" * 64)
+
+
+def free_port():
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+if __name__ == "__main__":
+    unittest.main()

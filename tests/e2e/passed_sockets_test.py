@@ -1,0 +1,96 @@
+"""Sockets that the service manager has opened: each becomes a listener."""
+
+import fcntl
+import os
+import socket
+import unittest
+
+import admin
+import daemon
+import peers
+from daemon_test_case import DaemonTestCase
+
+
+class PassedSocketsTest(DaemonTestCase):
+    flags = None
+
+    def passed(self, kind=socket.SOCK_STREAM, listening=True):
+        """A bound socket, with a number above those that systemd uses."""
+        bound = socket.socket(socket.AF_INET, kind)
+        self.addCleanup(bound.close)
+        bound.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM and listening:
+            bound.listen()
+        fd = fcntl.fcntl(bound, fcntl.F_DUPFD, 20)
+        self.addCleanup(os.close, fd)
+        return fd, peers.address_of(bound, bound.getsockname())
+
+    def variables(self, *names):
+        return {"LISTEN_FDS": str(len(names)), "LISTEN_FDNAMES": ":".join(names)}
+
+    def test_each_becomes_a_listener(self):
+        sockets = [self.passed(), self.passed(), self.passed(socket.SOCK_DGRAM)]
+        fds = [fd for fd, _ in sockets]
+        addresses = [address for _, address in sockets]
+        started = self.start(
+            "--adopt",
+            "web=echo",
+            "--adopt",
+            "probe=echo",
+            passed_fds=fds,
+            variables=self.variables("web", "web", "probe"),
+        )
+        listeners = {listener.name: listener for listener in started.admin.listeners()}
+        self.assertEqual(
+            {name: listener.effective_address for name, listener in listeners.items()},
+            dict(zip(("listeners/web", "listeners/web-2", "listeners/probe"), addresses)),
+        )
+        for listener in listeners.values():
+            self.assertEqual(listener.state, admin.Listener.ACTIVE)
+            self.assertEqual(listener.address, listener.effective_address)
+            self.assertEqual(listener.service, "services/echo")
+            self.assert_echo(self.connect(listener.effective_address))
+
+    def test_bound_socket_is_made_to_listen(self):
+        fd, address = self.passed(listening=False)
+        self.start("--adopt", "web=echo", passed_fds=[fd], variables=self.variables("web"))
+        self.assert_echo(self.connect(address))
+
+    def test_connections_that_wait_are_served(self):
+        fd, address = self.passed()
+        peer = self.connect(address)
+        self.start("--adopt", "web=echo", passed_fds=[fd], variables=self.variables("web"))
+        self.assert_echo(peer)
+
+    def assert_refused(self, complaint, *flags, **options):
+        ended = daemon.run("--admin", f"unix:{self.folder}/admin.sock", *flags, **options)
+        self.assertNotEqual(ended.returncode, 0)
+        self.assertIn(complaint, ended.stderr)
+
+    def test_mistakes_are_named(self):
+        fd, _ = self.passed()
+        web = {"passed_fds": [fd]} | self.variables("web")
+        self.assert_refused("add --adopt NAME=SERVICE", **web)
+        self.assert_refused("no socket of this name", "--adopt", "web=echo", "--adopt", "b=echo", **web)
+        self.assert_refused("no socket of this name", "--adopt", "web=echo")
+        self.assert_refused("use NAME=SERVICE", "--adopt", "web", **web)
+        self.assert_refused("has another rule", "--adopt", "web=echo", "--adopt", "web=discard", **web)
+        self.assert_refused('service "nosuch" does not exist', "--adopt", "web=nosuch", **web)
+        self.assert_refused(
+            "listener id", "--adopt", "Web.socket=echo", passed_fds=[fd], **self.variables("Web.socket")
+        )
+        with open(os.devnull, encoding="utf-8") as file:
+            number = fcntl.fcntl(file, fcntl.F_DUPFD, 20)
+        self.addCleanup(os.close, number)
+        self.assert_refused(
+            "no stream or datagram socket", "--adopt", "web=echo", passed_fds=[number],
+            **self.variables("web"),
+        )
+
+    def test_sockets_of_another_process_are_left_alone(self):
+        started = self.start(variables=self.variables("web") | {"LISTEN_PID": "1"})
+        self.assertEqual(started.admin.listeners(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,159 @@
+#include "server/listener_declaration.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+v1::Listener Declared() {
+  v1::Listener listener;
+  listener.set_name("listeners/web");
+  listener.set_service("services/echo");
+  listener.set_address("tcp://127.0.0.1:7");
+  listener.set_max_connections(5);
+  listener.set_enabled(true);
+  (*listener.mutable_labels())["a"] = "1";
+  listener.mutable_tcp_keepalive()->set_count(3);
+  return listener;
+}
+
+Reason ReasonOf(const absl::Status& status, const std::string& field) {
+  const auto detail = DetailOf(status);
+  EXPECT_TRUE(detail) << status;
+  if (!detail) return Reason::kINTERNAL;
+  EXPECT_EQ(detail->field, field);
+  return detail->reason;
+}
+
+// ---- Updates ----------------------------------------------------------------------
+
+TEST(MergeUpdateTest, WithoutAMaskFieldsThatAreSetAreTaken) {
+  v1::UpdateListenerRequest request;
+  request.mutable_listener()->set_max_connections(7);
+  request.mutable_listener()->set_uid("mine");
+  v1::Listener declared = Declared();
+  ASSERT_TRUE(MergeUpdate(request, declared).ok());
+  EXPECT_EQ(declared.max_connections(), 7);
+  EXPECT_EQ(declared.uid(), "");
+  EXPECT_EQ(declared.address(), "tcp://127.0.0.1:7");
+}
+
+TEST(MergeUpdateTest, FieldThatIsNamedAndNotSetGoesBackToItsDefault) {
+  v1::UpdateListenerRequest request;
+  for (const char* path : {"max_connections", "labels", "tcp_keepalive", "enabled"}) {
+    request.mutable_update_mask()->add_paths(path);
+  }
+  v1::Listener declared = Declared();
+  declared.set_enabled(false);
+  ASSERT_TRUE(MergeUpdate(request, declared).ok());
+  EXPECT_EQ(declared.max_connections(), 0);
+  EXPECT_TRUE(declared.labels().empty());
+  EXPECT_FALSE(declared.has_tcp_keepalive());
+  EXPECT_TRUE(declared.enabled());
+}
+
+TEST(MergeUpdateTest, PartOfAMessageCanBeNamed) {
+  v1::UpdateListenerRequest request;
+  request.mutable_update_mask()->add_paths("tcp_keepalive.idle");
+  request.mutable_listener()->mutable_tcp_keepalive()->mutable_idle()->set_seconds(9);
+  v1::Listener declared = Declared();
+  ASSERT_TRUE(MergeUpdate(request, declared).ok());
+  EXPECT_EQ(declared.tcp_keepalive().idle().seconds(), 9);
+  EXPECT_EQ(declared.tcp_keepalive().count(), 3);
+}
+
+TEST(MergeUpdateTest, StarReplacesEverythingButNameAndService) {
+  v1::UpdateListenerRequest request;
+  request.mutable_update_mask()->add_paths("*");
+  request.mutable_listener()->set_address("udp://127.0.0.1:9");
+  v1::Listener declared = Declared();
+  ASSERT_TRUE(MergeUpdate(request, declared).ok());
+  v1::Listener wanted;
+  wanted.set_name("listeners/web");
+  wanted.set_service("services/echo");
+  wanted.set_address("udp://127.0.0.1:9");
+  wanted.set_enabled(true);
+  EXPECT_EQ(declared.DebugString(), wanted.DebugString());
+}
+
+TEST(MergeUpdateTest, PathsThatCannotBeUpdatedAreRefused) {
+  for (const char* path : {"state", "etag", "counters.receive_bytes", "nosuch", "labels.a", "",
+                           "*.a", "tcp_keepalive.nosuch"}) {
+    v1::UpdateListenerRequest request;
+    request.mutable_update_mask()->add_paths(path);
+    v1::Listener declared = Declared();
+    EXPECT_EQ(ReasonOf(MergeUpdate(request, declared), "update_mask"), Reason::kMASK_INVALID)
+        << path;
+    EXPECT_EQ(declared.DebugString(), Declared().DebugString());
+  }
+}
+
+TEST(MergeUpdateTest, StarIsAlone) {
+  v1::UpdateListenerRequest request;
+  request.mutable_update_mask()->add_paths("*");
+  request.mutable_update_mask()->add_paths("labels");
+  v1::Listener declared = Declared();
+  EXPECT_EQ(ReasonOf(MergeUpdate(request, declared), "update_mask"), Reason::kMASK_INVALID);
+}
+
+TEST(MergeUpdateTest, ServiceCannotChange) {
+  v1::UpdateListenerRequest request;
+  v1::Listener declared = Declared();
+  for (const char* same : {"echo", "services/echo", ""}) {
+    request.mutable_listener()->set_service(same);
+    EXPECT_TRUE(MergeUpdate(request, declared).ok()) << same;
+  }
+  request.mutable_listener()->set_service("discard");
+  EXPECT_EQ(ReasonOf(MergeUpdate(request, declared), "listener.service"), Reason::kFIELD_INVALID);
+}
+
+// ---- Decoding ---------------------------------------------------------------------
+
+TEST(DecodeListenerTest, DefaultsAreThoseOfTheContract) {
+  v1::Listener listener;
+  listener.set_service("echo");
+  listener.set_address("tcp://127.0.0.1:0");
+  const absl::StatusOr<ListenerConfig> config = DecodeListener("web", listener);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->name, "web");
+  EXPECT_EQ(config->service, "echo");
+  EXPECT_TRUE(config->enabled);
+  EXPECT_FALSE(config->keepalive);
+  EXPECT_EQ(config->idle_timeout, absl::ZeroDuration());
+  EXPECT_EQ(config->drain_timeout, absl::Seconds(30));
+  EXPECT_EQ(config->unix_access, UnixSocketAccess());
+}
+
+TEST(DecodeListenerTest, DurationsAndAccessAreRead) {
+  v1::Listener listener;
+  listener.set_service("services/echo");
+  listener.set_address("unix:///tmp/x.sock");
+  listener.mutable_idle_timeout()->set_nanos(500'000'000);
+  listener.mutable_drain_timeout()->set_seconds(0);
+  listener.mutable_unix_access()->set_mode("0640");
+  listener.mutable_unix_access()->set_owner("root");
+  listener.mutable_unix_access()->set_group("12345");
+  const absl::StatusOr<ListenerConfig> config = DecodeListener("web", listener);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->idle_timeout, absl::Milliseconds(500));
+  EXPECT_EQ(config->drain_timeout, absl::ZeroDuration());
+  EXPECT_EQ(config->unix_access.mode, 0640u);
+  EXPECT_EQ(config->unix_access.owner, 0);
+  EXPECT_EQ(config->unix_access.group, 12345);
+}
+
+TEST(DecodeListenerTest, OutputOnlyFieldsAreKnown) {
+  v1::Listener listener = Declared();
+  listener.set_uid("x");
+  listener.mutable_counters()->set_masked(1);
+  listener.set_effective_send_buffer_bytes(1);
+  ClearOutputOnly(listener);
+  EXPECT_EQ(listener.DebugString(), Declared().DebugString());
+}
+
+}  // namespace
+}  // namespace sockhost
