@@ -33,8 +33,10 @@ absl::Status PrintDeleted(const Arguments& arguments, const v1::DeleteListenerRe
       break;
   }
   // With allow_missing the answer does not tell whether there was one.
-  return output.Write(absl::StrCat(Quoted("listener", BareId(kListeners, request.name())),
-                                   request.allow_missing() ? " is gone\n" : " deleted\n"));
+  const absl::string_view what = request.validate_only()   ? " can be deleted\n"
+                                 : request.allow_missing() ? " is gone\n"
+                                                           : " deleted\n";
+  return output.Write(absl::StrCat(Quoted("listener", BareId(kListeners, request.name())), what));
 }
 
 template <class Request>

@@ -96,6 +96,10 @@ class AdminService final : public AdminServiceBase {
   absl::Status Update(const v1::UpdateListenerRequest& request, v1::Listener& response);
   absl::Status TryUpdate(const ListenerSnapshot& now, const v1::UpdateListenerRequest& request,
                          v1::Listener& response);
+  // Answers when the service thread has closed what the call has removed; OK also
+  // when that takes too long.
+  grpc::ServerUnaryReactor* ReplyWhenClosed(grpc::CallbackServerContext* context,
+                                            const absl::Status& status);
   absl::Status Pause(const v1::PauseListenerRequest& request, v1::Listener& response);
   absl::Status Resume(const v1::ResumeListenerRequest& request, v1::Listener& response);
   absl::Status Drain(const v1::DrainListenerRequest& request, v1::Listener& response);

@@ -8,7 +8,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "admin_reply.h"
 #include "admin_service.h"
 #include "fd_use.h"
@@ -17,6 +17,7 @@
 #include "list_query.h"
 #include "listener_declaration.h"
 #include "listener_record.h"
+#include "monotonic_time.h"
 #include "proto_encoding.h"
 #include "resource_name.h"
 #include "sockhost/error.h"
@@ -24,9 +25,9 @@
 namespace sockhost {
 namespace {
 
-// How long DeleteListener waits for the service thread. A healthy one needs
-// microseconds; at 200 ms it counts as stalled.
-constexpr absl::Duration kDeleteTimeout = absl::Seconds(1);
+// How long a method waits for the service thread to close sockets. A healthy one
+// needs microseconds; at 200 ms it counts as stalled.
+constexpr absl::Duration kCloseTimeout = absl::Seconds(1);
 
 // An update that was overtaken by another one is made anew: so often, because
 // somebody has to win each time.
@@ -48,7 +49,7 @@ absl::Status AnswerOnce(RequestMemory& requests, absl::string_view method, const
                         v1::Listener& response, absl::FunctionRef<absl::Status()> call) {
   const std::string& id = request.request_id();
   if (id.empty() || request.validate_only()) return call();
-  const auto before = requests.Begin(id, method, request, absl::Now());
+  const auto before = requests.Begin(id, method, request, MonotonicTime());
   if (!before.ok()) return before.status();
   if (before->has_value()) {
     response.ParseFromString(**before);
@@ -121,8 +122,20 @@ absl::StatusOr<ListenerSnapshot> AdminService::FindListener(const std::string& n
 grpc::ServerUnaryReactor* AdminService::UpdateListener(grpc::CallbackServerContext* context,
                                                        const v1::UpdateListenerRequest* request,
                                                        v1::Listener* response) {
-  return Reply(context, AnswerOnce(requests_, "UpdateListener", *request, *response,
-                                   [&] { return Update(*request, *response); }));
+  return ReplyWhenClosed(context, AnswerOnce(requests_, "UpdateListener", *request, *response,
+                                             [&] { return Update(*request, *response); }));
+}
+
+// So that who has the answer finds the address free that was left.
+grpc::ServerUnaryReactor* AdminService::ReplyWhenClosed(grpc::CallbackServerContext* context,
+                                                        const absl::Status& status) {
+  if (!status.ok()) return Reply(context, status);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto reply = std::make_shared<OneReply>(reactor);
+  // Runs on the service thread, which must not do gRPC's work.
+  host_.AfterClosing([this, reply] { tasks_.Run([reply] { reply->Finish(absl::OkStatus()); }); });
+  tasks_.RunAfter(kCloseTimeout, [reply] { reply->Finish(absl::OkStatus()); });
+  return reactor;
 }
 
 absl::Status AdminService::Update(const v1::UpdateListenerRequest& request,
@@ -200,7 +213,7 @@ absl::Status AdminService::Resume(const v1::ResumeListenerRequest& request,
 grpc::ServerUnaryReactor* AdminService::DrainListener(grpc::CallbackServerContext* context,
                                                       const v1::DrainListenerRequest* request,
                                                       v1::Listener* response) {
-  return Reply(context, Drain(*request, *response));
+  return ReplyWhenClosed(context, Drain(*request, *response));
 }
 
 absl::Status AdminService::Drain(const v1::DrainListenerRequest& request, v1::Listener& response) {
@@ -265,7 +278,7 @@ grpc::ServerUnaryReactor* AdminService::DeleteListener(grpc::CallbackServerConte
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const std::string id = request->validate_only() ? "" : request->request_id();
   if (!id.empty()) {
-    const auto before = requests_.Begin(id, "DeleteListener", *request, absl::Now());
+    const auto before = requests_.Begin(id, "DeleteListener", *request, MonotonicTime());
     if (!before.ok() || before->has_value()) {
       reactor->Finish(ToGrpcStatus(before.status()));
       return reactor;
@@ -295,7 +308,7 @@ void AdminService::Delete(const v1::DeleteListenerRequest& request,
   if (absl::IsNotFound(status) && request.allow_missing()) return finish(absl::OkStatus());
   if (!status.ok()) return finish(status);
   // What was begun ends some time: the request is not forgotten.
-  tasks_.RunAfter(kDeleteTimeout, [this, reply, name = request.name()] {
+  tasks_.RunAfter(kCloseTimeout, [this, reply, name = request.name()] {
     const std::string service = host_.StalledService();
     reply->Finish(Error(
         Reason::kSERVICE_THREAD_STALLED,

@@ -46,7 +46,7 @@ absl::Status RequestError(Reason reason, const std::string& request_id, absl::st
 
 absl::StatusOr<std::optional<std::string>> RequestMemory::Begin(
     const std::string& request_id, absl::string_view method,
-    const google::protobuf::MessageLite& request, absl::Time now) {
+    const google::protobuf::MessageLite& request, absl::Duration now) {
   if (!IsRequestId(request_id)) {
     return RequestError(Reason::kREQUEST_ID_INVALID, request_id,
                         "use 1 to 64 printable ASCII characters, best a new UUID");
@@ -91,7 +91,7 @@ void RequestMemory::ForgetLocked(Entries::iterator entry) {
   entries_.erase(entry);
 }
 
-void RequestMemory::ForgetOldLocked(absl::Time now) {
+void RequestMemory::ForgetOldLocked(absl::Duration now) {
   while (!entries_.empty() && (entries_.size() >= kMostAnswers || bytes_ > kMostBytes ||
                                entries_.front().begun + kWindow <= now)) {
     ForgetLocked(entries_.begin());

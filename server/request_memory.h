@@ -28,11 +28,11 @@ class RequestMemory {
 
   // A request of `method` begins. Returns the answer that was given to it before,
   // or nothing: then End must follow. Errors: REQUEST_ID_INVALID, REQUEST_ID_REUSED,
-  // REQUEST_IN_PROGRESS.
+  // REQUEST_IN_PROGRESS. `now` is on the monotonic clock.
   absl::StatusOr<std::optional<std::string>> Begin(const std::string& request_id,
                                                    absl::string_view method,
                                                    const google::protobuf::MessageLite& request,
-                                                   absl::Time now);
+                                                   absl::Duration now);
   // It has ended: with `answer`, or without success.
   void End(const std::string& request_id, std::optional<std::string> answer);
 
@@ -41,14 +41,14 @@ class RequestMemory {
     std::string request_id;
     // Tells two requests apart that somebody gave the same id by mistake.
     uint64_t fingerprint = 0;
-    absl::Time begun;
+    absl::Duration begun;
     bool is_answered = false;
     std::string answer;
   };
   using Entries = std::list<Entry>;
 
   void ForgetLocked(Entries::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ForgetOldLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetOldLocked(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;
   // Oldest first.

@@ -148,6 +148,10 @@ absl::Status ServiceHost::DeleteListener(const ListenerSnapshot& listener, bool 
   return parts_->listeners.Delete(config.name, &config, force, std::move(done));
 }
 
+void ServiceHost::AfterClosing(absl::AnyInvocable<void()> done) {
+  parts_->table.RunBetweenHandlers([] {}, std::move(done));
+}
+
 std::optional<ListenerSnapshot> ServiceHost::FindListener(absl::string_view name) const {
   return parts_->listeners.Find(name);
 }

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import unittest
 
-from sockhost.v1 import event_pb2, socket_pb2
+from sockhost.v1 import admin_pb2, event_pb2, socket_pb2
 
 import admin
 import peers
@@ -125,6 +125,80 @@ class LifeTest(EventsTestCase):
         self.eventually(lambda: len(self.admin.sockets("role = CONNECTION")), 0)
         (closed,) = [e for e in self.since(token) if e.socket.close_reason not in (0, Reason.LISTENER_DELETED)]
         self.assertEqual(closed.socket.close_reason, Reason.FAILED)
+
+    def test_of_a_listener_that_is_changed(self):
+        self.admin.create("web", "tcp://127.0.0.1:0")
+        token = self.now()
+        name = "listeners/web"
+
+        def update(**fields):
+            listener = admin.Listener(name=name, **fields)
+            self.admin.call("UpdateListener", admin_pb2.UpdateListenerRequest(listener=listener))
+
+        update(max_connections=5)
+        update(address="tcp://127.0.0.2:0")
+        self.admin.call("PauseListener", admin_pb2.PauseListenerRequest(name=name))
+        self.admin.call("ResumeListener", admin_pb2.ResumeListenerRequest(name=name))
+        self.admin.call("DrainListener", admin_pb2.DrainListenerRequest(name=name))
+        self.admin.call("ResumeListener", admin_pb2.ResumeListenerRequest(name=name))
+        update(enabled=False)
+        self.admin.delete("web")
+        told = [event for event in self.since(token) if event.listener.name == name]
+        states = [
+            f"{Kind.Name(event.kind)} {admin.Listener.State.Name(event.listener.state)}"
+            for event in told
+        ]
+        self.assertEqual(
+            states,
+            [
+                "LISTENER_UPDATED ACTIVE",
+                "LISTENER_UPDATED ACTIVE",
+                "LISTENER_STATE_CHANGED PAUSED",
+                "LISTENER_STATE_CHANGED ACTIVE",
+                "LISTENER_STATE_CHANGED DRAINING",
+                "LISTENER_STATE_CHANGED STARTING",
+                "LISTENER_STATE_CHANGED ACTIVE",
+                "LISTENER_UPDATED ACTIVE",
+                "LISTENER_STATE_CHANGED DISABLED",
+                "LISTENER_DELETED DRAINING",
+            ],
+        )
+        self.assertEqual(told[0].listener.max_connections, 5)
+        self.assertNotEqual(told[0].listener.etag, told[1].listener.etag)
+        self.assertEqual(told[2].listener.state_reason, "paused by a call")
+        sockets = [event for event in self.since(token) if event.socket.listener == name]
+        self.assertEqual(
+            [event.socket.close_reason for event in sockets if event.kind == Kind.SOCKET_CLOSED],
+            [Reason.LISTENER_STOPPED] * 3,
+        )
+
+    def test_of_connections_that_are_closed_by_limits(self):
+        for limit, reason in (
+            ({"idle_timeout": admin.duration(0.1)}, Reason.IDLE_TIMEOUT),
+            ({"max_lifetime": admin.duration(0.1)}, Reason.MAX_LIFETIME),
+            ({}, Reason.DRAIN_TIMEOUT),
+        ):
+            with self.subTest(Reason.Name(reason)):
+                address = self.admin.create("web", "tcp://127.0.0.1:0", **limit).effective_address
+                token = self.now()
+                peer = self.connect(address)
+                if not limit:
+                    self.assert_echo(peer)
+                    request = admin_pb2.DrainListenerRequest(name="listeners/web")
+                    request.drain_timeout.CopyFrom(admin.duration(0))
+                    self.admin.call("DrainListener", request)
+                self.assert_closed(peer)
+                self.eventually(lambda: len(self.admin.sockets("role = CONNECTION")), 0)
+                (closed,) = [
+                    event.socket
+                    for event in self.since(token)
+                    if event.kind == Kind.SOCKET_CLOSED
+                    and event.socket.role == socket_pb2.Socket.CONNECTION
+                ]
+                self.assertEqual(closed.close_reason, reason)
+                shown = self.admin.get_socket(closed.name)
+                self.assertEqual(shown.close_reason, reason)
+                self.admin.delete("web")
 
     def test_of_a_listener_that_is_out_of_fds(self):
         address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address

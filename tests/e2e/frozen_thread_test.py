@@ -8,6 +8,8 @@ import pathlib
 import signal
 import unittest
 
+from sockhost.v1 import admin_pb2
+
 import admin
 import daemon
 from daemon_test_case import DaemonTestCase
@@ -66,6 +68,36 @@ class FrozenThreadTest(DaemonTestCase):
         daemon.eventually(self.admin.listeners, lambda listed: not listed, "no listeners")
         self.assert_closed(self.peer)
         self.assertEqual(self.admin.create("web", self.address).effective_address, self.address)
+
+    def test_repeated_deletion_is_still_in_progress(self):
+        with frozen(self.service_thread()):
+            self.assert_fails(
+                "SERVICE_THREAD_STALLED", self.admin.delete, "web", force=True, request_id="r-1"
+            )
+            self.assert_fails(
+                "REQUEST_IN_PROGRESS", self.admin.delete, "web", force=True, request_id="r-1",
+                fields=["request_id"],
+            )
+        daemon.eventually(self.admin.listeners, lambda listed: not listed, "no listeners")
+        self.admin.delete("web", force=True, request_id="r-1")
+
+    def test_changes_of_listeners_are_answered_and_hold(self):
+        def call(method, **fields):
+            return self.admin.call(method, getattr(admin_pb2, f"{method}Request")(**fields))
+
+        with frozen(self.service_thread()):
+            moved = call(
+                "UpdateListener",
+                listener=admin.Listener(name="listeners/web", address="tcp://127.0.0.2:0"),
+            )
+            self.assertEqual(moved.state, admin.Listener.ACTIVE)
+            paused = call("PauseListener", name="listeners/web")
+            self.assertEqual(paused.state, admin.Listener.PAUSED)
+            call("ResumeListener", name="listeners/web")
+            drained = call("DrainListener", name="listeners/web")
+            self.assertEqual(drained.state, admin.Listener.DRAINING)
+        self.assert_echo(self.peer)
+        self.eventually(lambda: len(self.admin.sockets("role = LISTENING")), 0)
 
     def test_everything_else_answers(self):
         with frozen(self.service_thread()):

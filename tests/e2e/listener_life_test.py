@@ -1,6 +1,8 @@
 """The life of a listener: update, pause, resume, drain, disable, fail, and calls that are repeated."""
 
+import os
 import socket
+import threading
 import unittest
 
 from google.protobuf import field_mask_pb2
@@ -53,6 +55,7 @@ class LifeTestCase(DaemonTestCase):
         self.eventually(lambda: self.get().state, state)
 
     def assert_refused(self, address):
+        """At once: the answer of the call before meant that its socket is closed."""
         with self.assertRaises(ConnectionRefusedError):
             self.connect(address)
 
@@ -371,6 +374,158 @@ class UpdateTest(LifeTestCase):
         for verb in (self.pause, self.resume, self.drain):
             self.assert_fails("ETAG_MISMATCH", verb, etag='"mine"', fields=["etag"])
             verb(etag=created.etag)
+
+
+class ParametersTest(LifeTestCase):
+    """Parameters of services change in place."""
+
+    def test_banner(self):
+        address = self.admin.create(
+            "web", ADDRESS, service="banner", banner={"text": "one", "close": True}
+        ).effective_address
+        self.assertEqual(peers.receive_all(self.connect(address)), b"one")
+        self.update(["banner.text"], banner={"text": "two"})
+        self.assertEqual(peers.receive_all(self.connect(address)), b"two")
+        self.assertTrue(self.get().banner.close)
+
+    def test_banner_under_connections_that_come_and_go(self):
+        """For a sanitizer: what a handler reads, or has not sent yet, is not freed."""
+        texts = ["a" * 65_536, "b" * 65_536]
+        address = self.admin.create(
+            "web", ADDRESS, service="banner", banner={"text": "a", "close": True}
+        ).effective_address
+        slow = [self.connect(address, receive_buffer=4096) for _ in range(2)]
+        for i in range(30):
+            text = texts[i % 2][: 1000 + 2000 * i]
+            self.update(["banner.text"], banner={"text": text})
+            slow.append(self.connect(address, receive_buffer=4096))
+        for peer in slow:
+            self.assertIn(len(set(peers.receive_all(peer))), (0, 1))
+
+    def test_of_another_service(self):
+        self.create()
+        with self.nothing_changes():
+            self.assert_fails(
+                "FIELD_INVALID", self.update, banner={"text": "x"}, fields=["listener.banner"]
+            )
+
+    def test_guard_of_datagrams(self):
+        address = self.create("udp://127.0.0.1:0").effective_address
+        peer = self.connect(address)
+        self.assert_echo(peer)
+        self.update(["udp_guard.reply_rate"], udp_guard={"reply_rate": 1})
+        for _ in range(10):
+            peer.send(b"x")
+        self.eventually(lambda: self.get().counters.dropped_over_rate > 0, True)
+
+    def test_upstreams_of_new_connections(self):
+        first, second = (
+            self.admin.create(name, ADDRESS, service="banner", banner={"text": name})
+            for name in ("first", "second")
+        )
+        # Another daemon forwards: of itself it is refused.
+        other = self.start(folder=self.subfolder("other"))
+        target = {"upstreams": [first.effective_address]}
+        address = other.admin.create(
+            "web", ADDRESS, service="forward", forward=target
+        ).effective_address
+        old = self.connect(address)
+        self.assertEqual(peers.receive(old, 5), b"first")
+        mine, self.admin = self.admin, other.admin
+        try:
+            self.update(["forward.upstreams"], forward={"upstreams": [second.effective_address]})
+            self.assertEqual(peers.receive(self.connect(address), 6), b"second")
+            # A change of something else leaves the route alone.
+            self.update(max_connections=5)
+            self.assertEqual(peers.receive(self.connect(address), 6), b"second")
+        finally:
+            self.admin = mine
+        self.assertEqual(self.admin.get_listener("first").counters.active_connections, 1)
+
+    def test_flows_of_datagrams_outlast_other_changes(self):
+        echo = self.admin.create("echo", "udp://127.0.0.1:0").effective_address
+        other = self.start(folder=self.subfolder("other"))
+        address = other.admin.create(
+            "web", "udp://127.0.0.1:0", service="forward", forward={"upstreams": [echo]}
+        ).effective_address
+        peer = self.connect(address)
+        self.assert_echo(peer)
+        (flow,) = other.admin.sockets("role = UPSTREAM")
+        other.admin.call(
+            "UpdateListener",
+            admin_pb2.UpdateListenerRequest(
+                listener=Listener(name="listeners/web", display_name="x", backlog=5)
+            ),
+        )
+        self.assert_echo(peer)
+        self.assertEqual([s.name for s in other.admin.sockets("role = UPSTREAM")], [flow.name])
+
+    def test_forward_loop(self):
+        target = self.create().effective_address
+        free = f"tcp://127.0.0.1:{free_port()}"
+        for name, upstream in (("one", "tcp://192.0.2.1:9"), ("two", free)):
+            self.admin.create(name, ADDRESS, service="forward", forward={"upstreams": [upstream]})
+        # To one of this host, to itself, and into the way of another one.
+        for fields, field in (
+            ({"forward": {"upstreams": [target]}}, "listener.forward.upstreams[0]"),
+            (
+                {"forward": {"upstreams": [free]}, "address": free},
+                "listener.forward.upstreams[0]",
+            ),
+            ({"address": free}, "listener.address"),
+        ):
+            with self.subTest(fields), self.nothing_changes():
+                self.assert_fails(
+                    "FORWARD_LOOP", self.update, name="listeners/one", fields=[field], **fields
+                )
+
+    def subfolder(self, name):
+        path = f"{self.folder}/{name}"
+        os.mkdir(path)
+        return path
+
+
+class UnderLoadTest(LifeTestCase):
+    """Clients come and go while the listener changes."""
+
+    def test_no_connection_is_lost_while_it_moves(self):
+        address = self.create().effective_address
+        lasting = [self.connect(address) for _ in range(50)]
+        addresses = [address]
+        failures = []
+        done = threading.Event()
+
+        def knock():
+            """Whoever is told the address in time is served."""
+            while not done.is_set():
+                try:
+                    with peers.connect(addresses[-1]) as peer:
+                        peers.echo(peer, b"x")
+                except OSError as error:
+                    failures.append(error)
+
+        clients = [threading.Thread(target=knock) for _ in range(4)]
+        for client in clients:
+            client.start()
+        try:
+            for i in range(20):
+                self.update(max_connections=1000 + i, idle_timeout=admin.duration(60 + i))
+            # No address has changed so far: nobody may have failed.
+            self.assertEqual(failures, [])
+            for i in range(10):
+                moved = self.update(address=f"tcp://127.0.0.{2 + i % 2}:0")
+                addresses.append(moved.effective_address)
+            for peer in lasting:
+                self.assert_echo(peer)
+        finally:
+            done.set()
+            for client in clients:
+                client.join()
+        # Those that were in the old queue, or on the way to it.
+        for failure in failures:
+            self.assertIsInstance(failure, (ConnectionRefusedError, ConnectionResetError))
+        self.assert_echo(self.connect(addresses[-1]))
+        self.assertEqual(len(self.admin.sockets("role = LISTENING")), 1)
 
 
 class ValidateOnlyTest(LifeTestCase):

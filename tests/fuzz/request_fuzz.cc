@@ -11,7 +11,9 @@
 #include "absl/strings/string_view.h"
 #include "require.h"
 #include "server/list_query.h"
+#include "server/listener_declaration.h"
 #include "server/listener_record.h"
+#include "server/proto_encoding.h"
 #include "server/resource_name.h"
 #include "server/service_parameters.h"
 #include "sockhost/v1/admin.pb.h"
@@ -30,16 +32,39 @@ void CheckError(const absl::Status& status) {
   Require(!detail->field.empty(), "the field is named");
 }
 
-void Decode(const v1::CreateListenerRequest& request) {
-  const v1::Listener& listener = request.listener();
-  CheckError(ValidateListenerTexts(listener));
+// A declaration becomes what the core takes, or an error of a field.
+void DecodeDeclaration(absl::string_view id, const v1::Listener& listener) {
   // Those of a forward listener begin to look up the names of its upstreams.
-  if (ServiceId(listener.service()) != "forward") CheckError(DecodeParameters(listener).status());
-  const auto address = SocketAddress::Parse(listener.address());
-  CheckError(WithField(address.status(), "listener.address"));
-  if (!address.ok()) return;
-  const auto again = SocketAddress::Parse(address->ToString());
-  Require(again.ok() && *again == *address, "its address is read back");
+  if (ServiceId(listener.service()) == "forward")
+    return CheckError(ValidateListenerTexts(listener));
+  const absl::StatusOr<ListenerConfig> config = DecodeListener(id, listener);
+  CheckError(config.status());
+  if (!config.ok()) return;
+  CheckError(ValidateListenerConfig(*config));
+  const auto again = SocketAddress::Parse(config->address.ToString());
+  Require(again.ok() && *again == config->address, "its address is read back");
+}
+
+void Decode(const v1::CreateListenerRequest& request) {
+  DecodeDeclaration(request.listener_id(), request.listener());
+}
+
+void Decode(const v1::UpdateListenerRequest& request) {
+  v1::Listener declared;
+  declared.set_name("listeners/web");
+  declared.set_service("services/banner");
+  declared.set_address("tcp://127.0.0.1:0");
+  declared.mutable_banner()->set_text("x");
+  declared.mutable_tcp_keepalive()->set_count(1);
+  const absl::Status status = MergeUpdate(request, declared);
+  CheckError(status);
+  if (!status.ok()) return;
+  Require(declared.name() == "listeners/web" && declared.service() == "services/banner",
+          "what cannot change has not");
+  v1::Listener without_output = declared;
+  ClearOutputOnly(without_output);
+  Require(without_output.ByteSizeLong() == declared.ByteSizeLong(), "output only stays so");
+  DecodeDeclaration("web", declared);
 }
 
 template <class Item, class Request>
@@ -69,6 +94,13 @@ void DecodeName(absl::string_view collection, const std::string& name) {
 
 void Decode(const v1::GetListenerRequest& request) { DecodeName("listeners", request.name()); }
 void Decode(const v1::DeleteListenerRequest& request) { DecodeName("listeners", request.name()); }
+void Decode(const v1::PauseListenerRequest& request) { DecodeName("listeners", request.name()); }
+void Decode(const v1::ResumeListenerRequest& request) { DecodeName("listeners", request.name()); }
+void Decode(const v1::DrainListenerRequest& request) {
+  DecodeName("listeners", request.name());
+  // Saturates; the sanitizers see an overflow.
+  (void)DecodeDuration(request.drain_timeout());
+}
 void Decode(const v1::GetServiceRequest& request) { DecodeName("services", request.name()); }
 
 void DecodeSocketName(const std::string& name) {
@@ -91,7 +123,9 @@ constexpr void (*kMessages[])(const uint8_t*, size_t) = {
     ParseAndDecode<v1::ListSocketsRequest>,    ParseAndDecode<v1::ListServicesRequest>,
     ParseAndDecode<v1::GetListenerRequest>,    ParseAndDecode<v1::DeleteListenerRequest>,
     ParseAndDecode<v1::GetServiceRequest>,     ParseAndDecode<v1::GetSocketRequest>,
-    ParseAndDecode<v1::CloseSocketRequest>,
+    ParseAndDecode<v1::CloseSocketRequest>,    ParseAndDecode<v1::UpdateListenerRequest>,
+    ParseAndDecode<v1::PauseListenerRequest>,  ParseAndDecode<v1::ResumeListenerRequest>,
+    ParseAndDecode<v1::DrainListenerRequest>,
 };
 
 }  // namespace

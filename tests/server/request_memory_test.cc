@@ -11,7 +11,7 @@
 namespace sockhost {
 namespace {
 
-constexpr absl::Time kNow = absl::UnixEpoch();
+constexpr absl::Duration kNow = absl::Hours(1);
 
 class RequestMemoryTest : public testing::Test {
  protected:
@@ -26,12 +26,12 @@ class RequestMemoryTest : public testing::Test {
 
   absl::StatusOr<std::optional<std::string>> Begin(const std::string& request_id,
                                                    const std::string& listener = "web",
-                                                   absl::Time now = kNow) {
+                                                   absl::Duration now = kNow) {
     return memory_.Begin(request_id, "CreateListener", Request(listener), now);
   }
 
   // A request that is made for the first time, and answered.
-  void Answer(const std::string& request_id, const std::string& answer, absl::Time now = kNow) {
+  void Answer(const std::string& request_id, const std::string& answer, absl::Duration now = kNow) {
     const auto before = Begin(request_id, "web", now);
     ASSERT_TRUE(before.ok()) << before.status();
     ASSERT_FALSE(before->has_value());

@@ -125,6 +125,10 @@ class ServiceHost {
   absl::Status DeleteListener(const ListenerSnapshot& listener, bool force,
                               absl::AnyInvocable<void()> done);
 
+  // Runs `done` when the sockets are closed that were removed before. It runs on the
+  // service thread and must not block.
+  void AfterClosing(absl::AnyInvocable<void()> done);
+
   std::optional<ListenerSnapshot> FindListener(absl::string_view name) const;
   // In the order of names.
   std::vector<ListenerSnapshot> ListListeners() const;
