@@ -28,8 +28,6 @@ constexpr Hint kHints[] = {
     {"ADDRESS_IN_USE", "'ss -tulnp' on the daemon's host shows who listens where"},
     {"BIND_NOT_PERMITTED", "use a port from 1024 up, or give sockhostd the missing capability"},
     {"LISTENER_BUSY", "--force closes its connections too"},
-    {"STATE_INVALID", "'sockctl listener get' shows its state"},
-    {"MASK_INVALID", "sockctl and sockhostd are of different versions: 'sockctl version'"},
     {"ETAG_MISMATCH", "'sockctl listener get' shows it with its new etag"},
     {"SERVICE_THREAD_STALLED",
      "a handler does not return: the log of sockhostd names its service; try again later"},

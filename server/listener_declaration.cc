@@ -103,7 +103,7 @@ absl::StatusOr<FieldMask> FieldsToChange(const v1::UpdateListenerRequest& reques
   }
   for (const std::string& path : mask.paths()) {
     const absl::string_view field = *absl::StrSplit(path, '.').begin();
-    if (IsOutputOnly(field) || !FieldMaskUtil::IsValidPath<v1::Listener>(path)) {
+    if (field.empty() || IsOutputOnly(field) || !FieldMaskUtil::IsValidPath<v1::Listener>(path)) {
       return MaskError(path);
     }
     // They cannot differ: `name` has led here, `service` is compared.

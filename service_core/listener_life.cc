@@ -338,7 +338,7 @@ void Listener::StartDrainLocked(ListenerState state, absl::Duration timeout) {
     MutexLock lock(status_mutex_);
     old = std::exchange(status_.opened, {});
     status_.paused_by_operator = false;
-    status_.drain_deadline_nanos = absl::ToUnixNanos(absl::Now() + timeout);
+    status_.drain_deadline_nanos = absl::GetCurrentTimeNanos() + absl::ToInt64Nanoseconds(timeout);
     SetStateLocked(state, "");
   }
   if (old_id != 0) table_.Remove(old_id, Fate::kClose, CloseReason::kListenerStopped);

@@ -50,7 +50,7 @@ TEST(BashCompletionTest, CompletesVerbs) {
 TEST(BashCompletionTest, CompletesFlagsOfVerbAndGlobalFlags) {
   EXPECT_THAT(Complete({"sockctl", "watch", "--"}),
               AllOf(Contains("--interval"), Contains("--host"), Not(Contains("--service"))));
-  EXPECT_THAT(Complete({"sockctl", "--no-headers", "listener", "create", "--se"}),
+  EXPECT_THAT(Complete({"sockctl", "--no-headers", "listener", "create", "--ser"}),
               ElementsAre("--service"));
 }
 
