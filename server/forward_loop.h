@@ -10,8 +10,8 @@ namespace sockhost {
 
 // Checks the upstreams of a listener that is to be made or updated. Error:
 // FORWARD_LOOP if a literal address is one at which `host` listens, or would with
-// this listener, and if it moves to where another listener forwards to; a wildcard address stands for every address of this machine, and an IPv4 address in
-// its IPv6 form for itself. Any thread.
+// this listener, and if it moves to where another listener forwards to; a wildcard address stands
+// for every address of this machine, and an IPv4 address in its IPv6 form for itself. Any thread.
 absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& host);
 
 }  // namespace sockhost
