@@ -37,7 +37,10 @@ struct Source {
 
 void PrintTo(const Source& source, std::ostream* out) { *out << source.name; }
 
-class PosixRoutesTest : public testing::TestWithParam<Source> {};
+class PosixRoutesTest : public testing::TestWithParam<Source> {
+ protected:
+  void SetUp() override { Traffic() = {}; }
+};
 
 TEST_P(PosixRoutesTest, CallsAreReported) {
   // A datagram socket that talks to itself.

@@ -32,7 +32,12 @@ msghdr MessageOf(iovec& part) {
 
 // ---- What is reported
 
-TEST(SocketCallsTest, ReceivesAreReported) {
+class SocketCallsTest : public testing::Test {
+ protected:
+  void SetUp() override { Traffic() = {}; }
+};
+
+TEST_F(SocketCallsTest, ReceivesAreReported) {
   const SocketPair pair = UnixPair(SOCK_SEQPACKET);
   const int fd = pair.ours.get();
   for (const char* text : {"a", "bb", "ccc", "dddd"}) SendText(pair.peer.get(), text);
@@ -52,7 +57,7 @@ TEST(SocketCallsTest, ReceivesAreReported) {
                                               R{fd, 4, 1, 0}, R{fd, -1, 1, 0}));
 }
 
-TEST(SocketCallsTest, SendsAreReported) {
+TEST_F(SocketCallsTest, SendsAreReported) {
   const SocketPair pair = UnixPair();
   const int fd = pair.ours.get();
   char text[] = "text";
@@ -70,7 +75,7 @@ TEST(SocketCallsTest, SendsAreReported) {
               ElementsAre(T{fd, 1, 1, 1}, T{fd, 2, 2, 1}, T{fd, 3, 3, 1}, T{fd, 4, 4, 1}));
 }
 
-TEST(SocketCallsTest, PeekIsNotReported) {
+TEST_F(SocketCallsTest, PeekIsNotReported) {
   const SocketPair pair = UnixPair();
   SendText(pair.peer.get(), "abc");
   char buffer[8];
@@ -78,7 +83,7 @@ TEST(SocketCallsTest, PeekIsNotReported) {
   EXPECT_THAT(Traffic().received, IsEmpty());
 }
 
-TEST(SocketCallsTest, DatagramThatDoesNotFitIsReportedAsTruncated) {
+TEST_F(SocketCallsTest, DatagramThatDoesNotFitIsReportedAsTruncated) {
   const SocketPair pair = UnixPair(SOCK_DGRAM);
   const int fd = pair.ours.get();
   SendText(pair.peer.get(), "123456789");
@@ -91,7 +96,7 @@ TEST(SocketCallsTest, DatagramThatDoesNotFitIsReportedAsTruncated) {
   EXPECT_THAT(Traffic().received, ElementsAre(R{fd, 4, 1, 1}, R{fd, 4, 1, 1}));
 }
 
-TEST(SocketCallsTest, CloseIsReported) {
+TEST_F(SocketCallsTest, CloseIsReported) {
   UniqueFd fd = NewSocket(AF_INET, SOCK_STREAM);
   const int number = fd.release();
   EXPECT_EQ(zsock_close(number), 0);
@@ -99,7 +104,7 @@ TEST(SocketCallsTest, CloseIsReported) {
   EXPECT_THAT(Traffic().closed, ElementsAre(number));
 }
 
-TEST(SocketCallsTest, CloseOfHostsSocketIsLeftToTheHost) {
+TEST_F(SocketCallsTest, CloseOfHostsSocketIsLeftToTheHost) {
   const UniqueFd fd = NewSocket(AF_INET, SOCK_STREAM);
   Traffic().host_closes = true;
   EXPECT_EQ(zsock_close(fd.get()), 0);
@@ -108,7 +113,7 @@ TEST(SocketCallsTest, CloseOfHostsSocketIsLeftToTheHost) {
 
 // ---- Files that are no sockets
 
-TEST(SocketCallsTest, ReadAndWriteWorkOnPipes) {
+TEST_F(SocketCallsTest, ReadAndWriteWorkOnPipes) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   const UniqueFd reader(ends[0]);
@@ -118,7 +123,7 @@ TEST(SocketCallsTest, ReadAndWriteWorkOnPipes) {
   EXPECT_EQ(Text(sockhost_read(reader.get(), buffer, sizeof(buffer)), buffer), "pipe");
 }
 
-TEST(SocketCallsTest, ReadOfNothingLeavesTheDatagram) {
+TEST_F(SocketCallsTest, ReadOfNothingLeavesTheDatagram) {
   const SocketPair pair = UnixPair(SOCK_DGRAM);
   SendText(pair.peer.get(), "a");
   char buffer[8];
@@ -128,7 +133,7 @@ TEST(SocketCallsTest, ReadOfNothingLeavesTheDatagram) {
 
 // ---- What Zephyr does and Linux does not
 
-TEST(SocketCallsTest, SendToPeerThatIsGoneIsEpipeWithoutSignal) {
+TEST_F(SocketCallsTest, SendToPeerThatIsGoneIsEpipeWithoutSignal) {
   SocketPair pair = UnixPair();
   pair.peer.reset();
   char text[] = "text";
@@ -142,7 +147,7 @@ TEST(SocketCallsTest, SendToPeerThatIsGoneIsEpipeWithoutSignal) {
   EXPECT_EQ(errno, EPIPE);
 }
 
-TEST(SocketCallsTest, NewSocketsBlockAndAreNotInherited) {
+TEST_F(SocketCallsTest, NewSocketsBlockAndAreNotInherited) {
   const UniqueFd listening = NewSocket(AF_INET, SOCK_STREAM);
   BindToLoopback(listening.get());
   ASSERT_EQ(zsock_listen(listening.get(), 1), 0);
@@ -169,7 +174,7 @@ int Bind(const UniqueFd& fd, const sockaddr_in& address) {
   return zsock_bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
 }
 
-TEST(SocketCallsTest, ServerCanBindWhileOldConnectionsAreInTimeWait) {
+TEST_F(SocketCallsTest, ServerCanBindWhileOldConnectionsAreInTimeWait) {
   UniqueFd listening = NewSocket(AF_INET, SOCK_STREAM);
   ASSERT_EQ(Bind(listening, LoopbackAddress(0)), 0);
   ASSERT_EQ(zsock_listen(listening.get(), 1), 0);
@@ -187,7 +192,7 @@ TEST(SocketCallsTest, ServerCanBindWhileOldConnectionsAreInTimeWait) {
   EXPECT_EQ(Bind(again, LoopbackAddress(htons(address.port()))), 0) << std::strerror(errno);
 }
 
-TEST(SocketCallsTest, EndOfStreamTellsThePeer) {
+TEST_F(SocketCallsTest, EndOfStreamTellsThePeer) {
   SocketPair pair = TcpPair();
   const SocketAddress peer = LocalAddress(pair.peer.get(), Protocol::kTcp);
   pair.peer.reset();
@@ -200,7 +205,7 @@ TEST(SocketCallsTest, EndOfStreamTellsThePeer) {
   EXPECT_EQ(SocketAddress::From(Protocol::kTcp, net_sad(&from), length), peer);
 }
 
-TEST(SocketCallsTest, ResetStreamHasNoPeerAndKeepsItsError) {
+TEST_F(SocketCallsTest, ResetStreamHasNoPeerAndKeepsItsError) {
   SocketPair pair = TcpPair();
   ResetOnClose(pair.peer.get());
   pair.peer.reset();
@@ -216,7 +221,7 @@ TEST(SocketCallsTest, ResetStreamHasNoPeerAndKeepsItsError) {
   EXPECT_EQ(from.ss_family, AF_UNSPEC);
 }
 
-TEST(SocketCallsTest, DatagramTellsItsSender) {
+TEST_F(SocketCallsTest, DatagramTellsItsSender) {
   const UniqueFd ours = BoundUdp();
   const UniqueFd peer = ConnectTo(LocalAddress(ours.get(), Protocol::kUdp));
   EXPECT_EQ(send(peer.get(), "", 0, 0), 0);
@@ -230,7 +235,7 @@ TEST(SocketCallsTest, DatagramTellsItsSender) {
             LocalAddress(peer.get(), Protocol::kUdp));
 }
 
-TEST(SocketCallsTest, AddressThatCannotBePrintedIsEmptyText) {
+TEST_F(SocketCallsTest, AddressThatCannotBePrintedIsEmptyText) {
   char text[INET6_ADDRSTRLEN] = "old";
   in6_addr address = IN6ADDR_LOOPBACK_INIT;
   EXPECT_EQ(zsock_inet_ntop(4711, &address, text, sizeof(text)), nullptr);
