@@ -25,6 +25,7 @@ std::vector<std::pair<LogLevel, std::string>> lines;
 class ApplicationLogTest : public testing::Test {
  protected:
   ApplicationLogTest() {
+    lines.clear();
     sockhost::SetLogSink([](LogLevel level, absl::string_view message, sockhost::LogFields) {
       lines.emplace_back(level, std::string(message));
     });

@@ -38,12 +38,17 @@ int Refuse() { return -EADDRINUSE; }
 int RefuseOtherwise() { return -EIO; }
 int Throw() { throw std::runtime_error("no network"); }
 
-TEST(InitLevelsTest, LevelThenPriorityThenDefinition) {
+class InitLevelsTest : public testing::Test {
+ protected:
+  void SetUp() override { runs = 0; }
+};
+
+TEST_F(InitLevelsTest, LevelThenPriorityThenDefinition) {
   EXPECT_EQ(sockhost_run_init_levels(), 0);
   EXPECT_STREQ(init_order(), "early pre1 early post a1 a2 late ");
 }
 
-TEST(InitLevelsTest, FunctionRunsOnce) {
+TEST_F(InitLevelsTest, FunctionRunsOnce) {
   const Announced first(CountRun);
   EXPECT_FALSE(RunInitLevels());
   EXPECT_EQ(runs, 1);
@@ -54,13 +59,13 @@ TEST(InitLevelsTest, FunctionRunsOnce) {
   EXPECT_EQ(runs, 2);
 }
 
-TEST(InitLevelsTest, WithdrawnFunctionDoesNotRun) {
+TEST_F(InitLevelsTest, WithdrawnFunctionDoesNotRun) {
   { const Announced gone(CountRun); }
   EXPECT_FALSE(RunInitLevels());
   EXPECT_EQ(runs, 0);
 }
 
-TEST(InitLevelsTest, FirstFailureIsReturnedAndTheRestRuns) {
+TEST_F(InitLevelsTest, FirstFailureIsReturnedAndTheRestRuns) {
   const Announced last(CountRun);
   const Announced second(RefuseOtherwise, "refuse_otherwise", SOCKHOST_INIT_POST_KERNEL);
   const Announced first(Refuse, "refuse", SOCKHOST_INIT_EARLY);
@@ -72,7 +77,7 @@ TEST(InitLevelsTest, FirstFailureIsReturnedAndTheRestRuns) {
   EXPECT_EQ(runs, 1);
 }
 
-TEST(InitLevelsTest, ExceptionIsAFailure) {
+TEST_F(InitLevelsTest, ExceptionIsAFailure) {
   const Announced thrower(Throw, "thrower");
   const std::optional<InitFailure> failure = RunInitLevels();
   ASSERT_TRUE(failure);
