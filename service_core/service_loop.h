@@ -4,10 +4,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <thread>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "connection_timeouts.h"
@@ -108,7 +108,8 @@ class ServiceLoop {
   std::atomic<bool> has_posted_{false};
 
   // Of the service thread.
-  absl::btree_multimap<int64_t, absl::AnyInvocable<void()>> timers_;
+  // Not Abseil's: it is no map any more after an allocation that failed.
+  std::multimap<int64_t, absl::AnyInvocable<void()>> timers_;
   std::vector<epoll_event> ready_;
   int64_t turn_started_ = 0;
   int64_t last_clock_ = 0;

@@ -42,8 +42,8 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) 
   slot.close_reason = open ? reason : CloseReason::kClosedBehind;
   slot.removed_turn.store(turn(), std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);
+  LeaveIdsLocked(slot);
   slot.retired_id = slot.id.exchange(0, std::memory_order_release);
-  slot_by_id_.erase(slot.retired_id);
   LeaveListLocked(slot);
   RetireLocked(slot, open && fate == Fate::kClose);
   if (!open) LogClosedBehind(slot);
@@ -235,7 +235,7 @@ bool SocketTable::ReapSome() {
     }
     for (size_t i = 0; i < count; ++i) {
       slots[i]->counters.Clear();
-      free_slots_.push_back(slots[i]->index);
+      GiveBackLocked(*slots[i]);
     }
     reaped_ += count;
   }

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -45,8 +46,33 @@ SocketSlot* SocketTable::FindByFdLocked(int fd) const {
 }
 
 SocketSlot* SocketTable::FindByIdLocked(SocketId id) const {
-  const auto found = slot_by_id_.find(id);
-  return found == slot_by_id_.end() ? nullptr : &Slot(found->second);
+  if (slot_by_id_.empty()) return nullptr;
+  uint32_t next = slot_by_id_[static_cast<uint64_t>(id) & (slot_by_id_.size() - 1)];
+  while (next != 0 && Slot(next - 1).id.load(std::memory_order_relaxed) != id) {
+    next = Slot(next - 1).next_by_id;
+  }
+  return next == 0 ? nullptr : &Slot(next - 1);
+}
+
+void SocketTable::EnterIdsLocked(SocketSlot& slot) {
+  uint32_t& first = IdChainLocked(slot.id.load(std::memory_order_relaxed));
+  slot.next_by_id = std::exchange(first, slot.index + 1);
+}
+
+void SocketTable::LeaveIdsLocked(SocketSlot& slot) {
+  uint32_t* link = &IdChainLocked(slot.id.load(std::memory_order_relaxed));
+  while (*link != slot.index + 1) link = &Slot(*link - 1).next_by_id;
+  *link = slot.next_by_id;
+}
+
+void SocketTable::WidenIdsLocked(size_t slots) {
+  if (slots <= slot_by_id_.size()) return;
+  std::vector<uint32_t> wider(std::bit_ceil(slots));
+  slot_by_id_.swap(wider);
+  const uint32_t end = slots_in_use_.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; i < end; ++i) {
+    if (Slot(i).id.load(std::memory_order_relaxed) != 0) EnterIdsLocked(Slot(i));
+  }
 }
 
 SocketSlot* SocketTable::FindRegisteredLocked(const Service& service, int fd) const {
@@ -57,14 +83,13 @@ SocketSlot* SocketTable::FindRegisteredLocked(const Service& service, int fd) co
 
 SocketSlot* SocketTable::NextFreeSlotLocked() {
   if (size() >= max_sockets()) return nullptr;
-  if (!free_slots_.empty()) return &Slot(free_slots_.back());
+  if (first_free_ != 0) return &Slot(first_free_ - 1);
   const uint32_t index = slots_in_use_.load(std::memory_order_relaxed);
   // Retired slots that wait for the service thread can fill the table.
   if (index >= chunks_.size() * kChunk) return nullptr;
   std::unique_ptr<SocketSlot[]>& chunk = chunks_[index / kChunk];
   if (!chunk) {
-    // Giving a slot back must not need memory.
-    free_slots_.reserve(index + kChunk);
+    WidenIdsLocked(index + kChunk);
     chunk = std::make_unique<SocketSlot[]>(kChunk);
   }
   SocketSlot& slot = Slot(index);
@@ -77,19 +102,17 @@ SocketSlot* SocketTable::TakeSlotLocked(int fd) {
   if (number >= slot_by_fd_.size()) slot_by_fd_.resize(number * 2 + 64);
   SocketSlot* slot = NextFreeSlotLocked();
   if (!slot) return nullptr;
-  slot_by_id_.emplace(next_id_, slot->index);
-  if (free_slots_.empty()) {
+  if (first_free_ == 0) {
     slots_in_use_.store(slot->index + 1, std::memory_order_release);
   } else {
-    free_slots_.pop_back();
+    first_free_ = slot->next;
   }
   return slot;
 }
 
 void SocketTable::GiveBackLocked(SocketSlot& slot) {
-  slot_by_id_.erase(slot.id.load(std::memory_order_relaxed));
   slot.id.store(0, std::memory_order_release);
-  free_slots_.push_back(slot.index);
+  slot.next = std::exchange(first_free_, slot.index + 1);
 }
 
 int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
@@ -137,6 +160,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   }
 
   ++next_id_;
+  EnterIdsLocked(*slot);
   SocketSlot* stale = FindByFdLocked(spec.fd);
   slot_by_fd_[static_cast<size_t>(spec.fd)] = slot->index + 1;
   // The kernel took the fd although the table knew the number: the file that was

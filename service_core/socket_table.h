@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
@@ -55,11 +54,7 @@ struct SocketSlot {
   // Published last by Add, cleared first by Remove.
   std::atomic<SocketId> id{0};
 
-  // Constant while id is.
-  uint32_t index = 0;
-  int fd = -1;
-  Role role = Role::kRegistered;
-  Protocol protocol = Protocol::kNone;
+  // Constant while id is. The order within each group leaves no gaps.
   Service* service = nullptr;
   Listener* listener = nullptr;
   SocketAddress remote;
@@ -68,20 +63,26 @@ struct SocketSlot {
   uint32_t opened_ms = 0;
   // Inode of a registered fd: tells whether the number was reused.
   uint64_t inode = 0;
+  uint32_t index = 0;
+  int fd = -1;
+  Role role = Role::kRegistered;
+  Protocol protocol = Protocol::kNone;
 
   // Written under the table's mutex, read by the service thread without it.
+  std::atomic<Polling> polling{Polling::kLevel};
   std::atomic<uint32_t> events{0};
   std::atomic<void*> user_data{nullptr};
-  std::atomic<Polling> polling{Polling::kLevel};
 
   // Guarded by the table's mutex. `close_reason` stays until the slot is filled again;
-  // the neighbours are those in the list of the listener's sockets, or of what is to be
-  // reaped: slot + 1, 0 at the ends. `retired_id` is what the id was before the removal.
-  CloseReason close_reason = CloseReason::kNone;
+  // the neighbours are those in the list of the listener's sockets, of what is to be reaped
+  // or of what is free, and of the sockets whose ids share their low bits: slot + 1, 0 at the
+  // ends. `retired_id` is what the id was before the removal.
   uint32_t stamp = 0;
   int pev_index = -1;
   uint32_t next = 0;
   uint32_t previous = 0;
+  uint32_t next_by_id = 0;
+  CloseReason close_reason = CloseReason::kNone;
   bool closes_fd = false;
   SocketId retired_id = 0;
 
@@ -309,6 +310,13 @@ class SocketTable {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int AddLocked(const SocketSpec& spec, SocketSlot** out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SocketSlot* FindByIdLocked(SocketId id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint32_t& IdChainLocked(SocketId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return slot_by_id_[static_cast<uint64_t>(id) & (slot_by_id_.size() - 1)];
+  }
+  void EnterIdsLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeaveIdsLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Room for `slots` of them, with chains of about one.
+  void WidenIdsLocked(size_t slots) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A slot for `fd` under the id next_id_, or nullptr if the table is full. Takes all the
   // memory that a socket needs; std::bad_alloc leaves everything as it was.
   SocketSlot* TakeSlotLocked(int fd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -358,12 +366,15 @@ class SocketTable {
   std::vector<std::unique_ptr<SocketSlot[]>> chunks_;
   // Slots that were ever used, from 0 up.
   std::atomic<uint32_t> slots_in_use_{0};
-  std::vector<uint32_t> free_slots_ ABSL_GUARDED_BY(mutex_);
+  // Slot + 1 of those that are free again, from the last one on.
+  uint32_t first_free_ ABSL_GUARDED_BY(mutex_) = 0;
   // Slot + 1 by fd; 0: none.
   std::vector<uint32_t> slot_by_fd_ ABSL_GUARDED_BY(mutex_);
   SocketId next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   uint32_t next_stamp_ ABSL_GUARDED_BY(mutex_) = 1;
-  absl::flat_hash_map<SocketId, uint32_t> slot_by_id_ ABSL_GUARDED_BY(mutex_);
+  // Chains through the slots, by the low bits of the id: first slot + 1. No hash table of
+  // a library: Abseil's is broken by an allocation that fails, and needs 20 bytes a socket.
+  std::vector<uint32_t> slot_by_id_ ABSL_GUARDED_BY(mutex_);
   // What is to be reaped, in the order of removal: slot + 1.
   uint32_t first_retired_ ABSL_GUARDED_BY(mutex_) = 0;
   uint32_t last_retired_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -527,6 +528,34 @@ TEST_F(SocketTableTest, CheckingDoesNotMakeAPausedHangUpReportAgain) {
 }
 
 // ---- Reading ----------------------------------------------------------------
+
+// Beyond the growth of what finds them, and with numbers and slots that are used anew.
+TEST_F(SocketTableTest, SocketsAreFoundByTheirIdsHoweverManyThereAre) {
+  constexpr int kSockets = 1500;
+  const auto service = NewService(kSockets);
+  std::vector<UniqueFd> fds;
+  std::map<SocketId, int> open;
+  for (int i = 0; i < kSockets; ++i) {
+    fds.push_back(EventFd(false));
+    open[Add(*service, fds.back().get())] = fds.back().get();
+    if (i % 3 == 2) {
+      const auto gone = std::next(open.begin(), i / 3);
+      EXPECT_TRUE(table_.Remove(gone->first, Fate::kLeaveOpen));
+      EXPECT_FALSE(table_.Find(gone->first));
+      EXPECT_FALSE(table_.Remove(gone->first, Fate::kLeaveOpen));
+      open.erase(gone);
+    }
+    if (i % 100 == 0) table_.Reap();
+  }
+  for (const auto& [id, fd] : open) {
+    ASSERT_TRUE(table_.Find(id)) << id;
+    EXPECT_EQ(table_.Find(id)->fd, fd);
+    ASSERT_TRUE(table_.SlotOfId(id));
+    EXPECT_EQ(table_.SlotOfId(id)->fd, fd);
+  }
+  EXPECT_FALSE(table_.Find(open.rbegin()->first + 1));
+  EXPECT_FALSE(table_.Find(0));
+}
 
 TEST_F(SocketTableTest, SnapshotSaysWhatASocketIs) {
   const auto service = NewService();
