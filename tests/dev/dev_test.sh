@@ -41,7 +41,7 @@ with_stub_apt() {
 test_help_lists_every_verb_and_each_has_a_function() {
   local output verb
   output=$(./dev help)
-  for verb in demo build test asan tsan soak certs format image; do
+  for verb in demo build test asan tsan faults soak certs format image; do
     expect_contains "$output" "  $verb "
     expect_contains "$(in_dev has_function "$verb")" 'exit code 0'
   done
