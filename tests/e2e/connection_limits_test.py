@@ -122,6 +122,23 @@ class MaxLifetimeTest(LimitTestCase):
 
 
 class SourceLimitTest(LimitTestCase):
+    def test_many_greedy_and_slow_sources_leave_room_for_others(self):
+        self.create(max_connections_per_source=2, max_connections=300)
+        crowd = [self.connect_from(f"127.0.1.{1 + i % 100}") for i in range(400)]
+        self.eventually(lambda: self.counters().rejected_by_source, 200)
+        self.assertEqual(self.counters().active_connections, 200)
+        honest = self.connect_from("127.0.0.9")
+        self.assert_echo(honest)
+        # They say a byte now and then; their age ends them all the same.
+        self.update(max_lifetime=admin.duration(0.5))
+        for peer in crowd:
+            try:
+                peer.sendall(b"x")
+            except OSError:
+                pass
+        self.eventually(lambda: self.counters().active_connections, 0)
+        self.assert_echo(self.connect_from("127.0.0.9"))
+
     def test_one_source_is_capped_and_others_are_not(self):
         self.create(max_connections_per_source=2)
         first, second = (self.connect_from("127.0.0.1") for _ in range(2))

@@ -5,6 +5,8 @@ import os
 import socket
 import unittest
 
+from sockhost.v1 import admin_pb2
+
 import admin
 import daemon
 import peers
@@ -61,6 +63,35 @@ class PassedSocketsTest(DaemonTestCase):
         peer = self.connect(address)
         self.start("--adopt", "web=echo", passed_fds=[fd], variables=self.variables("web"))
         self.assert_echo(peer)
+
+    def test_nobody_is_refused_while_the_daemon_is_restarted(self):
+        fd, address = self.passed()
+        options = {"passed_fds": [fd], "variables": self.variables("web")}
+        first = self.start("--adopt", "web=echo", **options)
+        served = self.connect(address)
+        self.assert_echo(served)
+        served.close()
+        first.stop()
+        # Nobody accepts now; the queue is the service manager's.
+        waiting = self.connect(address)
+        waiting.sendall(b"early")
+        self.start("--adopt", "web=echo", **options)
+        self.assertEqual(peers.receive(waiting, 5), b"early")
+
+    def test_paused_drained_and_deleted_as_any_other(self):
+        fd, address = self.passed()
+        started = self.start("--adopt", "web=echo", passed_fds=[fd], variables=self.variables("web"))
+        update = admin_pb2.UpdateListenerRequest(
+            listener=admin.Listener(name="listeners/web", max_connections=1)
+        )
+        self.assertEqual(started.admin.call("UpdateListener", update).effective_address, address)
+        name = "listeners/web"
+        paused = started.admin.call("PauseListener", admin_pb2.PauseListenerRequest(name=name))
+        self.assertEqual(paused.state, admin.Listener.PAUSED)
+        started.admin.call("ResumeListener", admin_pb2.ResumeListenerRequest(name=name))
+        self.assert_echo(self.connect(address))
+        started.admin.delete("web", force=True)
+        self.assertEqual(started.admin.listeners(), [])
 
     def assert_refused(self, complaint, *flags, **options):
         ended = daemon.run("--admin", f"unix:{self.folder}/admin.sock", *flags, **options)
