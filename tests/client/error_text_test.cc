@@ -35,7 +35,8 @@ TEST(ErrorTextTest, ShowsReasonValuesAndHint) {
             "(ADDRESS_IN_USE)\n"
             "  address: tcp://127.0.0.1:8\n"
             "  listener: listeners/old\n"
-            "  hint: 'ss -tulnp' on the daemon's host shows who listens where\n");
+            "  hint: 'ss -tulnp' (unix sockets: 'ss -xlp') on the daemon's host shows who listens "
+            "where\n");
 }
 
 TEST(ErrorTextTest, ValueOfTheFirstLineIsNotRepeated) {
