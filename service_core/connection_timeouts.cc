@@ -30,8 +30,8 @@ int64_t IntervalFor(const ListenerConfig& config) {
 }
 
 // Changes with each event and each byte that moves.
-uint32_t ActivityOf(const CounterBlock& counters) {
-  return static_cast<uint32_t>(counters.Get(Counter::handler_calls) +
+uint16_t ActivityOf(const CounterBlock& counters) {
+  return static_cast<uint16_t>(counters.Get(Counter::handler_calls) +
                                counters.Get(Counter::receive_messages) +
                                counters.Get(Counter::transmit_messages));
 }
@@ -83,14 +83,14 @@ void ConnectionTimeouts::LookAt(SocketSlot& slot, uint32_t now_ms) {
   if (interval == kNone) return;
   next_interval_ = std::min(next_interval_, interval);
 
-  const uint32_t activity = ActivityOf(slot.counters);
+  const uint16_t activity = ActivityOf(slot.counters);
   if (activity != slot.activity) {
     slot.activity = activity;
-    slot.active_ms = now_ms;
+    slot.age.active_ms = now_ms;
   }
-  if (HasPassed(slot.opened_ms, now_ms, config.max_lifetime)) {
+  if (HasPassed(slot.age.opened_ms, now_ms, config.max_lifetime)) {
     Close(slot, loop_.table(), CloseReason::kMaxLifetime);
-  } else if (HasPassed(slot.active_ms, now_ms, config.idle_timeout)) {
+  } else if (HasPassed(slot.age.active_ms, now_ms, config.idle_timeout)) {
     Close(slot, loop_.table(), CloseReason::kIdleTimeout);
   }
 }

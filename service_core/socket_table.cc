@@ -134,9 +134,13 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot->listener = spec.listener;
   slot->remote = spec.remote;
   slot->create_time_nanos = absl::GetCurrentTimeNanos();
-  slot->opened_ms = slot->active_ms = static_cast<uint32_t>(MonotonicNanos() / 1'000'000);
   slot->activity = 0;
-  slot->inode = inode;
+  if (spec.role == Role::kRegistered) {
+    slot->inode = inode;
+  } else {
+    const auto now_ms = static_cast<uint32_t>(MonotonicNanos() / 1'000'000);
+    slot->age = {now_ms, now_ms};
+  }
   slot->pev_index = -1;
   slot->stamp = 0;
   slot->end_of_stream = false;
