@@ -1,8 +1,11 @@
 #include "admin_reply.h"
 
+#include <thread>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "grpc_status.h"
+#include "monotonic_time.h"
 
 namespace sockhost {
 
@@ -14,6 +17,19 @@ grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl
 
 void OneReply::Finish(const absl::Status& status) {
   if (!finished_.exchange(true)) reactor_->Finish(ToGrpcStatus(status));
+}
+
+bool Completion::ComesSoon() {
+  constexpr absl::Duration kPatience = absl::Microseconds(50);
+  const absl::Duration deadline = MonotonicTime() + kPatience;
+  while (state_.load(std::memory_order_acquire) == State::kAwaited && MonotonicTime() < deadline) {
+    std::this_thread::yield();
+  }
+  return state_.exchange(State::kLeft, std::memory_order_acq_rel) == State::kCompleted;
+}
+
+bool Completion::IsAwaited() {
+  return state_.exchange(State::kCompleted, std::memory_order_acq_rel) == State::kAwaited;
 }
 
 std::string Shown(absl::string_view text) { return absl::CHexEscape(text.substr(0, 128)); }

@@ -29,6 +29,22 @@ class OneReply {
   std::atomic<bool> finished_{false};
 };
 
+// Between a method and the service thread that carries out what it began.
+class Completion {
+ public:
+  // The method's thread: true if it is completed within some microseconds, which a
+  // service thread needs that has nothing else to do; the way over another thread
+  // costs more.
+  bool ComesSoon();
+  // The service thread, when it is completed: true if the method will see it,
+  // false if somebody else has to answer.
+  bool IsAwaited();
+
+ private:
+  enum class State { kAwaited, kCompleted, kLeft };
+  std::atomic<State> state_{State::kAwaited};
+};
+
 // What a client sent, fit for a message: printable, and short enough for the
 // metadata of an answer.
 std::string Shown(absl::string_view text);

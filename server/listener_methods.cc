@@ -134,7 +134,7 @@ grpc::ServerUnaryReactor* AdminService::ReplyWhenClosed(grpc::CallbackServerCont
   auto reply = std::make_shared<OneReply>(reactor);
   // Runs on the service thread, which must not do gRPC's work.
   host_.AfterClosing([this, reply] { tasks_.Run([reply] { reply->Finish(absl::OkStatus()); }); });
-  tasks_.RunAfter(kCloseTimeout, [reply] { reply->Finish(absl::OkStatus()); });
+  tasks_.RunSomeTimeAfter(kCloseTimeout, [reply] { reply->Finish(absl::OkStatus()); });
   return reactor;
 }
 
@@ -299,16 +299,19 @@ void AdminService::Delete(const v1::DeleteListenerRequest& request,
       FindListener(request.name(), request.etag(), "etag");
   absl::Status status = found.status();
   if (status.ok() && request.validate_only()) return finish(CheckDelete(*found, request.force()));
+  const auto closed = std::make_shared<Completion>();
   if (status.ok()) {
-    // `done` runs on the service thread, which must not do gRPC's work.
-    status = host_.DeleteListener(*found, request.force(), [this, finish] {
-      tasks_.Run([finish] { finish(absl::OkStatus()); });
+    status = host_.DeleteListener(*found, request.force(), [this, finish, closed] {
+      // On the service thread, which must not do gRPC's work.
+      if (!closed->IsAwaited()) tasks_.Run([finish] { finish(absl::OkStatus()); });
     });
   }
   if (absl::IsNotFound(status) && request.allow_missing()) return finish(absl::OkStatus());
   if (!status.ok()) return finish(status);
+  if (closed->ComesSoon()) return finish(absl::OkStatus());
   // What was begun ends some time: the request is not forgotten.
-  tasks_.RunAfter(kCloseTimeout, [this, reply, name = request.name()] {
+  tasks_.RunSomeTimeAfter(kCloseTimeout, [this, reply, name = request.name()] {
+    if (reply->finished()) return;
     const std::string service = host_.StalledService();
     reply->Finish(Error(
         Reason::kSERVICE_THREAD_STALLED,

@@ -122,7 +122,8 @@ grpc::ServerUnaryReactor* AdminService::CloseSocket(grpc::CallbackServerContext*
     reply->Finish(status);
     return reactor;
   }
-  tasks_.RunAfter(kCloseTimeout, [this, reply, name = SocketName(*id)] {
+  tasks_.RunSomeTimeAfter(kCloseTimeout, [this, reply, name = SocketName(*id)] {
+    if (reply->finished()) return;
     reply->Finish(Error(Reason::kSERVICE_THREAD_STALLED,
                         absl::StrCat("socket \"", name,
                                      "\" is being closed: the service thread has not come back; "

@@ -12,6 +12,7 @@ namespace {
 
 // The end of a wait without limit is no time that can be told.
 constexpr absl::Duration kLongestWait = absl::Hours(1);
+constexpr absl::Duration kSomeTime = absl::Milliseconds(100);
 
 }  // namespace
 
@@ -21,20 +22,38 @@ TaskThread::TaskThread() : thread_([this] { Loop(); }) {
 
 TaskThread::~TaskThread() { Stop(); }
 
-void TaskThread::RunAfter(absl::Duration delay, Task task) {
-  const absl::Duration time = MonotonicTime() + delay;
+void TaskThread::Run(Task task) {
   const std::lock_guard lock(mutex_);
   if (stop_) return;
-  tasks_.emplace(time, std::move(task));
-  changed_.notify_one();
+  ready_.push_back(std::move(task));
+  // It is on its way otherwise: waking it costs more than most tasks.
+  if (waits_) changed_.notify_one();
+}
+
+void TaskThread::RunAfter(absl::Duration delay, Task task) {
+  RunAt(MonotonicTime() + delay, std::move(task));
+}
+
+void TaskThread::RunSomeTimeAfter(absl::Duration delay, Task task) {
+  RunAt(absl::Ceil(MonotonicTime() + delay, kSomeTime), std::move(task));
+}
+
+void TaskThread::RunAt(absl::Duration time, Task task) {
+  const std::lock_guard lock(mutex_);
+  if (stop_) return;
+  const auto added = later_.emplace(time, std::move(task));
+  if (waits_ && added == later_.begin()) changed_.notify_one();
 }
 
 void TaskThread::Stop() {
-  std::multimap<absl::Duration, Task> dropped;  // destroyed without the mutex
+  // Destroyed without the mutex.
+  std::deque<Task> dropped;
+  std::multimap<absl::Duration, Task> dropped_later;
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
-    dropped.swap(tasks_);
+    dropped.swap(ready_);
+    dropped_later.swap(later_);
     changed_.notify_one();
   }
   if (thread_.joinable()) thread_.join();
@@ -42,22 +61,32 @@ void TaskThread::Stop() {
 
 void TaskThread::Loop() {
   std::unique_lock lock(mutex_);
-  while (!stop_) {
-    if (tasks_.empty()) {
-      changed_.wait(lock);
-      continue;
-    }
-    const absl::Duration wait = tasks_.begin()->first - MonotonicTime();
-    if (wait > absl::ZeroDuration()) {
-      changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(wait, kLongestWait)));
-      continue;
-    }
-    Task task = std::move(tasks_.begin()->second);
-    tasks_.erase(tasks_.begin());
+  while (true) {
+    WaitForTasks(lock);
+    if (stop_) return;
+    Task task = std::move(ready_.front());
+    ready_.pop_front();
     lock.unlock();
     task();
     task = nullptr;
     lock.lock();
+  }
+}
+
+void TaskThread::WaitForTasks(std::unique_lock<std::mutex>& lock) {
+  while (!stop_) {
+    absl::Duration wait = kLongestWait;
+    while (!later_.empty()) {
+      wait = later_.begin()->first - MonotonicTime();
+      if (wait > absl::ZeroDuration()) break;
+      ready_.push_back(std::move(later_.begin()->second));
+      later_.erase(later_.begin());
+      wait = kLongestWait;
+    }
+    if (!ready_.empty()) return;
+    waits_ = true;
+    changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(wait, kLongestWait)));
+    waits_ = false;
   }
 }
 

@@ -3,6 +3,7 @@
 #define SOCKHOST_SERVER_TASK_THREAD_H_
 
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -25,16 +26,22 @@ class TaskThread {
   TaskThread(const TaskThread&) = delete;
   TaskThread& operator=(const TaskThread&) = delete;
 
-  // Any thread. After Stop tasks are dropped. Tasks of the same time run in the
-  // order in which they were handed over.
-  void Run(Task task) { RunAfter(absl::ZeroDuration(), std::move(task)); }
+  // Any thread. After Stop tasks are dropped. Run's tasks run in the order in which
+  // they were handed over.
+  void Run(Task task);
   void RunAfter(absl::Duration delay, Task task);
+  // Up to 100 ms later than that, together with others: for a task that will
+  // usually have nothing to do.
+  void RunSomeTimeAfter(absl::Duration delay, Task task);
 
   // Waits for the task in progress, drops the others. Not on this thread.
   void Stop();
 
  private:
+  void RunAt(absl::Duration time, Task task);
   void Loop();
+  // Fills ready_, unless it is time to stop.
+  void WaitForTasks(std::unique_lock<std::mutex>& lock);
 
   // Not absl's, which waits until a time of the wall clock: set back by an hour, it would
   // keep every task waiting for that hour.
@@ -42,8 +49,12 @@ class TaskThread {
   std::condition_variable changed_;
   // Guarded by mutex_.
   bool stop_ = false;
+  // Handed over by Run, or due. Guarded by mutex_.
+  std::deque<Task> ready_;
   // By time on the monotonic clock. Guarded by mutex_.
-  std::multimap<absl::Duration, Task> tasks_;
+  std::multimap<absl::Duration, Task> later_;
+  // The thread waits for changed_, or for the first of later_. Guarded by mutex_.
+  bool waits_ = false;
   std::thread thread_;
 };
 

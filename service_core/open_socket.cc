@@ -194,12 +194,20 @@ absl::Status Bind(OpenedSocket& out, const SocketAddress& address,
   return absl::OkStatus();
 }
 
-int SystemBacklogLimit() {
+// What listen(2) made of `asked`.
+int EffectiveBacklog(int fd, int asked) {
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  // Of a listening socket this field is the limit of its accept queue. The file
+  // costs more than all else that is done for a listener.
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_LISTEN) {
+    return static_cast<int>(info.tcpi_sacked);
+  }
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/sys/net/core/somaxconn", "re"),
                                                    std::fclose);
   int limit = SOMAXCONN;
-  if (file && std::fscanf(file.get(), "%d", &limit) == 1) return limit;
-  return SOMAXCONN;
+  const bool is_known = file && std::fscanf(file.get(), "%d", &limit) == 1;
+  return std::min(asked, is_known ? limit : SOMAXCONN);
 }
 
 }  // namespace
@@ -258,7 +266,7 @@ absl::Status RetuneSocket(int fd, const OpenSocketOptions& options, OpenedSocket
   if (absl::Status status = Tune(fd, opened.address, options.tuning); !status.ok()) return status;
   if (!opened.address.is_datagram()) {
     if (listen(fd, options.backlog) != 0) return OpenError(opened.address, "listen", errno);
-    opened.effective_backlog = std::min(options.backlog, SystemBacklogLimit());
+    opened.effective_backlog = EffectiveBacklog(fd, options.backlog);
   }
   opened.receive_buffer_bytes = IntegerOption(fd, SO_RCVBUF);
   opened.send_buffer_bytes = IntegerOption(fd, SO_SNDBUF);

@@ -133,7 +133,7 @@ size_t SocketTable::RemoveListener(Listener& listener, bool force,
       if (is_last) RunAfterReapLocked(after);
     }
     epoll_.Wake();
-    LetLoopGoFirst();
+    if (!is_last) LetLoopGoFirst();
   }
   return connections;
 }

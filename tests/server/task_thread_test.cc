@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <memory>
 #include <vector>
@@ -66,6 +67,31 @@ TEST(TaskThreadTest, NothingRunsBeforeItsTime) {
   tasks.RunAfter(absl::Milliseconds(50),
                  [&ran] { ran.set_value(std::chrono::steady_clock::now()); });
   EXPECT_GE(ran.get_future().get() - began, std::chrono::milliseconds(50));
+}
+
+TEST(TaskThreadTest, SomeTimeAfterIsNotBeforeItsTime) {
+  TaskThread tasks;
+  const auto began = std::chrono::steady_clock::now();
+  std::promise<std::chrono::steady_clock::time_point> ran;
+  tasks.RunSomeTimeAfter(absl::Milliseconds(50),
+                         [&ran] { ran.set_value(std::chrono::steady_clock::now()); });
+  EXPECT_GE(ran.get_future().get() - began, std::chrono::milliseconds(50));
+}
+
+TEST(TaskThreadTest, TasksThatComeAtOnceDoNotKeepTimedOnesWaiting) {
+  TaskThread tasks;
+  std::atomic<bool> ended{false};
+  std::function<void()> again = [&] {
+    if (!ended) tasks.Run(again);
+  };
+  tasks.Run(again);
+  std::promise<void> done;
+  tasks.RunAfter(absl::Milliseconds(1), [&] {
+    ended = true;
+    done.set_value();
+  });
+  done.get_future().wait();
+  tasks.Stop();
 }
 
 TEST(TaskThreadTest, EarlierTaskOvertakesTheOneThatIsWaitedFor) {
