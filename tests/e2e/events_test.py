@@ -1,4 +1,13 @@
-"""WatchEvents: the promises of WatchEventsResponse, one by one."""
+"""WatchEvents: what WatchEventsResponse guarantees, by the numbers that it has there.
+
+1  FirstMessageTest
+2  LifeTest, FilterTest, ManyEventsTest
+3  ResumeTest
+4  ShortHistoryTest.test_old_token_is_out_of_range, TokenTest
+5  ShortHistoryTest.test_reader_that_is_too_slow_is_told
+6  stalled_readers_test: NotReadingTest.test_of_events_are_cut_off
+7  ManyEventsTest
+"""
 
 import base64
 import itertools

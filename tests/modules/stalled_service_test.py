@@ -6,9 +6,12 @@ import pathlib
 import signal
 import socket
 
+from sockhost.v1 import event_pb2
+
 import admin
 from daemon_test_case import DaemonTestCase
 
+Kind = event_pb2.Event.Kind
 MODULE = pathlib.Path(os.environ["MODULES"]) / "blocking_handler.so"
 # Short, so that many pings would come while the handler blocks.
 WATCHDOG_USEC = 200_000
@@ -80,6 +83,28 @@ class StalledServiceTest(DaemonTestCase):
         log = self.daemon.log()
         self.assertRegex(log, r"every other service waits .*blocker .*blocking_handler\.cc:\d+")
         self.assertRegex(log, r"backtrace=.*blocking_handler\.so")
+
+    def test_begin_and_end_are_events_for_those_who_watch_and_those_who_resume(self):
+        kinds = "(kind = SERVICE_STALLED OR kind = SERVICE_RECOVERED)"
+        stream = self.admin.watch_events(filter=f"service = blocker AND {kinds}")
+        events = (event for message in stream for event in message.events)
+        token = next(stream).resume_token
+        self.hold_service_thread()
+        stalled = next(events)
+        # Told while it lasts.
+        self.assertEqual((stalled.kind, stalled.service), (Kind.SERVICE_STALLED, "services/blocker"))
+        self.eventually(self.admin.health, "NOT_SERVING")
+        self.release_service_thread()
+        recovered = next(events)
+        self.assertEqual(recovered.kind, Kind.SERVICE_RECOVERED)
+        self.assertEqual(recovered.service, "services/blocker")
+        self.assertGreater(recovered.sequence, stalled.sequence)
+        self.assertGreaterEqual(recovered.time.ToNanoseconds(), stalled.time.ToNanoseconds())
+        stream.cancel()
+        again = self.admin.watch_events(filter=kinds, resume_token=token)
+        self.addCleanup(again.cancel)
+        resumed = itertools.islice((event for message in again for event in message.events), 2)
+        self.assertEqual(list(resumed), [stalled, recovered])
 
     def test_watchdog_of_the_service_manager_hears_nothing_meanwhile(self):
         self.assertEqual(self.told_until("READY=1"), ["READY=1\nSTATUS=serving"])

@@ -1,0 +1,85 @@
+// Requests of streams: any bytes that are one are checked to something within the
+// contract's limits, or to an error with its reason and a field. The first byte of
+// the input says which of the two.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "require.h"
+#include "server/event_token.h"
+#include "server/resource_filter.h"
+#include "server/watch_options.h"
+#include "sockhost/v1/event.pb.h"
+#include "sockhost/v1/watch.pb.h"
+
+namespace sockhost {
+namespace {
+
+constexpr absl::string_view kInstance = "5448d773-cc76-4523-849a-2cc4e7ea0e88";
+constexpr int64_t kLastEvent = 1'000'000;
+
+void CheckError(const absl::Status& status) {
+  if (status.ok()) return;
+  const auto detail = DetailOf(status);
+  Require(detail.has_value(), "errors have a reason");
+  RequireParseError(status, detail->reason);
+  Require(!detail->field.empty(), "the field is named");
+}
+
+void CheckInterval(absl::Duration interval) {
+  Require(interval == absl::ZeroDuration() ||
+              (interval >= absl::Milliseconds(100) && interval <= absl::Hours(1)),
+          "intervals are in their range");
+}
+
+void Check(const v1::WatchSocketsRequest& request) {
+  const absl::StatusOr<WatchOptions> options = ParseWatchOptions(request);
+  CheckError(options.status());
+  if (!options.ok()) return;
+  CheckInterval(options->interval);
+  CheckInterval(options->heartbeat);
+  Require(options->once() == (request.mode() == v1::WatchSocketsRequest::ONCE),
+          "without an interval it is once");
+  const absl::StatusOr<WatchOptions> again = ParseWatchOptions(request);
+  Require(again.ok() && again->view_key == options->view_key, "equal requests share a view");
+}
+
+void CheckToken(const std::string& token) {
+  const absl::StatusOr<int64_t> after = ParseEventToken(token, kInstance, kLastEvent);
+  CheckError(after.status());
+  if (!after.ok()) return;
+  Require(*after >= 0 && *after <= kLastEvent, "a token stands for an event that there was");
+  Require(EventToken(kInstance, *after) == token, "a token has one spelling");
+}
+
+void Check(const v1::WatchEventsRequest& request) {
+  CheckError(EventFilter::Parse(request.filter()).status());
+  const auto heartbeat =
+      ParseWatchInterval(request.heartbeat_interval(), "heartbeat_interval", "never");
+  CheckError(heartbeat.status());
+  if (heartbeat.ok()) CheckInterval(*heartbeat);
+  if (!request.resume_token().empty()) CheckToken(request.resume_token());
+}
+
+template <class Request>
+void CheckBytes(absl::string_view bytes) {
+  Request request;
+  if (request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) Check(request);
+}
+
+}  // namespace
+}  // namespace sockhost
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const absl::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if (data[0] % 2 == 0) {
+    sockhost::CheckBytes<sockhost::v1::WatchSocketsRequest>(bytes);
+  } else {
+    sockhost::CheckBytes<sockhost::v1::WatchEventsRequest>(bytes);
+  }
+  return 0;
+}
