@@ -2,12 +2,13 @@
 #ifndef SOCKHOST_SERVICE_CORE_LISTENERS_H_
 #define SOCKHOST_SERVICE_CORE_LISTENERS_H_
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
@@ -89,7 +90,7 @@ class Listeners {
 
   mutable Mutex mutex_;
   // nullptr: the name is reserved, its listener is being opened.
-  absl::btree_map<std::string, std::shared_ptr<Listener>> by_name_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<Listener>, std::less<>> by_name_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sockhost
