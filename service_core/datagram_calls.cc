@@ -23,7 +23,8 @@ int sockhost_recvmmsg(int fd, struct mmsghdr* messages, unsigned int count, int 
     bytes += messages[i].msg_len;
     truncated += (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
   }
-  CountReceive(fd, bytes, static_cast<size_t>(received), truncated);
+  const bool is_drained = static_cast<unsigned>(received) < count;
+  CountReceive(fd, bytes, static_cast<size_t>(received), truncated, is_drained);
   return received;
 }
 

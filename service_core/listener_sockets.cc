@@ -9,7 +9,7 @@
 namespace sockhost {
 
 void SocketTable::SetPaused(SocketId id, bool paused) {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   SocketSlot* slot = FindByIdLocked(id);
   if (!slot) return;
   slot->polling.store(paused ? Polling::kPaused : Polling::kLevel, std::memory_order_relaxed);
@@ -17,7 +17,7 @@ void SocketTable::SetPaused(SocketId id, bool paused) {
 }
 
 UniqueFd SocketTable::Duplicate(SocketId id) const {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   const SocketSlot* slot = FindByIdLocked(id);
   return UniqueFd(slot ? fcntl(slot->fd, F_DUPFD_CLOEXEC, 0) : -1);
 }
@@ -26,7 +26,7 @@ void SocketTable::RunBetweenHandlers(absl::FunctionRef<void()> change,
                                      absl::AnyInvocable<void()> task) {
   AfterReapList after = MakeAfterReap(std::move(task));
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     change();
     RunAfterReapLocked(after);
   }
@@ -40,7 +40,7 @@ SocketSlot* SocketTable::SlotInUse(uint32_t index) {
 
 void SocketTable::ForEachPeer(const Listener& listener,
                               absl::FunctionRef<void(const SocketAddress& peer)> visit) {
-  LoopLock lock(*this);
+  TableLock lock(*this);
   const auto look = [&](const SocketSlot& slot) {
     if (slot.listener == &listener && slot.role == Role::kConnection) visit(slot.remote);
   };

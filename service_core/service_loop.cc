@@ -31,6 +31,10 @@ constexpr size_t kEventsPerTurn = 256;
 constexpr int64_t kAuditIntervalNanos = 100'000'000;
 constexpr uint32_t kAuditedSlots = 64;
 
+// So many calls of a handler in a row have to read all that is there before its socket is
+// polled for what arrives.
+constexpr uint8_t kDrainedCalls = 16;
+
 constexpr int64_t kSlowCallNanos = 25'000'000;
 
 thread_local ServiceLoop* current_loop = nullptr;
@@ -171,8 +175,9 @@ void ServiceLoop::Turn() {
   RaiseTo(statistics_.max_events_per_wakeup, static_cast<int64_t>(ready.size()));
   if (!ready.empty()) wall_offset_ = absl::GetCurrentTimeNanos() - turn_started_;
 
-  for (const epoll_event& event : ready) {
-    Attempt([&] { Dispatch(RegistrationKey::Unpack(event.data.u64), event.events); });
+  for (size_t i = 0; i < ready.size(); ++i) {
+    if (i + 1 < ready.size()) table_.Prefetch(RegistrationKey::Unpack(ready[i + 1].data.u64));
+    Attempt([&] { Dispatch(RegistrationKey::Unpack(ready[i].data.u64), ready[i].events); });
   }
   if (table_.HasRegistered() && turn_started_ >= next_audit_) {
     Attempt([this] { AuditRegistered(); });
@@ -203,7 +208,10 @@ void ServiceLoop::Dispatch(RegistrationKey key, uint32_t ready) {
     if (polling != Polling::kEdge) table_.SetPolling(*slot, Polling::kEdge);
     return;
   }
-  if (polling == Polling::kEdge) table_.SetPolling(*slot, Polling::kLevel);
+  // More than data has arrived: what the handler leaves is to be reported again.
+  const bool is_more = polling == Polling::kArrivals && ready != EPOLLIN;
+  if (polling == Polling::kEdge || is_more) table_.SetPolling(*slot, Polling::kLevel);
+  slot->is_drained = false;
   CallHandler(*slot, ready);
 }
 
@@ -256,7 +264,26 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
   // Nobody knows how far the handler came: the peer must not wait for the rest.
   if (threw && has_peer) return table_.RemoveSlot(slot, Fate::kClose, CloseReason::kHandlerFailed);
   CloseIfPeerIsGone(slot, ready);
-  if (slot.id.load(std::memory_order_relaxed) == id) GuardAgainstSpinning(slot);
+  if (slot.id.load(std::memory_order_relaxed) != id) return;
+  FollowDraining(slot, ready);
+  GuardAgainstSpinning(slot);
+}
+
+// The kernel looks at a level-triggered socket twice for each event: when it reports it, and
+// once more to find that nothing is left. A handler that has read all that was there again and
+// again is told of what arrives only, until it leaves something: then the kernel is asked anew.
+void ServiceLoop::FollowDraining(SocketSlot& slot, uint32_t ready) {
+  if (slot.role == Role::kRegistered) return;
+  const bool is_drained =
+      slot.is_drained && ready == EPOLLIN && slot.events.load(std::memory_order_relaxed) == EPOLLIN;
+  const Polling polling = slot.polling.load(std::memory_order_relaxed);
+  if (!is_drained) {
+    slot.drained_calls = 0;
+    if (polling == Polling::kArrivals) table_.SetPolling(slot, Polling::kLevel);
+  } else if (polling == Polling::kLevel && ++slot.drained_calls == kDrainedCalls) {
+    slot.drained_calls = 0;
+    table_.SetPolling(slot, Polling::kArrivals);
+  }
 }
 
 bool ServiceLoop::ReturnsFrom(net_socket_service_event& event, const Service& service) {
@@ -308,22 +335,22 @@ void ServiceLoop::CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready) {
   // ever.
   // The end can arrive with the last data: a handler that receives once per call
   // has one more call to see it.
-  const bool gone =
-      reads ? slot.end_of_stream || (IsDrained(slot.fd) && std::exchange(slot.end_offered, true))
-            : failed;
-  if (!gone) return;
+  bool is_gone = failed;
+  if (reads) {
+    is_gone = slot.end_of_stream;
+    if (!is_gone && IsDrained(slot.fd)) {
+      is_gone = slot.end_offered;
+      slot.end_offered = true;
+    }
+  }
+  if (!is_gone) return;
   const bool was_error = ready & EPOLLERR || slot.failed;
   table_.RemoveSlot(slot, Fate::kClose,
                     was_error ? CloseReason::kFailed : CloseReason::kPeerClosed);
 }
 
 void ServiceLoop::GuardAgainstSpinning(SocketSlot& slot) {
-  const CounterBlock& counters = slot.counters;
-  const int64_t counted =
-      counters.Get(Counter::receive_messages) + counters.Get(Counter::transmit_messages) +
-      counters.Get(Counter::receive_errors) + counters.Get(Counter::transmit_errors) +
-      counters.Get(Counter::dropped_messages);
-  const int64_t pause = spin_guard_.AfterCall(slot, table_.turn(), static_cast<uint32_t>(counted));
+  const int64_t pause = spin_guard_.AfterCall(slot, table_.turn());
   if (pause == 0) return;
   // First what can run out of memory: a socket that is masked must have its timer.
   RunAt(last_clock_ + pause, [this, key = slot.key(), masked_at = last_clock_] {

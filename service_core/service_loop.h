@@ -93,6 +93,7 @@ class ServiceLoop {
   void CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready);
   void RunPosted();
   void RunTimers();
+  void FollowDraining(SocketSlot& slot, uint32_t ready);
   void GuardAgainstSpinning(SocketSlot& slot);
   void AuditRegistered();
 

@@ -11,6 +11,7 @@
 
 #include "datagram_segments.h"
 #include "socket_traffic.h"
+#include "system_calls.h"
 
 using sockhost::CountReceive;
 using sockhost::CountTransmit;
@@ -34,6 +35,15 @@ ssize_t Receive(int fd, msghdr& message, int flags) {
       (flags & MSG_TRUNC) != 0 ? std::min(result, static_cast<ssize_t>(SizeOf(message))) : result;
   const bool is_cut = result >= 0 && (message.msg_flags & MSG_TRUNC) != 0;
   CountReceive(fd, received, 1, is_cut ? 1 : 0);
+  return result;
+}
+
+// A stream has neither addresses nor ends of messages to tell of.
+ssize_t ReceiveFromStream(int fd, void* buf, size_t size, int flags) {
+  const ssize_t result = sockhost::Receive(fd, buf, size, flags);
+  if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) return result;
+  const bool is_short = result > 0 && static_cast<size_t>(result) < size;
+  CountReceive(fd, result, 1, 0, is_short);
   return result;
 }
 
@@ -121,7 +131,7 @@ int zsock_close(int sock) {
 
 ssize_t zsock_sendto(int sock, const void* buf, size_t len, int flags,
                      const struct sockaddr* dest_addr, socklen_t addrlen) {
-  const ssize_t result = sendto(sock, buf, len, flags | MSG_NOSIGNAL, dest_addr, addrlen);
+  const ssize_t result = sockhost::Send(sock, buf, len, flags | MSG_NOSIGNAL, dest_addr, addrlen);
   CountTransmit(sock, result, len, 1);
   return result;
 }
@@ -143,6 +153,7 @@ ssize_t zsock_recvmsg(int sock, struct msghdr* msg, int flags) {
 
 ssize_t zsock_recvfrom(int sock, void* buf, size_t max_len, int flags, struct sockaddr* src_addr,
                        socklen_t* addrlen) {
+  if (!src_addr && sockhost::IsOwnTcp(sock)) return ReceiveFromStream(sock, buf, max_len, flags);
   iovec part = {buf, max_len};
   msghdr message = {};
   message.msg_iov = &part;

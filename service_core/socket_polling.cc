@@ -22,6 +22,8 @@ uint32_t SocketTable::EpollEvents(const SocketSlot& slot, uint32_t events) {
   // without interest is not: it reports POLLHUP for ever.
   if (polling == Polling::kMasked || polling == Polling::kPaused) return EPOLLONESHOT;
   if (polling == Polling::kEdge) events |= EPOLLET;
+  // Urgent data ends a receive call before the queue is empty: EPOLLPRI tells of it.
+  if (polling == Polling::kArrivals && events == EPOLLIN) events |= EPOLLET | EPOLLPRI;
   if (slot.service->keeps_connections) {
     // Of a pause of the service, which knows already what it will do with the end.
     const bool idle = slot.role != Role::kRegistered && !(events & (EPOLLIN | EPOLLOUT));
@@ -49,21 +51,21 @@ bool SocketTable::IsStillPolledLocked(const SocketSlot& slot) const {
 int SocketTable::ApplyEventsLocked(SocketSlot& slot, uint32_t events) {
   const int error = epoll_.Modify(slot.fd, EpollEvents(slot, events), slot.key());
   if (error != 0) return -error;
-  slot.events.store(events, std::memory_order_relaxed);
-  if (slot.pev_index >= 0) {
-    slot.service->descriptor->pev[slot.pev_index].event.events = static_cast<short>(events);
+  slot.events.store(static_cast<uint16_t>(events), std::memory_order_relaxed);
+  if (const int index = slot.pev_index(); index >= 0) {
+    slot.service->descriptor->pev[index].event.events = static_cast<short>(events);
   }
   return 0;
 }
 
 void SocketTable::SetEvents(SocketSlot& slot, uint32_t events) {
-  LoopLock lock(*this);
+  TableLock lock(*this);
   if (slot.id.load(std::memory_order_relaxed) == 0) return;  // as in RemoveSlot
   ApplyEventsLocked(slot, events);
 }
 
 void SocketTable::SetPolling(SocketSlot& slot, Polling polling) {
-  LoopLock lock(*this);
+  TableLock lock(*this);
   if (slot.id.load(std::memory_order_relaxed) == 0) return;  // as in RemoveSlot
   if (slot.polling.load(std::memory_order_relaxed) == Polling::kPaused) return;
   slot.polling.store(polling, std::memory_order_relaxed);
@@ -71,7 +73,7 @@ void SocketTable::SetPolling(SocketSlot& slot, Polling polling) {
 }
 
 bool SocketTable::RebuildEpoll() {
-  LoopLock lock(*this);
+  TableLock lock(*this);
   const uint32_t end = slots_in_use_.load(std::memory_order_relaxed);
   // While the old set can still tell whose a number is.
   for (uint32_t i = 0; i < end; ++i) {
@@ -95,7 +97,7 @@ bool SocketTable::RebuildEpoll() {
 
 std::vector<SocketId> SocketTable::FindClosedBehind(uint32_t count) {
   std::vector<SocketId> found;
-  LoopLock lock(*this);
+  TableLock lock(*this);
   const uint32_t end = slots_in_use_.load(std::memory_order_relaxed);
   if (audited_ >= end) audited_ = 0;
   for (; audited_ < end && count > 0; ++audited_, --count) {

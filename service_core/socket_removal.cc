@@ -30,11 +30,11 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) 
     entry = 0;
     open = epoll_.Remove(slot.fd) == 0;
   }
-  if (slot.pev_index >= 0) {
-    pollfd& event = slot.service->descriptor->pev[slot.pev_index].event;
+  if (const int index = slot.pev_index(); index >= 0) {
+    pollfd& event = slot.service->descriptor->pev[index].event;
     event.fd = -1;
     event.events = 0;
-    slot.service->free_entries.push_back(slot.pev_index);
+    slot.service->free_entries.push_back(index);
     --slot.service->registered;
   }
   if (slot.role == Role::kRegistered) registered_.fetch_sub(1, std::memory_order_relaxed);
@@ -58,7 +58,7 @@ void SocketTable::LogClosedBehind(const SocketSlot& slot) {
 
 bool SocketTable::Remove(SocketId id, Fate fate, CloseReason reason) {
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     SocketSlot* slot = FindByIdLocked(id);
     if (!slot) return false;
     RemoveLocked(*slot, fate, reason);
@@ -70,7 +70,7 @@ bool SocketTable::Remove(SocketId id, Fate fate, CloseReason reason) {
 int SocketTable::CloseConnection(SocketId id, CloseReason reason, absl::AnyInvocable<void()> done) {
   AfterReapList after = MakeAfterReap(std::move(done));
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     SocketSlot* slot = FindByIdLocked(id);
     if (!slot) return -ENOENT;
     if (slot->role != Role::kConnection) return -EPERM;
@@ -82,7 +82,7 @@ int SocketTable::CloseConnection(SocketId id, CloseReason reason, absl::AnyInvoc
 }
 
 void SocketTable::RemoveSlot(SocketSlot& slot, Fate fate, CloseReason reason) {
-  LoopLock lock(*this);
+  TableLock lock(*this);
   // Another thread may have removed it since the caller looked it up: then the fd
   // can be somebody else's.
   if (slot.id.load(std::memory_order_relaxed) == 0) return;
@@ -115,7 +115,7 @@ size_t SocketTable::RemoveListener(Listener& listener, bool force,
   AfterReapList after = MakeAfterReap(std::move(done));
   size_t connections = 0;
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     connections = listener.connections;
     if (connections > 0 && !force) return connections;
     listener.withdrawn = true;
@@ -124,7 +124,7 @@ size_t SocketTable::RemoveListener(Listener& listener, bool force,
   // From now on its list only gets shorter.
   for (bool is_last = false; !is_last;) {
     {
-      MutexLock lock(mutex_);
+      TableLock lock(*this);
       for (uint32_t i = 0; i < kRemovalChunk && listener.first_slot != 0; ++i) {
         RemoveLocked(Slot(listener.first_slot - 1), Fate::kClose, CloseReason::kListenerDeleted);
       }
@@ -133,7 +133,7 @@ size_t SocketTable::RemoveListener(Listener& listener, bool force,
       if (is_last) RunAfterReapLocked(after);
     }
     epoll_.Wake();
-    if (!is_last) LetLoopGoFirst();
+    if (!is_last) LetOthersGoFirst();
   }
   return connections;
 }
@@ -142,7 +142,7 @@ size_t SocketTable::RemoveConnections(Listener& listener, CloseReason reason) {
   size_t connections = 0;
   for (bool is_last = false; !is_last;) {
     {
-      MutexLock lock(mutex_);
+      TableLock lock(*this);
       uint32_t removed = 0;
       uint32_t next = listener.first_slot;
       while (next != 0 && removed < kRemovalChunk) {
@@ -156,14 +156,14 @@ size_t SocketTable::RemoveConnections(Listener& listener, CloseReason reason) {
       is_last = next == 0;
     }
     epoll_.Wake();
-    LetLoopGoFirst();
+    LetOthersGoFirst();
   }
   return connections;
 }
 
 void SocketTable::StopAccepting(Listener& listener) {
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     listener.withdrawn = true;
     listener.BeginDraining();
     for (uint32_t next = listener.first_slot; next != 0;) {
@@ -178,8 +178,12 @@ void SocketTable::StopAccepting(Listener& listener) {
 
 // A mutex is not fair: without this a thread that works in chunks would take it again
 // before the service thread has woken up.
-void SocketTable::LetLoopGoFirst() const {
-  while (loop_waits_.load(std::memory_order_relaxed)) std::this_thread::yield();
+void SocketTable::LetOthersGoFirst() const {
+  // Bounded: others can come without end, and this is somebody's answer too.
+  constexpr int kMostYields = 100;
+  for (int i = 0; i < kMostYields && waiting_.load(std::memory_order_relaxed) > 0; ++i) {
+    std::this_thread::yield();
+  }
 }
 
 // ---- Reaping ----------------------------------------------------------------
@@ -215,7 +219,7 @@ bool SocketTable::ReapSome() {
   std::array<SocketSlot*, kReapChunk> slots;
   size_t count = 0;
   {
-    LoopLock lock(*this);
+    TableLock lock(*this);
     for (; count < slots.size() && first_retired_ != 0; ++count) {
       slots[count] = &Slot(first_retired_ - 1);
       first_retired_ = slots[count]->next;
@@ -229,7 +233,7 @@ bool SocketTable::ReapSome() {
   for (size_t i = 0; i < count; ++i) Free(*slots[i]);
 
   {
-    LoopLock lock(*this);
+    TableLock lock(*this);
     if (closed_.limit() > 0) {
       for (SocketSnapshot& closed : closing_) closed_.Add(closed);
     }
@@ -246,7 +250,7 @@ bool SocketTable::ReapSome() {
 }
 
 SocketTable::AfterReapList SocketTable::NextAfterReap() {
-  LoopLock lock(*this);
+  TableLock lock(*this);
   AfterReapList next;
   if (!after_reap_.empty() && after_reap_.front().removals <= reaped_) {
     next.splice(next.end(), after_reap_, after_reap_.begin());
@@ -270,7 +274,7 @@ void SocketTable::Free(SocketSlot& slot) {
 }
 
 bool SocketTable::NoteClose(int fd) {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   SocketSlot* slot = FindByFdLocked(fd);
   if (!slot) return false;
   const bool owned = slot->role != Role::kRegistered;

@@ -50,11 +50,11 @@ class SetTransaction {
   int Take(const pollfd& wanted, Polling polling) {
     table_.mutex_.AssertHeld();
     SocketSlot* slot = table_.FindByFdLocked(wanted.fd);
-    if (slot && slot->stamp == stamp_) return Duplicate(wanted.fd, *slot);
+    if (slot && slot->has_stamp(stamp_)) return Duplicate(wanted.fd, *slot);
     if (slot && table_.IsStillPolledLocked(*slot)) {
       const bool ours = slot->role == Role::kRegistered && slot->service == &service_;
       if (!ours) return Duplicate(wanted.fd, *slot);
-      slot->stamp = stamp_;
+      slot->registered.stamp = stamp_;
       return 0;
     }
     return TakeNew(wanted, polling);
@@ -81,7 +81,7 @@ class SetTransaction {
     const net_socket_service_desc& descriptor = *service_.descriptor;
     for (int i = 0; i < descriptor.pev_len; ++i) {
       SocketSlot* slot = table_.FindRegisteredLocked(service_, descriptor.pev[i].event.fd);
-      if (slot && slot->stamp != stamp_)
+      if (slot && !slot->has_stamp(stamp_))
         table_.RemoveLocked(*slot, Fate::kLeaveOpen, CloseReason::kUnregistered);
     }
     service_.registered = 0;
@@ -103,7 +103,7 @@ class SetTransaction {
     SocketSlot* slot = nullptr;
     const int result = table_.AddLocked(spec, &slot);
     if (result != 0) return result;
-    slot->stamp = stamp_;
+    slot->registered.stamp = stamp_;
     added_.push_back(slot);
     return 0;
   }
@@ -118,8 +118,8 @@ class SetTransaction {
     }
     SocketSlot* slot = table_.FindByFdLocked(wanted.fd);
     slot->user_data.store(user_data_, std::memory_order_relaxed);
-    const bool is_new = slot->pev_index < 0;
-    slot->pev_index = index;
+    const bool is_new = slot->registered.pev_index < 0;
+    slot->registered.pev_index = index;
     if (is_new) slot->polling.store(Polling::kLevel, std::memory_order_relaxed);
     const uint32_t events = PollToEpoll(wanted.events);
     if (is_new || slot->events.load(std::memory_order_relaxed) != events) {
@@ -143,7 +143,7 @@ int SocketTable::ReplaceSet(Service& service, std::span<const pollfd> fds, void*
   }
   int result = 0;
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     if (service.withdrawn) return -ENOENT;
     SetTransaction transaction(*this, service, user_data, fds.size());
     for (const pollfd& wanted : fds) {
@@ -165,7 +165,7 @@ int SocketTable::AddOne(Service& service, int fd, short events, void* user_data)
   // has to look for those that were closed silently.
   const bool wake = !HasRegistered();
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     if (service.withdrawn) return -ENOENT;
     SetTransaction transaction(*this, service, user_data, 1);
     // Here a socket that is there already is a duplicate, not a change; unless its
@@ -179,9 +179,9 @@ int SocketTable::AddOne(Service& service, int fd, short events, void* user_data)
     if (result != 0) return result;
     transaction.Keep();
     SocketSlot& slot = *FindByFdLocked(fd);
-    slot.pev_index = service.free_entries.back();
+    slot.registered.pev_index = service.free_entries.back();
     service.free_entries.pop_back();
-    net_socket_service_event& entry = service.descriptor->pev[slot.pev_index];
+    net_socket_service_event& entry = service.descriptor->pev[slot.registered.pev_index];
     entry.event = {fd, events, 0};
     entry.user_data = user_data;
     ++service.registered;
@@ -192,23 +192,23 @@ int SocketTable::AddOne(Service& service, int fd, short events, void* user_data)
 
 int SocketTable::ModifyOne(Service& service, int fd, short events) {
   if (!AreKnownEvents(events)) return -EINVAL;
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   SocketSlot* slot = FindRegisteredLocked(service, fd);
   return slot ? ApplyEventsLocked(*slot, PollToEpoll(events)) : -ENOENT;
 }
 
 int SocketTable::SetUserData(Service& service, int fd, void* user_data) {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   SocketSlot* slot = FindRegisteredLocked(service, fd);
   if (!slot) return -ENOENT;
   slot->user_data.store(user_data, std::memory_order_relaxed);
-  service.descriptor->pev[slot->pev_index].user_data = user_data;
+  service.descriptor->pev[slot->registered.pev_index].user_data = user_data;
   return 0;
 }
 
 int SocketTable::RemoveOne(Service& service, int fd) {
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     SocketSlot* slot = FindRegisteredLocked(service, fd);
     if (!slot) return -ENOENT;
     RemoveLocked(*slot, Fate::kLeaveOpen, CloseReason::kUnregistered);
@@ -229,7 +229,7 @@ void SocketTable::RemoveSetLocked(Service& service, Fate fate, AfterReapList& af
 void SocketTable::RemoveSet(Service& service, Fate fate, absl::AnyInvocable<void()> done) {
   AfterReapList after = MakeAfterReap(std::move(done));
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     RemoveSetLocked(service, fate, after);
   }
   epoll_.Wake();
@@ -242,7 +242,7 @@ void SocketTable::WithdrawService(std::shared_ptr<Service> service,
     if (done) done();
   });
   {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     service->withdrawn = true;
     RemoveSetLocked(*service, Fate::kLeaveOpen, after);
   }

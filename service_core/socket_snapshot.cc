@@ -14,7 +14,7 @@ namespace sockhost {
 namespace {
 
 // How many sockets are copied before the mutex is let go.
-constexpr uint32_t kSnapshotChunk = 32;
+constexpr uint32_t kSnapshotChunk = 16;
 // How many slots are looked at, most of which may be free.
 constexpr uint32_t kScanChunk = 512;
 
@@ -88,7 +88,7 @@ void SocketTable::ForEach(const std::function<void(SocketSnapshot&&)>& visit,
   uint32_t next = 0;
   while (next < slots_in_use_.load(std::memory_order_acquire)) {
     {
-      MutexLock lock(mutex_);
+      TableLock lock(*this);
       const uint32_t end =
           std::min(slots_in_use_.load(std::memory_order_relaxed), next + kScanChunk);
       for (; next < end && chunk.size() < kSnapshotChunk; ++next) {
@@ -99,7 +99,7 @@ void SocketTable::ForEach(const std::function<void(SocketSnapshot&&)>& visit,
     }
     for (SocketSnapshot& snapshot : chunk) visit(std::move(snapshot));
     chunk.clear();
-    LetLoopGoFirst();
+    LetOthersGoFirst();
   }
 }
 
@@ -122,7 +122,7 @@ void SocketTable::ForEachClosed(const std::function<void(SocketSnapshot&&)>& vis
   bool more = true;
   while (more) {
     {
-      MutexLock lock(mutex_);
+      TableLock lock(*this);
       // What went meanwhile is the oldest.
       next = std::max(next, closed_.begin());
       for (; next < closed_.end() && chunk.size() < kSnapshotChunk; ++next) {
@@ -132,7 +132,7 @@ void SocketTable::ForEachClosed(const std::function<void(SocketSnapshot&&)>& vis
     }
     for (SocketSnapshot& snapshot : chunk) visit(std::move(snapshot));
     chunk.clear();
-    LetLoopGoFirst();
+    LetOthersGoFirst();
   }
 }
 
@@ -140,7 +140,7 @@ std::optional<SocketSnapshot> SocketTable::FindClosed(SocketId id) const {
   // From the newest on: what was closed just now is asked for most often.
   uint64_t next = std::numeric_limits<uint64_t>::max();
   while (true) {
-    MutexLock lock(mutex_);
+    TableLock lock(*this);
     next = std::min(next, closed_.end());
     for (uint32_t looked = 0; looked < kScanChunk; ++looked) {
       if (next <= closed_.begin()) return std::nullopt;
@@ -151,12 +151,12 @@ std::optional<SocketSnapshot> SocketTable::FindClosed(SocketId id) const {
 }
 
 std::pair<size_t, size_t> SocketTable::CountClosed() const {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   return {static_cast<size_t>(closed_.end() - closed_.begin()), closed_.limit()};
 }
 
 bool SocketTable::Inspect(SocketId id, int fd, absl::FunctionRef<void(int)> inspect) const {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   const SocketSlot* slot = FindByFdLocked(fd);
   if (!slot || slot->id.load(std::memory_order_relaxed) != id) return false;
   if (slot->role != Role::kRegistered) {
@@ -171,14 +171,14 @@ bool SocketTable::Inspect(SocketId id, int fd, absl::FunctionRef<void(int)> insp
 }
 
 std::optional<SocketSnapshot> SocketTable::Find(SocketId id) const {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   SocketSlot* slot = FindByIdLocked(id);
   if (!slot) return std::nullopt;
   return SnapshotLocked(*slot);
 }
 
 std::pair<int, int> SocketTable::CountSockets(const Service& service) const {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   return {service.registered, service.sockets};
 }
 

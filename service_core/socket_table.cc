@@ -14,6 +14,7 @@
 #include "socket_event.h"
 
 namespace sockhost {
+
 SocketTable::SocketTable() {
   chunks_.resize(kMostSockets / kChunk);
   closing_.reserve(kReapChunk);
@@ -32,7 +33,7 @@ void SocketTable::SetLimit(size_t max_sockets) {
 }
 
 void SocketTable::SetClosedLimit(size_t closed_sockets) {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   closed_.SetLimit(closed_sockets);
   closed_limit_.store(closed_sockets, std::memory_order_relaxed);
 }
@@ -99,7 +100,11 @@ SocketSlot* SocketTable::NextFreeSlotLocked() {
 
 SocketSlot* SocketTable::TakeSlotLocked(int fd) {
   const auto number = static_cast<size_t>(fd);
-  if (number >= slot_by_fd_.size()) slot_by_fd_.resize(number * 2 + 64);
+  if (number >= slot_by_fd_.size()) {
+    // Not twice as many, as resize alone would take.
+    slot_by_fd_.reserve(number + number / 16 + 64);
+    slot_by_fd_.resize(slot_by_fd_.capacity());
+  }
   SocketSlot* slot = NextFreeSlotLocked();
   if (!slot) return nullptr;
   if (first_free_ == 0) {
@@ -134,23 +139,25 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot->listener = spec.listener;
   slot->remote = spec.remote;
   slot->create_time_nanos = absl::GetCurrentTimeNanos();
-  slot->activity = 0;
   if (spec.role == Role::kRegistered) {
-    slot->inode = inode;
+    slot->registered = {.stamp = 0, .pev_index = -1};
   } else {
     const auto now_ms = static_cast<uint32_t>(MonotonicNanos() / 1'000'000);
-    slot->age = {now_ms, now_ms};
+    slot->age = {.opened_ms = now_ms, .active_ms = now_ms};
   }
-  slot->pev_index = -1;
-  slot->stamp = 0;
+  slot->activity = 0;
+  slot->inode = inode;
   slot->end_of_stream = false;
   slot->end_offered = false;
+  slot->is_drained = false;
+  slot->drained_calls = 0;
   slot->failed = false;
   slot->close_reason = CloseReason::kNone;
   slot->idle_calls = 0;
-  slot->counted = 0;
+  slot->counted_messages = 0;
+  slot->counted_failures = 0;
   slot->pauses = 0;
-  slot->events.store(spec.events, std::memory_order_relaxed);
+  slot->events.store(static_cast<uint16_t>(spec.events), std::memory_order_relaxed);
   slot->user_data.store(spec.user_data, std::memory_order_relaxed);
   slot->polling.store(spec.polling, std::memory_order_relaxed);
   slot->id.store(next_id_, std::memory_order_release);
@@ -180,7 +187,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
 }
 
 int SocketTable::Add(const SocketSpec& spec, SocketId* id) {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   SocketSlot* slot = nullptr;
   const int result = AddLocked(spec, &slot);
   if (result == 0) *id = slot->id.load(std::memory_order_relaxed);
@@ -189,7 +196,7 @@ int SocketTable::Add(const SocketSpec& spec, SocketId* id) {
 
 void SocketTable::CountForeign(int fd, int64_t received_bytes, int64_t received_messages,
                                int64_t transmitted_bytes, int64_t transmitted_messages) {
-  MutexLock lock(mutex_);
+  TableLock lock(*this);
   SocketSlot* slot = FindByFdLocked(fd);
   if (!slot) return;
   ForEachBlock(*slot, [&](CounterBlock& block) {
@@ -207,18 +214,25 @@ SocketSlot* SocketTable::Lookup(RegistrationKey key) {
   return id != 0 && static_cast<uint32_t>(id) == key.generation ? &slot : nullptr;
 }
 
+void SocketTable::Prefetch(RegistrationKey key) const {
+  if (key.slot >= slots_in_use_.load(std::memory_order_acquire)) return;
+  constexpr size_t kCacheLine = 64;
+  const char* const slot = reinterpret_cast<const char*>(&Slot(key.slot));
+  for (size_t i = 0; i < sizeof(SocketSlot); i += kCacheLine) __builtin_prefetch(slot + i);
+}
+
 bool SocketTable::WasRemovedInAnEarlierTurn(RegistrationKey key) const {
   if (key.slot >= slots_in_use_.load(std::memory_order_acquire)) return false;
   return Slot(key.slot).removed_turn.load(std::memory_order_relaxed) + 1 < turn();
 }
 
 SocketSlot* SocketTable::SlotOfFd(int fd) {
-  LoopLock lock(*this);
+  TableLock lock(*this);
   return FindByFdLocked(fd);
 }
 
 SocketSlot* SocketTable::SlotOfId(SocketId id) {
-  LoopLock lock(*this);
+  TableLock lock(*this);
   return FindByIdLocked(id);
 }
 

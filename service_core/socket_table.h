@@ -32,10 +32,11 @@ class Listener;
 
 // How a socket is polled at present.
 enum class Polling : uint8_t {
-  kLevel,   // as its service asked
-  kEdge,    // for changes only: it reports POLLHUP for ever, e.g. not yet listening
-  kMasked,  // not at all: the spin guard's pause
-  kPaused,  // not at all: its listener is paused, until SetPaused ends it
+  kLevel,     // as its service asked
+  kEdge,      // for changes only: it reports POLLHUP for ever, e.g. not yet listening
+  kArrivals,  // for what arrives: its service reads all that is there in each call
+  kMasked,    // not at all: the spin guard's pause
+  kPaused,    // not at all: its listener is paused, until SetPaused ends it
 };
 
 // When a socket was opened, and since when ConnectionTimeouts has seen nothing happen
@@ -57,70 +58,94 @@ struct SocketAge {
 // The service thread reads a slot without a lock: the fields of the second
 // group are constant while the id is, and a retired slot is only filled again
 // after the service thread itself has reaped it.
+//
+// Small fields stand together, whatever their group.
 struct SocketSlot {
+  // What only registered fds need; guarded by the table's mutex.
+  struct Registered {
+    // The transaction that has touched it.
+    uint32_t stamp;
+    // Its place in the array of its service; -1: none.
+    int pev_index;
+  };
+
   // Published last by Add, cleared first by Remove.
   std::atomic<SocketId> id{0};
 
   // Constant while id is. The order within each group leaves no gaps.
   Service* service = nullptr;
   Listener* listener = nullptr;
-  SocketAddress remote;
   int64_t create_time_nanos = 0;
-  union {
-    // Of a registered fd: tells whether the number was reused.
-    uint64_t inode = 0;
-    // Of others; not constant.
-    SocketAge age;
-  };
+  SocketAddress remote;
   uint32_t index = 0;
   int fd = -1;
-  Role role = Role::kRegistered;
-  Protocol protocol = Protocol::kNone;
+
+  union {
+    // Constant while id is. Of a registered fd: tells whether the number was reused.
+    uint64_t inode = 0;
+    // Of a retired slot: what the id was. Guarded by the table's mutex.
+    SocketId retired_id;
+  };
 
   // Written under the table's mutex, read by the service thread without it.
-  std::atomic<Polling> polling{Polling::kLevel};
-  std::atomic<uint32_t> events{0};
   std::atomic<void*> user_data{nullptr};
+  // Turn in which the last socket of this slot was removed.
+  std::atomic<uint32_t> removed_turn{0};
+  std::atomic<uint16_t> events{0};
+  std::atomic<Polling> polling{Polling::kLevel};
 
-  // Guarded by the table's mutex. `close_reason` stays until the slot is filled again;
-  // the neighbours are those in the list of the listener's sockets, of what is to be reaped
-  // or of what is free, and of the sockets whose ids share their low bits: slot + 1, 0 at the
-  // ends. `retired_id` is what the id was before the removal.
-  uint32_t stamp = 0;
-  int pev_index = -1;
+  // Guarded by the table's mutex. `close_reason` stays until the slot is filled again.
+  CloseReason close_reason = CloseReason::kNone;
+  // By the role; the age is the service thread's.
+  union {
+    Registered registered{0, -1};
+    SocketAge age;
+  };
+  // Neighbours in the list of the listener's sockets, of what is to be reaped or of what is
+  // free, and of the sockets whose ids share their low bits: slot + 1, 0 at the ends.
   uint32_t next = 0;
   uint32_t previous = 0;
   uint32_t next_by_id = 0;
-  CloseReason close_reason = CloseReason::kNone;
   bool closes_fd = false;
-  // Of the service thread, and here to fill a gap: low bits of what ConnectionTimeouts
-  // counted last. That they are the same by chance in all its rounds is no case.
+
+  // Constant while id is.
+  Role role = Role::kRegistered;
+  Protocol protocol = Protocol::kNone;
+
+  // Of the service thread: whether a receive call has seen the end, or an error, and
+  // whether the handler was called since it could; whether the last receive call took all
+  // that was there, and for how many calls of the handler in a row.
+  bool end_of_stream : 1 = false;
+  bool failed : 1 = false;
+  bool end_offered : 1 = false;
+  bool is_drained : 1 = false;
+  // Of the service thread: what the spin guard remembers.
+  uint8_t pauses : 4 = 0;
+  uint8_t drained_calls = 0;
+  uint8_t idle_calls = 0;
+  uint16_t last_turn = 0;
+  uint16_t counted_failures = 0;
+  // Of the service thread: low bits of what ConnectionTimeouts counted last. That they are the
+  // same by chance in all its rounds is no case.
   uint16_t activity = 0;
-  SocketId retired_id = 0;
-
-  // Turn in which the last socket of this slot was removed.
-  std::atomic<uint32_t> removed_turn{0};
-
-  // Of the service thread: what the spin guard remembers, whether a receive call
-  // has seen the end, or an error; and whether the handler was called since it could.
-  uint32_t last_turn = 0;
-  uint32_t idle_calls = 0;
-  uint32_t counted = 0;
+  uint32_t counted_messages = 0;
   uint32_t queue_mark = 0;
-  uint8_t pauses = 0;
-  bool end_of_stream = false;
-  bool failed = false;
-  bool end_offered = false;
 
   CounterBlock counters;
+
+  bool has_stamp(uint32_t stamp) const {
+    return role == Role::kRegistered && registered.stamp == stamp;
+  }
+  // -1: none.
+  int pev_index() const { return role == Role::kRegistered ? registered.pev_index : -1; }
 
   RegistrationKey key() const {
     return {index, static_cast<uint32_t>(id.load(std::memory_order_relaxed))};
   }
 };
 
-// Four cache lines: what an idle connection costs.
-static_assert(sizeof(SocketSlot) <= 256);
+// What an idle connection costs; some 14 bytes more to find it by fd and by id.
+static_assert(sizeof(SocketSlot) <= 240);
 
 // What to put into the table.
 struct SocketSpec {
@@ -259,6 +284,8 @@ class SocketTable {
 
   // The slot that `key` speaks of, or nullptr if that socket is gone.
   SocketSlot* Lookup(RegistrationKey key);
+  // Loads the slot of `key` into the cache while something else is done.
+  void Prefetch(RegistrationKey key) const;
 
   // True if the socket that `key` speaks of was removed before this turn: then
   // the kernel should not have reported it.
@@ -309,7 +336,7 @@ class SocketTable {
     uint64_t removals = 0;
   };
   using AfterReapList = std::list<AfterReap>;
-  class LoopLock;
+  class TableLock;
 
   SocketSlot& Slot(uint32_t index) const { return chunks_[index / kChunk][index % kChunk]; }
   // What epoll is asked for on behalf of a slot that wants `events`.
@@ -343,8 +370,8 @@ class SocketTable {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EnterListLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveListLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Lets the service thread have the mutex if it waits for it. Without it.
-  void LetLoopGoFirst() const;
+  // Lets those have the mutex who wait for it. Without it.
+  void LetOthersGoFirst() const;
   void Free(SocketSlot& slot);
   // Empty if there is none whose turn it is.
   AfterReapList NextAfterReap();
@@ -370,9 +397,8 @@ class SocketTable {
   uint64_t anonymous_inode_ = 0;
 
   mutable Mutex mutex_;
-  // True while the service thread waits for the mutex: a thread that works in
-  // chunks then lets it go first.
-  mutable std::atomic<bool> loop_waits_{false};
+  // How many threads wait for the mutex.
+  mutable std::atomic<int> waiting_{0};
   // Never reallocated: made for kMostSockets at construction, so that the
   // service thread may index it without the mutex.
   std::vector<std::unique_ptr<SocketSlot[]>> chunks_;
@@ -408,20 +434,23 @@ class SocketTable {
   LimitedLog closed_behind_log_;
 };
 
-// The mutex as the service thread takes it: threads that copy in chunks see
-// that it waits, and let it go first.
-class ABSL_SCOPED_LOCKABLE SocketTable::LoopLock {
+// The mutex, which is not fair: a thread that works in portions sees that others wait,
+// and lets them go first.
+class ABSL_SCOPED_LOCKABLE SocketTable::TableLock {
  public:
-  explicit LoopLock(SocketTable& table) ABSL_EXCLUSIVE_LOCK_FUNCTION(table.mutex_) : table_(table) {
+  explicit TableLock(const SocketTable& table) ABSL_EXCLUSIVE_LOCK_FUNCTION(table.mutex_)
+      : table_(table) {
     if (table_.mutex_.TryLock()) return;
-    table_.loop_waits_ = true;
+    table_.waiting_.fetch_add(1, std::memory_order_relaxed);
     table_.mutex_.Lock();
-    table_.loop_waits_ = false;
+    table_.waiting_.fetch_sub(1, std::memory_order_relaxed);
   }
-  ~LoopLock() ABSL_UNLOCK_FUNCTION() { table_.mutex_.Unlock(); }
+  ~TableLock() ABSL_UNLOCK_FUNCTION() { table_.mutex_.Unlock(); }
+  TableLock(const TableLock&) = delete;
+  TableLock& operator=(const TableLock&) = delete;
 
  private:
-  SocketTable& table_;
+  const SocketTable& table_;
 };
 
 }  // namespace sockhost

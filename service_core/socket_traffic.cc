@@ -36,13 +36,19 @@ int64_t WallTime() { return ServiceLoop::Current()->wall_time(); }
 
 }  // namespace
 
-void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated) {
+bool IsOwnTcp(int fd) {
+  const SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
+  return slot && slot->role != Role::kRegistered && slot->protocol == Protocol::kTcp;
+}
+
+void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, bool is_drained) {
   const KeepErrno saved;
   SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
   if (!slot) {
     if (ServiceLoop::Current() || result < 0) return;
     return ProcessParts().table.CountForeign(fd, result, static_cast<int64_t>(messages), 0, 0);
   }
+  slot->is_drained = is_drained || (result < 0 && saved.value() == EAGAIN);
   if (result < 0) {
     if (!IsRetry(saved.value()) && slot->role == Role::kConnection) {
       slot->end_of_stream = true;

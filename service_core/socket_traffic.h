@@ -11,9 +11,14 @@ namespace sockhost {
 // All of these: any thread; an fd that is not registered is ignored; errno is
 // read where `result` is -1, and left as it was.
 
+// True on the service thread for a TCP connection that the host accepted or opened.
+bool IsOwnTcp(int fd);
+
 // One receive call returned `result` bytes (0: end of stream or an empty
-// datagram), as `messages` messages; `truncated` of them lost their tail.
-void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated);
+// datagram), as `messages` messages; `truncated` of them lost their tail. `is_drained`:
+// there was no more.
+void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated,
+                  bool is_drained = false);
 
 // One send call was offered `offered` bytes and returned `result`.
 void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages);

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <limits>
+#include <utility>
 
 #include "listener.h"
 
@@ -53,6 +55,19 @@ uint32_t QueueMark(int fd) {
   return static_cast<uint32_t>((queued * 31 + taken) * 31 + send_queue);
 }
 
+// True if traffic or a failure was counted since it was asked before. Failures are in
+// memory that is rarely needed: they are looked at when there was no traffic.
+bool HasCounted(SocketSlot& slot) {
+  const CounterBlock& counters = slot.counters;
+  const auto messages = static_cast<uint32_t>(counters.Get(Counter::receive_messages) +
+                                              counters.Get(Counter::transmit_messages));
+  if (messages != std::exchange(slot.counted_messages, messages)) return true;
+  const auto failures = static_cast<uint16_t>(counters.Get(Counter::receive_errors) +
+                                              counters.Get(Counter::transmit_errors) +
+                                              counters.Get(Counter::dropped_messages));
+  return failures != std::exchange(slot.counted_failures, failures);
+}
+
 bool IsStillReady(const SocketSlot& slot) {
   pollfd fd{slot.fd, static_cast<short>(slot.events.load(std::memory_order_relaxed)), 0};
   return poll(&fd, 1, 0) > 0;
@@ -60,11 +75,12 @@ bool IsStillReady(const SocketSlot& slot) {
 
 }  // namespace
 
-int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn, uint32_t counted) {
-  const bool in_a_row = slot.last_turn + 1 == turn;
-  slot.last_turn = turn;
-  if (counted != slot.counted) {
-    slot.counted = counted;
+int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn) {
+  // Low bits are enough: a call 65536 turns ago counts as one in the turn before.
+  const auto low_turn = static_cast<uint16_t>(turn);
+  const bool in_a_row = static_cast<uint16_t>(slot.last_turn + 1) == low_turn;
+  slot.last_turn = low_turn;
+  if (HasCounted(slot)) {
     slot.idle_calls = 0;
     slot.pauses = 0;
     return 0;
@@ -72,6 +88,7 @@ int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn, uint32_t counted) 
   // Not ready in the turn before: it was consumed in a way that is not counted.
   // A masked socket has just come back and keeps its history.
   if (!in_a_row && slot.pauses == 0) slot.idle_calls = 0;
+  static_assert(2 * kFreeIdleCalls <= std::numeric_limits<decltype(slot.idle_calls)>::max());
   ++slot.idle_calls;
   if (slot.idle_calls < kFreeIdleCalls || slot.idle_calls % kProbeInterval != 0) return 0;
 
@@ -87,9 +104,8 @@ int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn, uint32_t counted) 
   if (slot.idle_calls < 2 * kFreeIdleCalls) return 0;
   // From now on the budget is one probe interval until there is progress.
   slot.idle_calls = 2 * kFreeIdleCalls - kProbeInterval;
-  const int64_t pause =
-      std::min(kFirstPauseNanos << std::min<uint32_t>(slot.pauses, 7), kLongestPauseNanos);
-  ++slot.pauses;
+  const int64_t pause = std::min(kFirstPauseNanos << slot.pauses, kLongestPauseNanos);
+  if (slot.pauses < 7) ++slot.pauses;
   return pause;
 }
 

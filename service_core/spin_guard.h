@@ -27,10 +27,9 @@ class SpinGuard {
   static constexpr int64_t kFirstPauseNanos = 1'000'000;
   static constexpr int64_t kLongestPauseNanos = 100'000'000;
 
-  // Tells of a handler call that has ended. `counted` is the socket's counted
-  // traffic and failures after it. Returns how long the socket has to be masked
-  // in ns, 0 for not at all.
-  int64_t AfterCall(SocketSlot& slot, uint32_t turn, uint32_t counted);
+  // Tells of a handler call that has ended. Returns how long the socket has to be
+  // masked in ns, 0 for not at all.
+  int64_t AfterCall(SocketSlot& slot, uint32_t turn);
 };
 
 // True for a stream socket that reports POLLHUP because it is neither connected

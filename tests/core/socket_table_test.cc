@@ -197,7 +197,9 @@ TEST_F(SocketTableTest, ReusedSlotStartsAfresh) {
   slot.end_of_stream = true;
   slot.pauses = 5;
   slot.idle_calls = 50;
-  slot.counted = 500;
+  slot.counted_messages = 500;
+  slot.counted_failures = 500;
+  slot.drained_calls = 5;
   table_.SetPolling(slot, Polling::kMasked);
   table_.Remove(first, Fate::kLeaveOpen);
   table_.Reap();
@@ -206,7 +208,9 @@ TEST_F(SocketTableTest, ReusedSlotStartsAfresh) {
   EXPECT_FALSE(slot.end_of_stream);
   EXPECT_EQ(slot.pauses, 0);
   EXPECT_EQ(slot.idle_calls, 0u);
-  EXPECT_EQ(slot.counted, 0u);
+  EXPECT_EQ(slot.counted_messages, 0u);
+  EXPECT_EQ(slot.counted_failures, 0u);
+  EXPECT_EQ(slot.drained_calls, 0);
   EXPECT_EQ(slot.polling, Polling::kLevel);
 }
 

@@ -27,9 +27,11 @@ class SpinGuardTest : public TableFixture {
     return *table_.SlotOfFd(fd);
   }
 
-  // One handler call in the next turn; returns the pause that it earns.
+  // One handler call in the next turn, when `counted` messages were received in all;
+  // returns the pause that it earns.
   int64_t Call(SocketSlot& slot, uint32_t counted = 0) {
-    return guard_.AfterCall(slot, ++turn_, counted);
+    slot.counters.Set(Counter::receive_messages, counted);
+    return guard_.AfterCall(slot, ++turn_);
   }
 
   // Calls that change nothing until a pause is earned: how many, and the pause.
@@ -102,6 +104,19 @@ TEST_F(SpinGuardTest, CountedTrafficIsProgress) {
   uint32_t counted = 0;
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(Call(slot, ++counted), 0) << "call " << i;
   EXPECT_EQ(slot.counters.Get(Counter::spurious_events), 0);
+}
+
+// A call that fails has looked at the socket all the same.
+TEST_F(SpinGuardTest, CountedFailuresAreProgress) {
+  const UniqueFd fd = EventFd(true);
+  SocketSlot& slot = Watch(fd.get());
+  for (const Counter failure :
+       {Counter::receive_errors, Counter::transmit_errors, Counter::dropped_messages}) {
+    for (int i = 0; i < 1000; ++i) {
+      slot.counters.Add(failure);
+      ASSERT_EQ(Call(slot), 0) << CounterName(failure) << ", call " << i;
+    }
+  }
 }
 
 TEST_F(SpinGuardTest, CountedTrafficRestoresTheBudget) {

@@ -1,0 +1,43 @@
+// The two system calls of nearly every event.
+#ifndef SOCKHOST_SERVICE_CORE_SYSTEM_CALLS_H_
+#define SOCKHOST_SERVICE_CORE_SYSTEM_CALLS_H_
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace sockhost {
+
+// In a process with threads the C library makes each of its calls a cancellation point
+// (pthreads(7)), for two atomic operations, 1.5 % of an echoed message. Nobody cancels
+// the service thread. Sanitizers know only the C library's calls.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SOCKHOST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SOCKHOST_SANITIZED 1
+#endif
+#endif
+
+// recv(2).
+inline ssize_t Receive(int fd, void* bytes, size_t size, int flags) {
+#ifdef SOCKHOST_SANITIZED
+  return recv(fd, bytes, size, flags);
+#else
+  return syscall(SYS_recvfrom, fd, bytes, size, flags, nullptr, nullptr);
+#endif
+}
+
+// sendto(2).
+inline ssize_t Send(int fd, const void* bytes, size_t size, int flags, const sockaddr* to,
+                    socklen_t to_length) {
+#ifdef SOCKHOST_SANITIZED
+  return sendto(fd, bytes, size, flags, to, to_length);
+#else
+  return syscall(SYS_sendto, fd, bytes, size, flags, to, to_length);
+#endif
+}
+
+}  // namespace sockhost
+
+#endif  // SOCKHOST_SERVICE_CORE_SYSTEM_CALLS_H_
