@@ -32,8 +32,12 @@ bool MustFail() {
   return left_until_failure.fetch_sub(1, std::memory_order_relaxed) == 1;
 }
 
+void* AllocateOrNull(size_t size) {
+  return MustFail() ? nullptr : std::malloc(size > 0 ? size : 1);
+}
+
 void* Allocate(size_t size) {
-  void* memory = MustFail() ? nullptr : std::malloc(size > 0 ? size : 1);
+  void* memory = AllocateOrNull(size);
   if (!memory) throw std::bad_alloc();
   return memory;
 }
@@ -43,6 +47,12 @@ void* Allocate(size_t size) {
 // Not inlined: where only one of a pair is, the compiler takes them for a mistake.
 [[gnu::noinline]] void* operator new(size_t size) { return Allocate(size); }
 [[gnu::noinline]] void* operator new[](size_t size) { return Allocate(size); }
+[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return AllocateOrNull(size);
+}
+[[gnu::noinline]] void* operator new[](size_t size, const std::nothrow_t&) noexcept {
+  return AllocateOrNull(size);
+}
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
