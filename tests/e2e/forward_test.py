@@ -207,6 +207,36 @@ class ConnectionTest(ForwardTestCase):
             pass
 
 
+class UnixTest(ForwardTestCase):
+    def exchange(self, client, server):
+        """Much each way, then the end of each side."""
+        for sender, receiver in ((client, server), (server, client)):
+            data = peers.random_bytes(1_000_000)
+            thread = threading.Thread(target=send_and_end, args=(sender, data))
+            thread.start()
+            self.assertEqual(peers.receive_all(receiver), data)
+            thread.join()
+        self.eventually(lambda: self.counters().active_connections, 0)
+
+    def test_unix_to_tcp(self):
+        upstream = self.upstream()
+        address = self.forward(upstream.address, address=f"unix://{self.folder}/front.sock")
+        client = self.connect(address)
+        self.exchange(client, self.accepted(upstream))
+
+    def test_tcp_to_unix(self):
+        path = f"{self.folder}/back.sock"
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path)
+            listening.listen()
+            listening.settimeout(peers.TIMEOUT_S)
+            client = self.connect(self.forward(f"unix://{path}"))
+            server = listening.accept()[0]
+            self.addCleanup(server.close)
+            server.settimeout(peers.TIMEOUT_S)
+            self.exchange(client, server)
+
+
 class UpstreamTest(ForwardTestCase):
     def test_failing_upstream_is_passed_over_and_used_again(self):
         good = self.upstream()
@@ -348,6 +378,10 @@ class LoopTest(ForwardTestCase):
                 self.assert_refused(f"tcp://{upstream}:{port}", listener="fwd",
                                     address=f"tcp://{listen}:{port}")
         self.assertEqual(self.admin.listeners(), [])
+
+    def test_unix_socket_of_this_host(self):
+        created = self.admin.create("front", f"unix://{self.folder}/front.sock")
+        self.assert_refused(created.effective_address, listener="front")
 
     def test_neighbours_are_no_loop(self):
         port = self.free_port()
