@@ -57,6 +57,12 @@ class ListQuery {
     return after_ && order_.is_by_name() ? after_->front().number : 0;
   }
 
+  // How many items beyond after_number() are enough to look at; nothing if all may have to be.
+  std::optional<size_t> most_items() const {
+    if (!order_.is_by_name() || !filter_.is_empty()) return std::nullopt;
+    return size_ + 1;
+  }
+
   // Calls `append` for each item of the page, in order; it returns the size of
   // what it has appended. `items` are in the order of their names. Returns the
   // token of the next page, "" at the end.

@@ -31,6 +31,8 @@ class ResourceFilter {
   // Allocates nothing, unless the filter holds a wildcard or ":" on an address:
   // the text of an address is made for these only, and compared last.
   bool Matches(const Item& item) const;
+  // True if it matches everything.
+  bool is_empty() const { return root_ == nullptr; }
 
  private:
   struct Group;

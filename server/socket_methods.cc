@@ -88,10 +88,15 @@ absl::Status AdminService::List(const v1::ListSocketsRequest& request,
     EncodeInView(host_, socket, request.view(), item);
     return item.ByteSizeLong();
   };
-  response.set_next_page_token(
-      request.show_closed()
-          ? query->AppendPage(SampleWithClosed(host_), append)
-          : query->AppendPage(TakeSample(host_, query->after_number())->sockets, append));
+  std::vector<SocketSnapshot> sockets;
+  if (request.show_closed()) {
+    sockets = SampleWithClosed(host_);
+  } else if (const std::optional<size_t> most = query->most_items()) {
+    sockets = host_.SocketsAfter(query->after_number(), *most);
+  } else {
+    sockets = TakeSample(host_, query->after_number())->sockets;
+  }
+  response.set_next_page_token(query->AppendPage(sockets, append));
   return absl::OkStatus();
 }
 

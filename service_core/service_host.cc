@@ -168,6 +168,23 @@ void ServiceHost::ForEachSocket(const std::function<void(SocketSnapshot&&)>& vis
   parts_->table.ForEach(visit, after);
 }
 
+std::vector<SocketSnapshot> ServiceHost::SocketsAfter(SocketId after, size_t most) const {
+  std::vector<SocketSnapshot> out;
+  while (out.size() < most) {
+    const size_t wanted = most - out.size();
+    const std::vector<SocketId> ids = parts_->table.IdsAfter(after, wanted);
+    for (const SocketId id : ids) {
+      if (std::optional<SocketSnapshot> socket = parts_->table.Find(id)) {
+        out.push_back(*std::move(socket));
+      }
+    }
+    if (ids.size() < wanted) break;
+    // Those that went since make room for others.
+    after = ids.back();
+  }
+  return out;
+}
+
 std::optional<SocketSnapshot> ServiceHost::FindSocket(SocketId id) const {
   return parts_->table.Find(id);
 }

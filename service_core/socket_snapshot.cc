@@ -103,6 +103,21 @@ void SocketTable::ForEach(const std::function<void(SocketSnapshot&&)>& visit,
   }
 }
 
+std::vector<SocketId> SocketTable::IdsAfter(SocketId after, size_t most) const {
+  std::vector<SocketId> ids;
+  const uint32_t end = slots_in_use_.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < end; ++i) {
+    const SocketId id = Slot(i).id.load(std::memory_order_relaxed);
+    if (id > after) ids.push_back(id);
+  }
+  if (ids.size() > most) {
+    std::nth_element(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(most), ids.end());
+    ids.resize(most);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
 // Its handler will not be called any more, so the counters are final; its fd is not
 // closed yet if it is ours to close.
 SocketSnapshot SocketTable::SnapshotOfRetired(const SocketSlot& slot) const {

@@ -254,6 +254,8 @@ class SocketTable {
   // Calls `visit` for every socket with an id beyond `after` in the order of slots. Works in
   // chunks: the mutex is held for a few microseconds at a time.
   void ForEach(const std::function<void(SocketSnapshot&&)>& visit, SocketId after = 0) const;
+  // The lowest ids beyond `after`, at most `most`, in their order. Never waits.
+  std::vector<SocketId> IdsAfter(SocketId after, size_t most) const;
   std::optional<SocketSnapshot> Find(SocketId id) const;
   // The last closed sockets in the order of closing.
   void ForEachClosed(const std::function<void(SocketSnapshot&&)>& visit) const;
