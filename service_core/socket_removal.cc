@@ -180,7 +180,7 @@ void SocketTable::StopAccepting(Listener& listener) {
 // before the service thread has woken up.
 void SocketTable::LetOthersGoFirst() const {
   // Bounded: others can come without end, and this is somebody's answer too.
-  constexpr int kMostYields = 100;
+  constexpr int kMostYields = 10'000;
   for (int i = 0; i < kMostYields && waiting_.load(std::memory_order_relaxed) > 0; ++i) {
     std::this_thread::yield();
   }
