@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "kernel/wait.h"
+#include "monotonic_clock.h"
 
 namespace sockhost::kernel {
 namespace {
@@ -88,8 +89,9 @@ int32_t k_usleep(int32_t us) { return k_sleep(K_USEC(us)); }
 void k_yield(void) { sched_yield(); }
 
 void k_busy_wait(uint32_t usec) {
-  const int64_t end = sys_clock_tick_get() + usec;
-  while (sys_clock_tick_get() < end) {
+  // Not in ticks: the one that has begun would count as a whole one.
+  const int64_t end = sockhost::MonotonicNanos() + int64_t{usec} * 1000;
+  while (sockhost::MonotonicNanos() < end) {
   }
 }
 
