@@ -157,4 +157,17 @@ std::vector<std::shared_ptr<Service>> ServiceRegistry::List() const {
   return services_;
 }
 
+std::shared_ptr<Service> ServiceRegistry::FirstFrom(int index) const {
+  MutexLock lock(mutex_);
+  const auto found =
+      std::lower_bound(services_.begin(), services_.end(), index,
+                       [](const auto& s, int wanted) { return *s->descriptor->idx < wanted; });
+  return found == services_.end() ? nullptr : *found;
+}
+
+int ServiceRegistry::next_index() const {
+  MutexLock lock(mutex_);
+  return next_index_;
+}
+
 }  // namespace sockhost

@@ -77,6 +77,11 @@ class ServiceRegistry {
 
   // In the order in which they became known.
   std::vector<std::shared_ptr<Service>> List() const;
+  // The first of those that became known as number `index` or later; nullptr if there is
+  // none. Takes no memory.
+  std::shared_ptr<Service> FirstFrom(int index) const;
+  // The number of the service that becomes known next.
+  int next_index() const;
 
  private:
   std::shared_ptr<Service> FindLocked(absl::string_view name) const

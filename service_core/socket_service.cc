@@ -6,9 +6,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <memory>
-#include <new>
 #include <optional>
 
+#include "c_border.h"
 #include "host_parts.h"
 #include "log.h"
 #include "sockhost/error.h"
@@ -17,6 +17,7 @@
 using sockhost::Counter;
 using sockhost::CounterBlock;
 using sockhost::Fate;
+using sockhost::OrOutOfMemory;
 using sockhost::ProcessParts;
 using sockhost::Role;
 using sockhost::Service;
@@ -25,16 +26,6 @@ using sockhost::ServiceLoop;
 using sockhost::SocketSlot;
 
 namespace {
-
-// The border to C: `call` is not done, or -ENOMEM.
-template <typename Call>
-int OrOutOfMemory(Call call) {
-  try {
-    return call();
-  } catch (const std::bad_alloc&) {
-    return -ENOMEM;
-  }
-}
 
 // Finds the service and makes sure that somebody will poll for it: -EINVAL,
 // -ENOENT or -EIO otherwise.
@@ -145,8 +136,14 @@ int net_socket_service_close(const struct net_socket_service_desc* descriptor) {
 
 void net_socket_service_foreach(net_socket_service_cb_t cb, void* user_data) {
   if (!cb) return;
-  // A copy: `cb` may define and load services.
-  for (const std::shared_ptr<Service>& service : ProcessParts().registry.List()) {
+  const sockhost::ServiceRegistry& registry = ProcessParts().registry;
+  // One after the other: `cb` may define, undefine and load services, and memory for a copy
+  // of the list may not be there. Those that `cb` defines are not visited: it would not end.
+  const int end = registry.next_index();
+  for (int next = 0; next < end;) {
+    const std::shared_ptr<Service> service = registry.FirstFrom(next);
+    if (!service || *service->descriptor->idx >= end) return;
+    next = *service->descriptor->idx + 1;
     cb(service->descriptor, user_data);
   }
 }
@@ -174,13 +171,16 @@ void sockhost_service_withdraw(const struct net_socket_service_desc* descriptor)
 int sockhost_service_define(const struct sockhost_service_definition* definition,
                             const struct net_socket_service_desc** descriptor) {
   if (!definition || !descriptor) return -EINVAL;
-  const auto service = ProcessParts().registry.Define(*definition, sockhost::ServiceKind::kModule);
-  if (service.ok()) {
-    *descriptor = (*service)->descriptor;
-    return 0;
-  }
-  sockhost::Log(sockhost::LogLevel::kError, service.status().message());
-  return service.status().code() == absl::StatusCode::kAlreadyExists ? -EEXIST : -EINVAL;
+  return OrOutOfMemory([&] {
+    const auto service =
+        ProcessParts().registry.Define(*definition, sockhost::ServiceKind::kModule);
+    if (service.ok()) {
+      *descriptor = (*service)->descriptor;
+      return 0;
+    }
+    sockhost::Log(sockhost::LogLevel::kError, service.status().message());
+    return service.status().code() == absl::StatusCode::kAlreadyExists ? -EEXIST : -EINVAL;
+  });
 }
 
 int sockhost_service_undefine(const struct net_socket_service_desc* descriptor) {
@@ -190,9 +190,12 @@ int sockhost_service_undefine(const struct net_socket_service_desc* descriptor) 
   if (!service) return -ENOENT;
   if (!service->storage) return -EINVAL;
   if (host.listeners.IsUsed(*service)) return -EBUSY;
-  host.registry.Withdraw(*service);
-  host.table.WithdrawService(service, {});
-  return 0;
+  return OrOutOfMemory([&] {
+    // First what memory is needed for: sockets must not outlive their service.
+    host.table.WithdrawService(service, {});
+    host.registry.Withdraw(*service);
+    return 0;
+  });
 }
 
 int sockhost_service_add(const struct net_socket_service_desc* descriptor, int fd, short events,
@@ -227,19 +230,23 @@ int sockhost_service_close(const struct net_socket_service_desc* descriptor,
                            void (*done)(void* arg), void* arg) {
   std::shared_ptr<Service> service;
   if (const int error = FindService(descriptor, &service)) return error;
-  absl::AnyInvocable<void()> after;
-  if (done) after = [done, arg] { done(arg); };
-  CloseSet(*service, std::move(after));
-  return 0;
+  return OrOutOfMemory([&] {
+    absl::AnyInvocable<void()> after;
+    if (done) after = [done, arg] { done(arg); };
+    CloseSet(*service, std::move(after));
+    return 0;
+  });
 }
 
 int sockhost_service_close_wait(const struct net_socket_service_desc* descriptor, int timeout_ms) {
   if (ProcessParts().loop.OnServiceThread()) return -EDEADLK;
   std::shared_ptr<Service> service;
   if (const int error = FindService(descriptor, &service)) return error;
-  auto completion = std::make_shared<Completion>();
-  CloseSet(*service, [completion] { completion->Set(); });
-  return completion->Wait(timeout_ms) ? 0 : -ETIMEDOUT;
+  return OrOutOfMemory([&] {
+    auto completion = std::make_shared<Completion>();
+    CloseSet(*service, [completion] { completion->Set(); });
+    return completion->Wait(timeout_ms) ? 0 : -ETIMEDOUT;
+  });
 }
 
 int sockhost_socket_set_events(int fd, short events) {

@@ -39,6 +39,8 @@ class SetTransaction {
   ~SetTransaction() {
     table_.mutex_.AssertHeld();
     for (SocketSlot* slot : added_) {
+      // Still the caller's: it must not be freed.
+      slot->user_data.store(nullptr, std::memory_order_relaxed);
       table_.RemoveLocked(*slot, Fate::kLeaveOpen, CloseReason::kUnregistered);
     }
   }

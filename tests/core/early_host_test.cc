@@ -22,7 +22,14 @@ TEST(EarlyHostTest, WhatIsRegisteredEarlyIsQueuedAndServedFromTheStartOn) {
   const int closed = EventFd(true).release();
   const int waited_for = EventFd(true).release();
   const UniqueFd file = RegularFile();
+  const UniqueFd undefined = EventFd(true);
   bool done = false;
+  bool freed = false;
+  sockhost_service_definition definition{};
+  definition.name = "gone";
+  definition.handler = [](net_socket_service_event*) { ADD_FAILURE() << "it was undefined"; };
+  definition.capacity = 1;
+  definition.free_user_data = [](void* user_data) { *static_cast<bool*>(user_data) = true; };
   {
     TestService service;
     TestService leaver;
@@ -42,6 +49,16 @@ TEST(EarlyHostTest, WhatIsRegisteredEarlyIsQueuedAndServedFromTheStartOn) {
     EXPECT_TRUE(IsOpen(closed));
     EXPECT_EQ(service.calls.count(), 0u);
 
+    const net_socket_service_desc* gone = nullptr;
+    ASSERT_EQ(sockhost_service_define(&definition, &gone), 0);
+    ASSERT_EQ(sockhost_service_add(gone, undefined.get(), POLLIN, &freed), 0);
+    EXPECT_EQ(sockhost_service_undefine(gone), 0);
+    EXPECT_FALSE(freed);
+    int visits = 0;
+    net_socket_service_foreach(
+        [](const net_socket_service_desc*, void* arg) { ++*static_cast<int*>(arg); }, &visits);
+    EXPECT_EQ(visits, 2);
+
     ASSERT_TRUE(ServiceHost::OfProcess().Start({}).ok());
     EXPECT_TRUE(Becomes([&] { return service.calls.count(); }, Eq(1u)));
     FinishTurns(loop);
@@ -49,6 +66,7 @@ TEST(EarlyHostTest, WhatIsRegisteredEarlyIsQueuedAndServedFromTheStartOn) {
     EXPECT_EQ(service.calls.count(), 1u);
     EXPECT_EQ(leaver.calls.count(), 0u);
     EXPECT_TRUE(done);
+    EXPECT_TRUE(freed);
     EXPECT_FALSE(IsOpen(closed));
     EXPECT_FALSE(IsOpen(waited_for));
   }

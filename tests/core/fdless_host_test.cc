@@ -10,6 +10,9 @@
 namespace sockhost {
 namespace {
 
+using testing::Each;
+using testing::Eq;
+
 // One test: a process has one host.
 TEST(FdlessHostTest, EveryCallIsRefused) {
   const UniqueFd fd = EventFd(false);
@@ -26,12 +29,7 @@ TEST(FdlessHostTest, EveryCallIsRefused) {
   definition.capacity = 1;
   const net_socket_service_desc* service = nullptr;
   ASSERT_EQ(sockhost_service_define(&definition, &service), 0);
-  pollfd set[1] = {{fd.get(), POLLIN, 0}};
-  EXPECT_EQ(net_socket_service_register(service, set, 1, nullptr), -EIO);
-  EXPECT_EQ(net_socket_service_unregister(service), -EIO);
-  EXPECT_EQ(net_socket_service_close(service), -EIO);
-  EXPECT_EQ(sockhost_service_add(service, fd.get(), POLLIN, nullptr), -EIO);
-  EXPECT_EQ(sockhost_service_close_wait(service, -1), -EIO);
+  EXPECT_THAT(CallEverything(service, fd.get()), Each(Eq(-EIO)));
 }
 
 }  // namespace

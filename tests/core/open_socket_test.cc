@@ -136,7 +136,7 @@ TEST(OpenSocketErrorTest, PrivilegedPortIsNotPermitted) {
   }
   // On a thread of its own: capabilities belong to threads.
   std::thread([] {
-    DropBindCapability();
+    DropCapability(CAP_NET_BIND_SERVICE);
     ExpectFailure("tcp://127.0.0.1:1", Reason::kBIND_NOT_PERMITTED, "EACCES");
     const absl::Status status = OpenSocket(Address("udp://127.0.0.1:1"), {}).status();
     ASSERT_TRUE(DetailOf(status).has_value()) << status;

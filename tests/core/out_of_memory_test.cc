@@ -205,6 +205,101 @@ TEST_F(OutOfMemoryTest, AddingOneIsRefused) {
   });
 }
 
+TEST_F(OutOfMemoryTest, DefiningIsRefused) {
+  sockhost_service_definition definition{};
+  definition.name = "another";
+  definition.handler = Echo;
+  definition.capacity = 4;
+  AtEachPlace([&](int place) {
+    const net_socket_service_desc* another = nullptr;
+    int result = 1;
+    const bool failed =
+        Fails(place, [&] { result = sockhost_service_define(&definition, &another); });
+    EXPECT_EQ(result, failed ? -ENOMEM : 0);
+    EXPECT_EQ(another == nullptr, failed);
+    if (another) {
+      EXPECT_EQ(sockhost_service_undefine(another), 0);
+    }
+    return failed;
+  });
+}
+
+// What has a socket that is polled.
+TEST_F(OutOfMemoryTest, UndefiningIsDoneOrCanBeRepeated) {
+  sockhost_service_definition definition{};
+  definition.name = "another";
+  definition.handler = Echo;
+  definition.capacity = 4;
+  const UniqueFd fd = EventFd(false);
+  AtEachPlace([&](int place) {
+    const net_socket_service_desc* another = nullptr;
+    EXPECT_EQ(sockhost_service_define(&definition, &another), 0);
+    EXPECT_EQ(sockhost_service_add(another, fd.get(), POLLIN, nullptr), 0);
+    int result = 1;
+    const bool failed = Fails(place, [&] { result = sockhost_service_undefine(another); });
+    EXPECT_EQ(result, failed ? -ENOMEM : 0);
+    EXPECT_EQ(host().sockets(), failed ? 1u : 0u);
+    if (failed) {
+      EXPECT_EQ(sockhost_service_undefine(another), 0);
+    }
+    return failed;
+  });
+}
+
+TEST_F(OutOfMemoryTest, ClosingIsDoneOrCanBeRepeated) {
+  AtEachPlace([&](int place) {
+    const int fd = EventFd(false).release();
+    EXPECT_EQ(sockhost_service_add(service_, fd, POLLIN, nullptr), 0);
+    int result = 1;
+    const bool failed = Fails(place, [&] { result = sockhost_service_close_wait(service_, -1); });
+    EXPECT_EQ(result, failed ? -ENOMEM : 0);
+    EXPECT_EQ(IsOpen(fd), failed);
+    if (failed) {
+      EXPECT_EQ(sockhost_service_close_wait(service_, -1), 0);
+    }
+    EXPECT_FALSE(IsOpen(fd));
+    return failed;
+  });
+}
+
+TEST_F(OutOfMemoryTest, CompletionOfACloseThatIsRefusedNeverComes) {
+  static std::atomic<int> done{0};
+  AtEachPlace([&](int place) {
+    done = 0;
+    int result = 1;
+    const bool failed = Fails(place, [&] {
+      result = sockhost_service_close(
+          service_, [](void*) { ++done; }, nullptr);
+    });
+    EXPECT_EQ(result, failed ? -ENOMEM : 0);
+    FinishTurns(loop());
+    EXPECT_EQ(done, failed ? 0 : 1);
+    return failed;
+  });
+}
+
+// No place: what never needs memory is possible always.
+TEST_F(OutOfMemoryTest, ServicesAreVisitedAndSetsAreLetGo) {
+  const UniqueFd fd = EventFd(false);
+  const int closed = EventFd(false).release();
+  int visits = 0;
+  const auto count = [](const net_socket_service_desc*, void* visits) {
+    ++*static_cast<int*>(visits);
+  };
+  EXPECT_EQ(sockhost_service_add(service_, fd.get(), POLLIN, nullptr), 0);
+  EXPECT_FALSE(Fails(1, [&] {
+    net_socket_service_foreach(count, &visits);
+    EXPECT_EQ(sockhost_service_modify(service_, fd.get(), POLLOUT), 0);
+    EXPECT_EQ(sockhost_service_remove(service_, fd.get()), 0);
+    EXPECT_EQ(net_socket_service_unregister(service_), 0);
+  }));
+  EXPECT_EQ(visits, 1);
+  EXPECT_EQ(sockhost_service_add(service_, closed, POLLIN, nullptr), 0);
+  EXPECT_FALSE(Fails(1, [&] { EXPECT_EQ(net_socket_service_close(service_), 0); }));
+  FinishTurns(loop());
+  EXPECT_FALSE(IsOpen(closed));
+}
+
 TEST_F(OutOfMemoryTest, ServiceThreadGoesOnAcceptingAndServing) {
   const absl::StatusOr<ListenerSnapshot> listener = host().CreateListener(Config());
   ASSERT_TRUE(listener.ok()) << listener.status();

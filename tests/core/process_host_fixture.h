@@ -79,6 +79,21 @@ class TestService {
   const net_socket_service_desc* descriptor_ = nullptr;
 };
 
+// What each function that changes a set returns, for a host that does not serve it.
+inline std::vector<int> CallEverything(const net_socket_service_desc* service, int fd) {
+  pollfd set[1] = {{fd, POLLIN, 0}};
+  const auto done = [](void*) { ADD_FAILURE() << "done was called"; };
+  return {net_socket_service_register(service, set, 1, nullptr),
+          net_socket_service_unregister(service),
+          net_socket_service_close(service),
+          sockhost_service_add(service, fd, POLLIN, nullptr),
+          sockhost_service_modify(service, fd, POLLIN),
+          sockhost_service_set_user_data(service, fd, nullptr),
+          sockhost_service_remove(service, fd),
+          sockhost_service_close(service, done, nullptr),
+          sockhost_service_close_wait(service, -1)};
+}
+
 class ProcessHostFixture : public testing::Test {
  protected:
   static void SetUpTestSuite() {

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/capability.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,11 +33,26 @@ FdLimit::~FdLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
 
 NoMoreFds::NoMoreFds(int spare) : FdLimit(LowestLimitWith(spare)) {}
 
-void DropBindCapability() {
+// No stack so large can be had: pthread_create(3) fails.
+NoMoreThreads::NoMoreThreads() {
+  EXPECT_EQ(pthread_getattr_default_np(&before_), 0);
+  pthread_attr_t huge;
+  EXPECT_EQ(pthread_attr_init(&huge), 0);
+  EXPECT_EQ(pthread_attr_setstacksize(&huge, size_t{1} << 46), 0);
+  EXPECT_EQ(pthread_setattr_default_np(&huge), 0);
+  pthread_attr_destroy(&huge);
+}
+
+NoMoreThreads::~NoMoreThreads() {
+  EXPECT_EQ(pthread_setattr_default_np(&before_), 0);
+  pthread_attr_destroy(&before_);
+}
+
+void DropCapability(unsigned capability) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
   ASSERT_EQ(syscall(SYS_capget, &header, data), 0) << std::strerror(errno);
-  data[0].effective &= ~(1u << CAP_NET_BIND_SERVICE);
+  data[CAP_TO_INDEX(capability)].effective &= ~CAP_TO_MASK(capability);
   ASSERT_EQ(syscall(SYS_capset, &header, data), 0) << std::strerror(errno);
 }
 

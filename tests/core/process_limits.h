@@ -2,6 +2,8 @@
 #ifndef SOCKHOST_TESTS_CORE_PROCESS_LIMITS_H_
 #define SOCKHOST_TESTS_CORE_PROCESS_LIMITS_H_
 
+#include <linux/capability.h>
+#include <pthread.h>
 #include <sys/resource.h>
 
 namespace sockhost {
@@ -25,9 +27,21 @@ class NoMoreFds : public FdLimit {
   explicit NoMoreFds(int spare = 0);
 };
 
-// Gives up the capability to bind to ports below 1024, for the calling thread
-// and for good.
-void DropBindCapability();
+// No further thread can be made while it lives.
+class NoMoreThreads {
+ public:
+  NoMoreThreads();
+  ~NoMoreThreads();
+  NoMoreThreads(const NoMoreThreads&) = delete;
+  NoMoreThreads& operator=(const NoMoreThreads&) = delete;
+
+ private:
+  pthread_attr_t before_;
+};
+
+// Gives up a capability (CAP_NET_BIND_SERVICE: to bind to ports below 1024), for the
+// calling thread and for good.
+void DropCapability(unsigned capability);
 
 }  // namespace sockhost
 

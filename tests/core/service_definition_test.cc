@@ -5,8 +5,10 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/core/eventually.h"
@@ -135,6 +137,27 @@ TEST_F(ServiceDefinitionTest, ServicesComeAndGoWithTheModule) {
     Unload();
   }
   EXPECT_THAT(Names(), Not(Contains("fixture_unreferenced")));
+}
+
+TEST_F(ServiceDefinitionTest, ForeachIsSafeBesideTheLoadingOfAModule) {
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<bool> has_seen_it{false};
+    std::atomic<bool> stop{false};
+    std::thread visitor([&] {
+      // Once more when it is loaded: then it is visited.
+      for (bool is_last = false; !is_last;) {
+        is_last = stop;
+        for (const net_socket_service_desc* service : Known()) {
+          if (std::string(service->owner).ends_with("define_services.c:100")) has_seen_it = true;
+        }
+      }
+    });
+    Load();
+    stop = true;
+    visitor.join();
+    EXPECT_TRUE(has_seen_it);
+    Unload();
+  }
 }
 
 TEST_F(ServiceDefinitionTest, LoadedServiceIsServedUntilItIsUnloaded) {

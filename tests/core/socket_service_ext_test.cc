@@ -1,15 +1,18 @@
 // The extensions to the socket service API, for the host of the process.
 #include "sockhost/socket_service_ext.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <netinet/udp.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 #include <zephyr/net/socket.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <future>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -148,6 +151,82 @@ TEST_F(SocketServiceExtTest, FaultsOfOneSocketFunctions) {
   EXPECT_EQ(other.Snapshot().registered, 1);
 }
 
+TEST_F(SocketServiceExtTest, AddBeyondTheHostsLimitIsRefused) {
+  const UniqueFd first = EventFd(false);
+  const UniqueFd second = EventFd(false);
+  TestService service;
+  ASSERT_EQ(sockhost_service_add(service, first.get(), POLLIN, nullptr), 0);
+  const size_t limit = table().max_sockets();
+  table().SetLimit(table().size());
+  EXPECT_EQ(sockhost_service_add(service, second.get(), POLLIN, nullptr), -ENOSPC);
+  table().SetLimit(limit);
+  EXPECT_EQ(service.Snapshot().registered, 1);
+  EXPECT_EQ(sockhost_service_add(service, second.get(), POLLIN, nullptr), 0);
+}
+
+TEST_F(SocketServiceExtTest, EventsOfASilentlyClosedFdCannotBeModified) {
+  const LogLines log;
+  TestService service;
+  service.calls.action = [](const Event&) {};
+  UniqueFd fd = EventFd(false);
+  ASSERT_EQ(service.Register({fd.get()}), 0);
+  const ServiceThreadHold hold(loop());
+  const int number = fd.get();
+  fd.reset();
+  EXPECT_EQ(sockhost_service_modify(service, number, POLLOUT), -EBADF);
+  const UniqueFd next = EventFd(false);
+  ASSERT_EQ(next.get(), number);
+  EXPECT_EQ(sockhost_service_modify(service, number, POLLOUT), -ENOENT);
+}
+
+TEST_F(SocketServiceExtTest, RemovedSocketCanBeAddedAnewInItsOwnHandler) {
+  HandlerCalls next_calls;
+  const UniqueFd fd = EventFd(true);
+  TestService service(1);
+  service.calls.action = [&](const Event& event) {
+    EXPECT_EQ(sockhost_service_remove(event.svc, event.event.fd), 0);
+    EXPECT_EQ(sockhost_service_add(event.svc, event.event.fd, POLLIN, &next_calls), 0);
+  };
+  ASSERT_EQ(service.Register({fd.get()}), 0);
+  EXPECT_TRUE(Becomes([&] { return next_calls.count(); }, Eq(1u)));
+  EXPECT_EQ(service.calls.count(), 1u);
+}
+
+TEST_F(SocketServiceExtTest, NoFunctionWaitsForAHandlerThatWantsTheCallersMutex) {
+  std::mutex mutex;
+  std::promise<void> entered;
+  const UniqueFd served = EventFd(false);
+  const UniqueFd other = EventFd(false);
+  UniqueFd closed = EventFd(false);
+  std::atomic<bool> in_handler{true};
+  TestService service;
+  service.calls.action = [&](const Event& event) {
+    TakeAll(event.event.fd);
+    entered.set_value();
+    const std::lock_guard<std::mutex> lock(mutex);
+    in_handler = false;
+  };
+  ASSERT_EQ(service.Register({served.get()}), 0);
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    eventfd_write(served.get(), 1);
+    entered.get_future().wait();
+    EXPECT_EQ(sockhost_service_modify(service, served.get(), POLLPRI), 0);
+    EXPECT_EQ(sockhost_service_set_user_data(service, served.get(), nullptr), 0);
+    EXPECT_EQ(sockhost_service_add(service, other.get(), POLLIN, nullptr), 0);
+    EXPECT_EQ(sockhost_service_remove(service, other.get()), 0);
+    EXPECT_EQ(sockhost_service_remove(service, served.get()), 0);
+    EXPECT_EQ(sockhost_service_add(service, closed.release(), POLLIN, nullptr), 0);
+    EXPECT_EQ(sockhost_service_close(service, nullptr, nullptr), 0);
+    EXPECT_EQ(sockhost_service_close_wait(service, 1), -ETIMEDOUT);
+    EXPECT_EQ(sockhost_service_undefine(service), 0);
+    service.Forget();
+    // All of it while the handler is in progress.
+    EXPECT_TRUE(in_handler);
+  }
+  EXPECT_TRUE(Becomes([&] { return in_handler.load(); }, Eq(false)));
+}
+
 TEST_F(SocketServiceExtTest, UnknownServiceIsRefused) {
   const UniqueFd fd = EventFd(false);
   net_socket_service_event events[1] = {};
@@ -207,6 +286,25 @@ TEST_F(SocketServiceExtTest, CompletionWaitsForTheCallInProgress) {
   EXPECT_TRUE(Becomes([] { return done.load(); }, Eq(true)));
   EXPECT_FALSE(done_in_handler);
   EXPECT_FALSE(IsOpen(fd));
+}
+
+TEST_F(SocketServiceExtTest, HandlerThatClosesItsServiceHasReturnedWhenItIsDone) {
+  static std::atomic<bool> done{false};
+  done = false;
+  std::atomic<bool> done_in_handler{false};
+  const int fd = EventFd(true).release();
+  TestService service;
+  service.calls.action = [&](const Event& event) {
+    EXPECT_EQ(sockhost_service_close(
+                  event.svc, [](void*) { done = true; }, nullptr),
+              0);
+    done_in_handler = done || !IsOpen(event.event.fd);
+  };
+  ASSERT_EQ(service.Register({fd}), 0);
+  EXPECT_TRUE(Becomes([] { return done.load(); }, Eq(true)));
+  EXPECT_FALSE(done_in_handler);
+  EXPECT_FALSE(IsOpen(fd));
+  EXPECT_EQ(service.calls.count(), 1u);
 }
 
 TEST_F(SocketServiceExtTest, RefusedCloseNeverCompletes) {
@@ -278,6 +376,9 @@ TEST_F(SocketServiceExtTest, DefinitionsThatCannotWorkAreRefused) {
   sockhost_service_definition negative = definition;
   negative.capacity = -1;
   EXPECT_EQ(sockhost_service_define(&negative, &service), -EINVAL);
+  sockhost_service_definition too_large = definition;
+  too_large.capacity = (1 << 20) + 1;
+  EXPECT_EQ(sockhost_service_define(&too_large, &service), -EINVAL);
   EXPECT_EQ(service, nullptr);
 }
 
@@ -372,6 +473,56 @@ TEST_F(SocketServiceExtTest, UserDataIsFreedOnTheServiceThreadWhenItsSocketGoes)
   EXPECT_EQ(second.count, 1);
   EXPECT_FALSE(first.elsewhere);
   EXPECT_FALSE(second.elsewhere);
+}
+
+struct FreedUserData {
+  static void Free(void* user_data) { ++*static_cast<std::atomic<int>*>(user_data); }
+  std::atomic<int> times{0};
+};
+
+TEST_F(SocketServiceExtTest, UserDataOfARefusedSetIsTheCallers) {
+  const UniqueFd fd = EventFd(false);
+  FreedUserData freed;
+  TestService service(4, FreedUserData::Free, [](Event*) {});
+  pollfd set[2] = {{fd.get(), POLLIN, 0}, {ClosedFd(), POLLIN, 0}};
+  EXPECT_EQ(net_socket_service_register(service, set, 2, &freed.times), -EBADF);
+  EXPECT_EQ(sockhost_service_add(service, ClosedFd(), POLLIN, &freed.times), -EBADF);
+  FinishTurns();
+  EXPECT_EQ(freed.times, 0);
+}
+
+TEST_F(SocketServiceExtTest, ReplacedUserDataIsTheCallers) {
+  const UniqueFd fd = EventFd(false);
+  FreedUserData old;
+  FreedUserData last;
+  {
+    TestService service(4, FreedUserData::Free, [](Event*) {});
+    ASSERT_EQ(sockhost_service_add(service, fd.get(), POLLIN, &old.times), 0);
+    ASSERT_EQ(sockhost_service_set_user_data(service, fd.get(), &last.times), 0);
+  }
+  EXPECT_EQ(old.times, 0);
+  EXPECT_EQ(last.times, 1);
+}
+
+// ---- Datagrams and streams ------------------------------------------------------------------
+
+TEST_F(SocketServiceExtTest, CallsOfSocketsFailAsTheirSystemCalls) {
+  const UniqueFd fd = BoundUdp();
+  mmsghdr message{};
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  const UniqueFd from(ends[0]);
+  const UniqueFd to(ends[1]);
+  const auto error_of = [](long result) { return result == -1 ? errno : 0; };
+  EXPECT_EQ(error_of(sockhost_recvmmsg(fd.get(), &message, 1, MSG_DONTWAIT)), EAGAIN);
+  EXPECT_EQ(error_of(sockhost_sendmmsg(fd.get(), &message, 1, 0)), EDESTADDRREQ);
+  EXPECT_EQ(error_of(sockhost_recvmmsg(ClosedFd(), &message, 1, 0)), EBADF);
+  EXPECT_EQ(error_of(sockhost_sendmmsg(ClosedFd(), &message, 1, 0)), EBADF);
+  const SocketPair pair = TcpPair();
+  EXPECT_EQ(error_of(sockhost_splice_from(pair.ours.get(), to.get(), 1)), EAGAIN);
+  EXPECT_EQ(error_of(sockhost_splice_to(from.get(), pair.ours.get(), 1)), EAGAIN);
+  EXPECT_EQ(error_of(sockhost_splice_from(ClosedFd(), to.get(), 1)), EBADF);
+  EXPECT_EQ(error_of(sockhost_splice_to(from.get(), ClosedFd(), 1)), EBADF);
 }
 
 // ---- Other threads of the program -----------------------------------------------------------

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <functional>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <ostream>
 #include <string>
@@ -161,6 +162,11 @@ INSTANTIATE_TEST_SUITE_P(
                           }},
                     Fault{"EBADF: closed fd", -EBADF,
                           [](int ready, int) {
+                            const int closed = EventFd(false).get();
+                            return std::vector<pollfd>{{ready, POLLIN, 0}, {closed, POLLIN, 0}};
+                          }},
+                    Fault{"EBADF: no fd has this number", -EBADF,
+                          [](int ready, int) {
                             return std::vector<pollfd>{{ready, POLLIN, 0}, {ClosedFd(), POLLIN, 0}};
                           }},
                     Fault{"EPERM: regular file", -EPERM,
@@ -171,16 +177,20 @@ INSTANTIATE_TEST_SUITE_P(
                             return std::vector<pollfd>{{ready, POLLIN, 0}, {ready, POLLOUT, 0}};
                           }}));
 
-TEST_F(SocketServiceTest, UnusableArgumentsAreInvalid) {
-  const UniqueFd a = EventFd(false);
+TEST_F(SocketServiceTest, UnusableArgumentsAreInvalidAndTheOldSetStaysInForce) {
+  const UniqueFd old = EventFd(false);
+  const UniqueFd other = EventFd(true);
   TestService service;
-  pollfd set[1] = {{a.get(), POLLIN, 0}};
+  ASSERT_EQ(service.Register({old.get()}), 0);
+  pollfd set[1] = {{other.get(), POLLIN, 0}};
   EXPECT_EQ(net_socket_service_register(nullptr, set, 1, nullptr), -EINVAL);
   EXPECT_EQ(net_socket_service_register(service, set, -1, nullptr), -EINVAL);
   EXPECT_EQ(net_socket_service_register(service, nullptr, 1, nullptr), -EINVAL);
   EXPECT_EQ(net_socket_service_unregister(nullptr), -EINVAL);
   EXPECT_EQ(net_socket_service_close(nullptr), -EINVAL);
-  EXPECT_EQ(service.Snapshot().registered, 0);
+  eventfd_write(old.get(), 1);
+  FinishTurns();
+  EXPECT_THAT(service.calls.fds(), ElementsAre(old.get()));
 }
 
 TEST_F(SocketServiceTest, UnknownServiceIsRefused) {
@@ -418,30 +428,73 @@ TEST_F(SocketServiceTest, HandlerChangesTheMaskOfTheSocketBeingServed) {
   EXPECT_EQ(service.calls.count(), 2u);
 }
 
-TEST_F(SocketServiceTest, HandlerUnregistersAnotherServiceOfTheSameBatch) {
-  const UniqueFd a = EventFd(false);
-  const UniqueFd b = EventFd(false);
-  TestService first;
+// Two services that are ready in one batch: whoever is called first does `change` to the
+// other one, whose event is dropped then.
+class OneBatchTest : public SocketServiceTest {
+ protected:
+  void ServeBoth(const std::function<void(TestService& other)>& change) {
+    const auto change_other = [this, change](TestService& other) {
+      return [this, change, &other](const Event& event) {
+        TakeAll(event.event.fd);
+        if (first_.calls.count() + second_.calls.count() == 0) change(other);
+      };
+    };
+    first_.calls.action = change_other(second_);
+    second_.calls.action = change_other(first_);
+    ASSERT_EQ(first_.Register({a_.get()}), 0);
+    ASSERT_EQ(second_.Register({b_.get()}), 0);
+    const int64_t stale = host().Statistics().stale_events;
+    {
+      const ServiceThreadHold hold(loop());
+      eventfd_write(a_.get(), 1);
+      eventfd_write(b_.get(), 1);
+    }
+    FinishTurns();
+    EXPECT_EQ(host().Statistics().stale_events, stale + 1);
+  }
+
+  // Which of the two was called second, if at all.
+  TestService& other() { return first_.calls.fds() == std::vector{a_.get()} ? second_ : first_; }
+
+  UniqueFd a_ = EventFd(false);
+  UniqueFd b_ = EventFd(false);
+  const UniqueFd c_ = EventFd(true);
+  TestService first_;
+  TestService second_;
+};
+
+TEST_F(OneBatchTest, HandlerUnregistersTheOther) {
+  ServeBoth([](TestService& other) { EXPECT_EQ(net_socket_service_unregister(other), 0); });
+  EXPECT_EQ(first_.calls.count() + second_.calls.count(), 1u);
+}
+
+TEST_F(OneBatchTest, HandlerClosesTheOther) {
+  ServeBoth([this](TestService& other) {
+    EXPECT_EQ(net_socket_service_close(other), 0);
+    (&other == &first_ ? a_ : b_).release();
+  });
+  EXPECT_EQ(first_.calls.count() + second_.calls.count(), 1u);
+  EXPECT_TRUE(a_.valid() != b_.valid());
+  EXPECT_THAT(other().DescriptorFds(), Each(-1));
+}
+
+TEST_F(OneBatchTest, HandlerReplacesTheSetOfTheOther) {
+  ServeBoth([this](TestService& other) { EXPECT_EQ(other.Register({c_.get()}), 0); });
+  EXPECT_THAT(other().calls.fds(), ElementsAre(c_.get()));
+}
+
+TEST_F(SocketServiceTest, HandlerRegistersTheFirstSetOfAnotherService) {
+  const UniqueFd a = EventFd(true);
+  const UniqueFd b = EventFd(true);
   TestService second;
+  TestService first;
   first.calls.action = [&](const Event& event) {
     TakeAll(event.event.fd);
-    EXPECT_EQ(net_socket_service_unregister(second), 0);
-  };
-  second.calls.action = [&](const Event& event) {
-    TakeAll(event.event.fd);
-    EXPECT_EQ(net_socket_service_unregister(first), 0);
+    EXPECT_EQ(second.Register({b.get()}), 0);
   };
   ASSERT_EQ(first.Register({a.get()}), 0);
-  ASSERT_EQ(second.Register({b.get()}), 0);
-  const int64_t stale = host().Statistics().stale_events;
-  {
-    const ServiceThreadHold hold(loop());
-    eventfd_write(a.get(), 1);
-    eventfd_write(b.get(), 1);
-  }
-  FinishTurns();
-  EXPECT_EQ(first.calls.count() + second.calls.count(), 1u);
-  EXPECT_EQ(host().Statistics().stale_events, stale + 1);
+  ASSERT_TRUE(Becomes([&] { return second.calls.count(); }, Eq(1u)));
+  EXPECT_THAT(second.calls.fds(), ElementsAre(b.get()));
 }
 
 TEST_F(SocketServiceTest, HandlerRegistersAnAcceptedConnection) {
@@ -607,41 +660,46 @@ TEST_P(ReadinessTest, IsReported) {
 
 INSTANTIATE_TEST_SUITE_P(
     Bits, ReadinessTest,
-    testing::Values(Readiness{"POLLIN", POLLIN, POLLIN,
-                              [](int ours, UniqueFd& peer) {
-                                SendText(peer.get(), "x");
-                                ASSERT_TRUE(WaitReadable(ours));
-                              }},
-                    Readiness{"POLLOUT", POLLOUT, POLLOUT, [](int, UniqueFd&) {}},
-                    Readiness{"POLLIN and POLLOUT", POLLIN | POLLOUT, POLLIN | POLLOUT,
-                              [](int ours, UniqueFd& peer) {
-                                SendText(peer.get(), "x");
-                                ASSERT_TRUE(WaitReadable(ours));
-                              }},
-                    Readiness{"POLLPRI", POLLPRI, POLLPRI,
-                              [](int ours, UniqueFd& peer) {
-                                ASSERT_EQ(send(peer.get(), "!", 1, MSG_OOB), 1);
-                                pollfd urgent{ours, POLLPRI, 0};
-                                ASSERT_EQ(poll(&urgent, 1, -1), 1);
-                              }},
-                    Readiness{"POLLRDHUP", POLLRDHUP, POLLRDHUP,
-                              [](int ours, UniqueFd& peer) {
-                                shutdown(peer.get(), SHUT_WR);
-                                ASSERT_TRUE(WaitReadable(ours));
-                              }},
-                    Readiness{"POLLHUP unasked", 0, POLLHUP,
-                              [](int ours, UniqueFd& peer) {
-                                shutdown(peer.get(), SHUT_WR);
-                                ASSERT_TRUE(WaitReadable(ours));
-                                shutdown(ours, SHUT_WR);
-                                ASSERT_TRUE(WaitClosed(peer.get()));
-                              }},
-                    Readiness{"POLLERR unasked", 0, POLLERR | POLLHUP,
-                              [](int ours, UniqueFd& peer) {
-                                ResetOnClose(peer.get());
-                                peer.reset();
-                                ASSERT_TRUE(WaitReadable(ours));
-                              }}));
+    testing::Values(
+        Readiness{"POLLIN", POLLIN, POLLIN,
+                  [](int ours, UniqueFd& peer) {
+                    SendText(peer.get(), "x");
+                    ASSERT_TRUE(WaitReadable(ours));
+                  }},
+        Readiness{"POLLOUT", POLLOUT, POLLOUT, [](int, UniqueFd&) {}},
+        Readiness{"POLLRDNORM and POLLWRNORM", POLLRDNORM | POLLWRNORM, POLLRDNORM | POLLWRNORM,
+                  [](int ours, UniqueFd& peer) {
+                    SendText(peer.get(), "x");
+                    ASSERT_TRUE(WaitReadable(ours));
+                  }},
+        Readiness{"POLLIN and POLLOUT", POLLIN | POLLOUT, POLLIN | POLLOUT,
+                  [](int ours, UniqueFd& peer) {
+                    SendText(peer.get(), "x");
+                    ASSERT_TRUE(WaitReadable(ours));
+                  }},
+        Readiness{"POLLPRI", POLLPRI, POLLPRI,
+                  [](int ours, UniqueFd& peer) {
+                    ASSERT_EQ(send(peer.get(), "!", 1, MSG_OOB), 1);
+                    pollfd urgent{ours, POLLPRI, 0};
+                    ASSERT_EQ(poll(&urgent, 1, -1), 1);
+                  }},
+        Readiness{"POLLRDHUP", POLLRDHUP, POLLRDHUP,
+                  [](int ours, UniqueFd& peer) {
+                    shutdown(peer.get(), SHUT_WR);
+                    ASSERT_TRUE(WaitReadable(ours));
+                  }},
+        Readiness{"POLLHUP unasked", 0, POLLHUP,
+                  [](int ours, UniqueFd& peer) {
+                    shutdown(peer.get(), SHUT_WR);
+                    ASSERT_TRUE(WaitReadable(ours));
+                    shutdown(ours, SHUT_WR);
+                    ASSERT_TRUE(WaitClosed(peer.get()));
+                  }},
+        Readiness{"POLLERR unasked", 0, POLLERR | POLLHUP, [](int ours, UniqueFd& peer) {
+                    ResetOnClose(peer.get());
+                    peer.reset();
+                    ASSERT_TRUE(WaitReadable(ours));
+                  }}));
 
 TEST_F(SocketServiceTest, HandlerThatDoesNotConsumeIsMaskedAndOthersAreServed) {
   const LogLines log;
@@ -770,6 +828,37 @@ TEST_F(SocketServiceTest, ForeachVisitsEveryServiceInItsOrder) {
   }
   EXPECT_EQ(Known(), before);
   net_socket_service_foreach(nullptr, nullptr);
+}
+
+TEST_F(SocketServiceTest, ForeachDoesNotVisitAServiceThatIsGoneByThen) {
+  struct Context {
+    TestService first;
+    TestService second;
+    int visits_of_second = 0;
+  } context;
+  net_socket_service_foreach(
+      [](const net_socket_service_desc* service, void* user_data) {
+        auto* context = static_cast<Context*>(user_data);
+        if (service == context->second) ++context->visits_of_second;
+        if (service != context->first) return;
+        EXPECT_EQ(sockhost_service_undefine(context->second), 0);
+      },
+      &context);
+  EXPECT_EQ(context.visits_of_second, 0);
+  context.second.Forget();
+}
+
+TEST_F(SocketServiceTest, ForeachEndsThoughItsCallbackDefinesServices) {
+  const TestService one;
+  const size_t known = Known().size();
+  std::vector<std::unique_ptr<TestService>> defined;
+  net_socket_service_foreach(
+      [](const net_socket_service_desc*, void* user_data) {
+        auto* defined = static_cast<std::vector<std::unique_ptr<TestService>>*>(user_data);
+        defined->push_back(std::make_unique<TestService>());
+      },
+      &defined);
+  EXPECT_EQ(defined.size(), known);
 }
 
 TEST_F(SocketServiceTest, ForeachCallbackMayUseTheApi) {

@@ -26,21 +26,6 @@ const net_socket_service_desc* Define(const char* name) {
   return service;
 }
 
-// Every way to change a set, each with what it returns.
-std::vector<int> CallEverything(const net_socket_service_desc* service, int fd) {
-  pollfd set[1] = {{fd, POLLIN, 0}};
-  const auto done = [](void*) { ADD_FAILURE() << "done was called"; };
-  return {net_socket_service_register(service, set, 1, nullptr),
-          net_socket_service_unregister(service),
-          net_socket_service_close(service),
-          sockhost_service_add(service, fd, POLLIN, nullptr),
-          sockhost_service_modify(service, fd, POLLIN),
-          sockhost_service_set_user_data(service, fd, nullptr),
-          sockhost_service_remove(service, fd),
-          sockhost_service_close(service, done, nullptr),
-          sockhost_service_close_wait(service, -1)};
-}
-
 // One test: a process has one end.
 TEST(StoppedHostTest, EveryCallIsRefusedAfterTheEndAndNoneHangsDuringIt) {
   ServiceHost& host = ServiceHost::OfProcess();

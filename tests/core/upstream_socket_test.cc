@@ -6,12 +6,15 @@
 
 #include <atomic>
 #include <cerrno>
+#include <functional>
+#include <future>
 #include <string>
 #include <vector>
 
 #include "sockhost/service_timer.h"
 #include "sockhost/socket_service_ext.h"
 #include "tests/core/listeners_fixture.h"
+#include "tests/core/process_limits.h"
 
 namespace sockhost {
 namespace {
@@ -110,6 +113,91 @@ TEST_F(UpstreamSocketTest, ConnectForAnFdWithoutListenerIsRefused) {
   int result = 0;
   RunOnServiceThread(loop_, [&] { result = Connect(fd.get(), server_.address(), POLLOUT); });
   EXPECT_EQ(result, -EINVAL);
+}
+
+// What sockhost_socket_connect returns in a handler of a connection of "web".
+class UpstreamFaultTest : public UpstreamSocketTest {
+ protected:
+  int ConnectInHandler(const SocketAddress& address) {
+    return CallInHandler([&](int fd) { return Connect(fd, address, POLLOUT, &freed_); });
+  }
+
+  int CallInHandler(const std::function<int(int fd)>& call) {
+    std::promise<int> result;
+    DefineTestService(
+        [&](const Event& event) {
+          TakeAll(event.event.fd);
+          result.set_value(call(event.event.fd));
+        },
+        0, [](void* user_data) { *static_cast<bool*>(user_data) = true; });
+    const StopOnExit stop(loop_);
+    const UniqueFd client = ConnectTo(Create(Config("web")).effective_address);
+    SendText(client.get(), "x");
+    const int returned = result.get_future().get();
+    EXPECT_THAT(Sockets(), SizeIs(2)) << "the connection and its listener";
+    return returned;
+  }
+
+  // The user_data: the caller's on error.
+  bool freed_ = false;
+};
+
+TEST_F(UpstreamFaultTest, ErrorOfSocketIsReturned) {
+  sockaddr nowhere{};
+  nowhere.sa_family = AF_MAX;
+  EXPECT_EQ(CallInHandler([&](int fd) {
+              return sockhost_socket_connect(fd, SOCK_STREAM, &nowhere, sizeof(nowhere), 0,
+                                             &freed_);
+            }),
+            -EAFNOSUPPORT);
+  EXPECT_FALSE(freed_);
+}
+
+TEST_F(UpstreamFaultTest, ErrorOfConnectIsReturned) {
+  EXPECT_EQ(ConnectInHandler(*SocketAddress::Parse("unix:@nobody-listens-here")), -ECONNREFUSED);
+  EXPECT_FALSE(freed_);
+}
+
+TEST_F(UpstreamFaultTest, MissingFdIsReturned) {
+  EXPECT_EQ(CallInHandler([&](int fd) {
+              const NoMoreFds limit;
+              return Connect(fd, server_.address(), POLLOUT, &freed_);
+            }),
+            -EMFILE);
+  EXPECT_FALSE(freed_);
+}
+
+TEST_F(UpstreamFaultTest, HostsLimitIsReturned) {
+  EXPECT_EQ(CallInHandler([&](int fd) {
+              table_.SetLimit(table_.size());
+              return Connect(fd, server_.address(), POLLOUT, &freed_);
+            }),
+            -ENOSPC);
+  EXPECT_FALSE(freed_);
+}
+
+TEST_F(UpstreamFaultTest, EndOfTheListenerIsReturned) {
+  std::promise<void> entered;
+  std::promise<void> deleted;
+  std::promise<int> result;
+  DefineTestService(
+      [&](const Event& event) {
+        entered.set_value();
+        deleted.get_future().wait();
+        result.set_value(Connect(event.event.fd, server_.address(), POLLOUT, &freed_));
+      },
+      0, [](void* user_data) { *static_cast<bool*>(user_data) = true; });
+  const StopOnExit stop(loop_);
+  const UniqueFd client = ConnectTo(Create(Config("web")).effective_address);
+  SendText(client.get(), "x");
+  entered.get_future().wait();
+  std::promise<void> done;
+  ASSERT_TRUE(listeners_.Delete("web", nullptr, true, [&] { done.set_value(); }).ok());
+  deleted.set_value();
+  EXPECT_EQ(result.get_future().get(), -ECANCELED);
+  done.get_future().wait();
+  EXPECT_FALSE(freed_);
+  EXPECT_TRUE(Sockets().empty());
 }
 
 TEST_F(UpstreamSocketTest, RefusedConnectIsReportedAsAnError) {

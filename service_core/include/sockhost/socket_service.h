@@ -66,18 +66,31 @@ struct net_socket_service_desc {
  * queued and polled from its start. On error the old set stays in force.
  *
  * The caller keeps ownership of the fds: unregister before closing one. An fd
- * that was closed all the same is found, counted and reported.
+ * that was closed all the same is found, counted and reported, and its handler
+ * is called a last time, with POLLNVAL.
+ *
+ * In a handler it takes effect at once, for the socket that is being served and
+ * for those of every other service: an event that the kernel reported together
+ * with this one is dropped if its socket is not registered any more, and checked
+ * against the new mask if it is. The socket being served is polled again only if
+ * the set has it.
+ *
+ * Polling is level-triggered: a handler that leaves what its socket is ready for
+ * is called again. After some hundred calls in vain the socket is not polled for
+ * a pause, which grows from 1 ms to 100 ms; the log names the service. A TCP
+ * socket that is registered before it listens or connects is served from then on.
  *
  * Returns 0 or
  *   -EINVAL  service is NULL, len < 0, fds is NULL with len > 0, an fd < -1, or
  *            events hold a bit that poll(2) does not know
  *   -ENOENT  the service is not known in this process
- *   -ENOMEM  len is larger than the capacity of the service
+ *   -ENOMEM  len is larger than the capacity of the service; or there is no memory
  *   -EBADF   an fd is not open
  *   -EPERM   an fd cannot be polled (a regular file or a directory)
  *   -EEXIST  an fd is twice in `fds`, or registered with another service (the
  *            log names it)
- *   -ENOSPC  the kernel's limit of epoll watches, or the host's socket limit
+ *   -ENOSPC  the kernel's limit of epoll watches, or the host's socket limit, which
+ *            the old and the new sockets share during the call
  *   -EIO     the service thread could not start or has stopped
  */
 int net_socket_service_register(const struct net_socket_service_desc *service, struct pollfd *fds,
@@ -85,15 +98,19 @@ int net_socket_service_register(const struct net_socket_service_desc *service, s
 
 /*
  * Removes every socket of `service` from polling; the caller may close them
- * after the return. Returns as net_socket_service_register().
+ * after the return: the host does not touch their numbers again. (A handler call
+ * in progress may. If it could read from a number that is somebody else's by
+ * then, let the host close it: sockhost_service_close() waits for that call.)
+ * Returns as net_socket_service_register().
  */
 int net_socket_service_unregister(const struct net_socket_service_desc *service);
 
 /*
  * Unregisters `service` and hands its sockets to the service thread, which
- * closes them. The caller must not use the fds any more.
- * sockhost_service_close() tells when they are closed.
- * Returns as net_socket_service_register().
+ * closes them: in a handler, when that has returned. The caller must not use the
+ * fds any more. sockhost_service_close() tells when they are closed.
+ * Returns as net_socket_service_register(); after an error the fds are still the
+ * caller's.
  */
 int net_socket_service_close(const struct net_socket_service_desc *service);
 
@@ -103,7 +120,9 @@ typedef void (*net_socket_service_cb_t)(const struct net_socket_service_desc *sv
 /*
  * Calls `cb` for each service known to this process, in the order in which they
  * became known. Safe beside concurrent registrations and the loading of
- * modules; `cb` may call every function of this header.
+ * modules; `cb` may call every function of this header. Services that become
+ * known meanwhile are not visited, nor those that are forgotten before their turn.
+ * Nothing happens if `cb` is NULL.
  */
 void net_socket_service_foreach(net_socket_service_cb_t cb, void *user_data);
 

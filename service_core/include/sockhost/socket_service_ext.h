@@ -5,8 +5,9 @@
  * Thread rule: any thread and inside handlers, unless said otherwise. No
  * function waits for a handler, except sockhost_service_close_wait().
  *
- * Functions return 0 or a negative errno. Those of the register family return
- * what net_socket_service_register() returns for the same fault.
+ * Functions return 0 or a negative errno; on error nothing has changed, unless said
+ * otherwise. Those that take a service return what net_socket_service_register()
+ * returns for the same fault. -ENOMEM: there is no memory.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -32,13 +33,15 @@ struct sockhost_service_definition {
   const char *owner;
   /* Required. */
   net_socket_service_handler_t handler;
-  /* fds that programs can register with it; 0: only listeners use it. */
+  /* fds that programs can register with it, up to 1048576; 0: only listeners use
+   * it. */
   int capacity;
   /* Events that a connection is first polled for. 0: POLLIN. POLLOUT lets a
    * service speak first. */
   short connection_events;
   /* Called on the service thread when a socket of this service that carries
-   * user_data other than NULL goes away; frees it. NULL: nothing to free. */
+   * user_data other than NULL goes away; frees it. Not for a socket that was
+   * refused: its user_data is still the caller's. NULL: nothing to free. */
   void (*free_user_data)(void *user_data);
   /* Nonzero: the service closes its connections itself, in every case. The host
    * does not look for peers that have closed, and POLLHUP and POLLERR of a
@@ -48,7 +51,7 @@ struct sockhost_service_definition {
 
 /*
  * Makes a service known. `*service` is valid until sockhost_service_undefine().
- * -EINVAL: no or bad name, no handler, capacity < 0; -EEXIST: name is taken.
+ * -EINVAL: no or bad name, no handler, capacity out of range; -EEXIST: name is taken.
  */
 int sockhost_service_define(const struct sockhost_service_definition *definition,
                             const struct net_socket_service_desc **service);
@@ -63,11 +66,13 @@ int sockhost_service_undefine(const struct net_socket_service_desc *service);
 
 /* ---- One socket of a set, O(1) ------------------------------------------- */
 
-/* Adds one fd with its own user_data; the others are not touched. */
+/* Adds one fd with its own user_data; the others are not touched. -ENOMEM: no entry is
+ * free. */
 int sockhost_service_add(const struct net_socket_service_desc *service, int fd, short events,
                          void *user_data);
 
-/* Changes the events of one fd. -ENOENT: not registered with `service`. */
+/* Changes the events of one fd. -ENOENT: not registered with `service`, or its number is
+ * another file's by now; -EBADF: it was closed. */
 int sockhost_service_modify(const struct net_socket_service_desc *service, int fd, short events);
 
 /* Changes the user_data of one fd. The old one is not freed. -ENOENT as above. */
@@ -126,7 +131,7 @@ int sockhost_socket_close(int fd);
  *
  * Returns the fd, or a negative errno: that of socket(2) or connect(2); -EINVAL:
  * `of_fd` is of no listener; -ECANCELED: its listener is being deleted; -ENOSPC: the
- * host's limit of sockets. On error `user_data` is not freed.
+ * host's limit of sockets. On error `user_data` is not freed and nothing stays open.
  */
 int sockhost_socket_connect(int of_fd, int type, const struct sockaddr *address,
                             unsigned int address_length, short events, void *user_data);
@@ -162,7 +167,8 @@ void sockhost_socket_count_skipped(int fd, size_t upstreams);
 
 struct mmsghdr;
 
-/* recvmmsg(2) without a time-out, counted as the zsock_ calls are. */
+/* recvmmsg(2) without a time-out, counted as the zsock_ calls are. Like these, the calls
+ * from here on return -1 and set errno. */
 int sockhost_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags);
 
 /* sendmmsg(2), counted as the zsock_ calls are. */
