@@ -69,6 +69,12 @@ bool Start(k_thread& thread) {
   const int error = pthread_create(&ignored, &attributes, Run, &thread);
   pthread_attr_destroy(&attributes);
   if (error == 0) return true;
+  {
+    // Whoever joins it must not wait for ever.
+    Guard guard(thread.wait_q);
+    thread.state = kEnded;
+    WakeAll(thread.wait_q, 0);
+  }
   sockhost::Log(sockhost::LogLevel::kError, "cannot create a thread",
                 {{"thread", thread.name}, {"error", sockhost::DescribeErrno(error)}});
   return false;

@@ -77,7 +77,9 @@ void Unschedule(k_work_delayable& dwork) {
   *at = dwork.next;
 }
 
-int Schedule(k_work_q& queue, k_work_delayable& dwork, k_timeout_t delay) {
+int Schedule(k_work_q* wanted, k_work_delayable& dwork, k_timeout_t delay) {
+  if (!wanted) return -EINVAL;
+  k_work_q& queue = *wanted;
   if (!queue.started) return -ENODEV;
   dwork.queue = &queue;
   dwork.due = EndOf(delay);
@@ -90,8 +92,8 @@ int Schedule(k_work_q& queue, k_work_delayable& dwork, k_timeout_t delay) {
   return 1;
 }
 
-int SubmitAfter(k_work_q& queue, k_work_delayable& dwork, k_timeout_t delay) {
-  return IsNoWait(delay) ? Submit(&queue, dwork.work) : Schedule(queue, dwork, delay);
+int SubmitAfter(k_work_q* queue, k_work_delayable& dwork, k_timeout_t delay) {
+  return IsNoWait(delay) ? Submit(queue, dwork.work) : Schedule(queue, dwork, delay);
 }
 
 // ---- Cancelling
@@ -169,7 +171,12 @@ void Start(k_work_q& queue, const char* name) {
     if (queue.started) return;
     queue.started = true;
   }
-  k_thread_create(&queue.thread, nullptr, 0, RunQueue, &queue, nullptr, nullptr, 0, 0, K_NO_WAIT);
+  if (!k_thread_create(&queue.thread, nullptr, 0, RunQueue, &queue, nullptr, nullptr, 0, 0,
+                       K_NO_WAIT)) {
+    Guard guard(settled);
+    queue.started = false;
+    return;
+  }
   k_thread_name_set(&queue.thread, name);
 }
 
@@ -237,7 +244,7 @@ int k_work_schedule_for_queue(struct k_work_q* queue, struct k_work_delayable* d
   StartIfOurs(queue);
   Guard guard(settled);
   if ((dwork->work.flags & ~uint32_t{K_WORK_RUNNING}) != 0) return 0;
-  return SubmitAfter(*queue, *dwork, delay);
+  return SubmitAfter(queue, *dwork, delay);
 }
 
 int k_work_schedule(struct k_work_delayable* dwork, k_timeout_t delay) {
@@ -249,7 +256,7 @@ int k_work_reschedule_for_queue(struct k_work_q* queue, struct k_work_delayable*
   StartIfOurs(queue);
   Guard guard(settled);
   Unschedule(*dwork);
-  return SubmitAfter(*queue, *dwork, delay);
+  return SubmitAfter(queue, *dwork, delay);
 }
 
 int k_work_reschedule(struct k_work_delayable* dwork, k_timeout_t delay) {

@@ -7,6 +7,10 @@
 #include "tests/compat/waiters.h"
 #include "tests/core/eventually.h"
 
+// Memory that cannot be had is no mistake of this program.
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
+
 namespace sockhost {
 namespace {
 
@@ -135,6 +139,11 @@ TEST(MsgqTest, WriterWaitsForRoomAndReaderForMessages) {
   EXPECT_EQ(k_msgq_cleanup(&msgq), 0);
 }
 
+TEST(MsgqTest, MemoryThatCannotBeHadIsEnomem) {
+  k_msgq msgq;
+  EXPECT_EQ(k_msgq_alloc_init(&msgq, SIZE_MAX / 2, 4), -ENOMEM);
+}
+
 TEST(MsgqTest, PurgeFailsWriters) {
   char buffer[sizeof(int)];
   k_msgq msgq;
@@ -220,6 +229,8 @@ TEST(MemSlabTest, FreedBlockGoesToTheThreadThatWaits) {
   alignas(void*) char buffer[sizeof(void*)];
   k_mem_slab slab;
   EXPECT_EQ(k_mem_slab_init(&slab, buffer, 3, 1), -EINVAL);
+  EXPECT_EQ(k_mem_slab_init(&slab, buffer, 0, 1), -EINVAL);
+  EXPECT_EQ(k_mem_slab_init(&slab, buffer + 1, sizeof(buffer), 1), -EINVAL);
   ASSERT_EQ(k_mem_slab_init(&slab, buffer, sizeof(buffer), 1), 0);
   void* block = nullptr;
   ASSERT_EQ(k_mem_slab_alloc(&slab, &block, K_NO_WAIT), 0);

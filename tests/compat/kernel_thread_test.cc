@@ -5,6 +5,8 @@
 
 #include "gtest/gtest.h"
 #include "service_core/kernel/thread.h"
+#include "tests/core/log_lines.h"
+#include "tests/core/process_limits.h"
 
 namespace sockhost {
 namespace {
@@ -71,6 +73,24 @@ TEST(ThreadTest, StartsAfterItsDelay) {
   k_thread_create(&thread, nullptr, 0, Look, &seen, nullptr, nullptr, 0, 0, K_MSEC(20));
   EXPECT_EQ(k_thread_join(&thread, K_FOREVER), 0);
   EXPECT_GE(k_uptime_get() - begin, 20);
+}
+
+TEST(ThreadTest, ThreadThatTheSystemRefusesHasEnded) {
+  const LogLines log;
+  Seen seen;
+  k_thread thread;
+  k_thread waiting;
+  EXPECT_EQ(k_thread_create(&waiting, nullptr, 0, Look, &seen, nullptr, nullptr, 0, 0, K_FOREVER),
+            &waiting);
+  {
+    const NoMoreThreads limit;
+    EXPECT_EQ(k_thread_create(&thread, nullptr, 0, Look, &seen, nullptr, nullptr, 0, 0, K_NO_WAIT),
+              nullptr);
+    k_thread_start(&waiting);
+  }
+  EXPECT_EQ(k_thread_join(&thread, K_FOREVER), 0);
+  EXPECT_EQ(k_thread_join(&waiting, K_FOREVER), 0);
+  EXPECT_EQ(seen.thread, nullptr);
 }
 
 TEST(ThreadTest, OtherThreadsHaveAnIdentityToo) {

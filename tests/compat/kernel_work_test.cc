@@ -1,12 +1,15 @@
 #include <zephyr/kernel.h>
 
 #include <atomic>
+#include <cerrno>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/core/log_lines.h"
+#include "tests/core/process_limits.h"
 
 namespace sockhost {
 namespace {
@@ -124,6 +127,27 @@ TEST(WorkTest, ItemIsRefusedWhileItsRunIsCancelled) {
   EXPECT_TRUE(item.AwaitRun());
 }
 
+TEST(WorkTest, ItemWithoutAQueueIsEinval) {
+  Item item;
+  EXPECT_EQ(k_work_submit_to_queue(nullptr, item.work()), -EINVAL);
+  EXPECT_EQ(k_work_busy_get(item.work()), 0);
+}
+
+TEST(WorkTest, QueueThatFoundNoThreadIsNotStarted) {
+  static k_work_q queue;
+  k_work_queue_init(&queue);
+  Item item;
+  {
+    const LogLines log;
+    const NoMoreThreads limit;
+    k_work_queue_start(&queue, nullptr, 0, 0, nullptr);
+  }
+  EXPECT_EQ(k_work_submit_to_queue(&queue, item.work()), -ENODEV);
+  k_work_queue_start(&queue, nullptr, 0, 0, nullptr);
+  EXPECT_EQ(k_work_submit_to_queue(&queue, item.work()), 1);
+  EXPECT_TRUE(item.AwaitRun());
+}
+
 TEST(WorkTest, OwnQueueHasItsOwnThread) {
   static k_work_q queue;
   k_work_queue_init(&queue);
@@ -156,6 +180,24 @@ TEST(DelayableTest, ScheduleKeepsTheFirstDelayAndRescheduleSetsANewOne) {
   EXPECT_GT(k_work_delayable_remaining_get(&item.dwork), 60'000'000);
   EXPECT_EQ(k_work_reschedule(&item.dwork, K_NO_WAIT), 1);
   EXPECT_TRUE(item.AwaitRun());
+}
+
+TEST(DelayableTest, ErrorsAreThoseOfSubmit) {
+  k_work_q queue;
+  k_work_queue_init(&queue);
+  Item item;
+  for (const k_timeout_t delay : {K_NO_WAIT, K_HOURS(1)}) {
+    EXPECT_EQ(k_work_schedule_for_queue(nullptr, &item.dwork, delay), -EINVAL);
+    EXPECT_EQ(k_work_reschedule_for_queue(nullptr, &item.dwork, delay), -EINVAL);
+    EXPECT_EQ(k_work_schedule_for_queue(&queue, &item.dwork, delay), -ENODEV);
+    EXPECT_EQ(k_work_reschedule_for_queue(&queue, &item.dwork, delay), -ENODEV);
+  }
+  EXPECT_EQ(k_work_delayable_busy_get(&item.dwork), 0);
+  item.holds = true;
+  ASSERT_EQ(k_work_schedule(&item.dwork, K_NO_WAIT), 1);
+  ASSERT_TRUE(item.AwaitRun());
+  EXPECT_EQ(k_work_cancel_delayable(&item.dwork), K_WORK_RUNNING | K_WORK_CANCELING);
+  EXPECT_EQ(k_work_reschedule(&item.dwork, K_NO_WAIT), -EBUSY);
 }
 
 TEST(DelayableTest, EarlierItemRunsFirstWhateverTheOrderOfScheduling) {

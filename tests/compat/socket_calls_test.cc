@@ -4,7 +4,13 @@
 #include <zephyr/net/socket.h>
 
 #include <cerrno>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <ostream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -241,6 +247,180 @@ TEST_F(SocketCallsTest, AddressThatCannotBePrintedIsEmptyText) {
   EXPECT_EQ(zsock_inet_ntop(4711, &address, text, sizeof(text)), nullptr);
   EXPECT_STREQ(text, "");
   EXPECT_STREQ(zsock_inet_ntop(AF_INET6, &address, text, sizeof(text)), "::1");
+}
+
+// ---- Errors: -1 and errno, as the POSIX call of the same name
+
+struct FailingCall {
+  const char* name;
+  int error;
+  std::function<ssize_t()> call;
+
+  friend void PrintTo(const FailingCall& call, std::ostream* out) { *out << call.name; }
+};
+
+class FailingCallTest : public SocketCallsTest, public testing::WithParamInterface<FailingCall> {};
+
+TEST_P(FailingCallTest, ReturnsMinusOneAndSetsErrno) {
+  errno = 0;
+  EXPECT_EQ(GetParam().call(), -1);
+  EXPECT_EQ(errno, GetParam().error) << std::strerror(errno);
+}
+
+// Calls of every function that takes a socket.
+std::vector<FailingCall> CallsOf(const char* what, int error, const std::function<int()>& fd) {
+  static sockaddr_in address = {};
+  static socklen_t length = sizeof(address);
+  static char buffer[8];
+  static iovec part = {buffer, sizeof(buffer)};
+  static msghdr message = MessageOf(part);
+  static int value = 0;
+  static socklen_t value_length = sizeof(value);
+  sockaddr* const any = reinterpret_cast<sockaddr*>(&address);
+  const std::pair<const char*, std::function<ssize_t(int)>> calls[] = {
+      {"bind", [=](int s) { return zsock_bind(s, any, length); }},
+      {"connect", [=](int s) { return zsock_connect(s, any, length); }},
+      {"listen", [=](int s) { return zsock_listen(s, 1); }},
+      {"accept", [=](int s) { return zsock_accept(s, nullptr, nullptr); }},
+      {"shutdown", [=](int s) { return zsock_shutdown(s, ZSOCK_SHUT_RDWR); }},
+      {"send", [=](int s) { return zsock_send(s, buffer, 1, 0); }},
+      {"sendto", [=](int s) { return zsock_sendto(s, buffer, 1, 0, any, length); }},
+      {"sendmsg", [=](int s) { return zsock_sendmsg(s, &message, 0); }},
+      {"recv", [=](int s) { return zsock_recv(s, buffer, 1, 0); }},
+      {"recvfrom", [=](int s) { return zsock_recvfrom(s, buffer, 1, 0, any, &length); }},
+      {"recvmsg", [=](int s) { return zsock_recvmsg(s, &message, 0); }},
+      {"getsockopt",
+       [=](int s) { return zsock_getsockopt(s, SOL_SOCKET, SO_ERROR, &value, &value_length); }},
+      {"setsockopt",
+       [=](int s) { return zsock_setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value)); }},
+      {"getsockname", [=](int s) { return zsock_getsockname(s, any, &length); }},
+      {"getpeername", [=](int s) { return zsock_getpeername(s, any, &length); }},
+  };
+  static auto* names = new std::deque<std::string>;
+  std::vector<FailingCall> out;
+  for (const auto& [name, call] : calls) {
+    names->push_back(std::string(name) + " of " + what);
+    out.push_back({names->back().c_str(), error, [call = call, fd] { return call(fd()); }});
+  }
+  return out;
+}
+
+// A file that is no socket.
+int NoSocket() {
+  static const UniqueFd file = RegularFile();
+  return file.get();
+}
+
+INSTANTIATE_TEST_SUITE_P(Closed, FailingCallTest,
+                         testing::ValuesIn(CallsOf("no fd", EBADF, ClosedFd)));
+INSTANTIATE_TEST_SUITE_P(NoSocket, FailingCallTest,
+                         testing::ValuesIn(CallsOf("a file", ENOTSOCK, NoSocket)));
+INSTANTIATE_TEST_SUITE_P(
+    Others, FailingCallTest,
+    testing::Values(
+        FailingCall{"socket of no family", EAFNOSUPPORT,
+                    [] { return zsock_socket(AF_MAX, SOCK_STREAM, 0); }},
+        FailingCall{"socketpair of another family", EOPNOTSUPP,
+                    [] {
+                      int pair[2];
+                      return zsock_socketpair(AF_INET, SOCK_STREAM, 0, pair);
+                    }},
+        FailingCall{"bind to an address in use", EADDRINUSE,
+                    [] {
+                      const UniqueFd first = BoundUdp();
+                      const UniqueFd second = NewSocket(AF_INET, SOCK_DGRAM);
+                      const in_port_t port = LocalAddress(first.get(), Protocol::kUdp).port();
+                      return Bind(second, LoopbackAddress(htons(port)));
+                    }},
+        FailingCall{"connect to nobody", ECONNREFUSED,
+                    [] {
+                      UniqueFd gone = NewSocket(AF_INET, SOCK_STREAM);
+                      BindToLoopback(gone.get());
+                      const sockaddr_in address =
+                          LoopbackAddress(htons(LocalAddress(gone.get(), Protocol::kTcp).port()));
+                      gone.reset();
+                      const UniqueFd fd(zsock_socket(AF_INET, SOCK_STREAM, 0));
+                      return zsock_connect(fd.get(), reinterpret_cast<const sockaddr*>(&address),
+                                           sizeof(address));
+                    }},
+        FailingCall{"listen with datagrams", EOPNOTSUPP,
+                    [] { return zsock_listen(BoundUdp().get(), 1); }},
+        FailingCall{"accept when nobody comes", EAGAIN,
+                    [] {
+                      const UniqueFd fd = NewSocket(AF_INET, SOCK_STREAM);
+                      BindToLoopback(fd.get());
+                      zsock_listen(fd.get(), 1);
+                      return zsock_accept(fd.get(), nullptr, nullptr);
+                    }},
+        FailingCall{
+            "shutdown without a peer", ENOTCONN,
+            [] { return zsock_shutdown(NewSocket(AF_INET, SOCK_STREAM).get(), ZSOCK_SHUT_WR); }},
+        FailingCall{"setsockopt that is unknown", ENOPROTOOPT,
+                    [] {
+                      const int on = 1;
+                      return zsock_setsockopt(BoundUdp().get(), SOL_SOCKET, 4711, &on, sizeof(on));
+                    }},
+        FailingCall{"close of no fd", EBADF, [] { return zsock_close(ClosedFd()); }},
+        FailingCall{"fcntl of no fd", EBADF, [] { return zsock_fcntl(ClosedFd(), F_GETFL, 0); }},
+        FailingCall{"ioctl that is unknown", ENOTTY,
+                    [] { return zsock_ioctl(BoundUdp().get(), 0x4711UL, nullptr); }},
+        FailingCall{"read of no fd", EBADF,
+                    [] {
+                      char byte;
+                      return sockhost_read(ClosedFd(), &byte, 1);
+                    }},
+        FailingCall{"write of no fd", EBADF, [] { return sockhost_write(ClosedFd(), "x", 1); }},
+        FailingCall{"select of no fd", EBADF,
+                    [] {
+                      int closed;
+                      {
+                        const UniqueFd fd = EventFd(false);
+                        closed = fd.get();
+                      }
+                      zsock_fd_set set;
+                      ZSOCK_FD_ZERO(&set);
+                      ZSOCK_FD_SET(closed, &set);
+                      zsock_timeval at_once = {};
+                      return zsock_select(closed + 1, &set, nullptr, nullptr, &at_once);
+                    }},
+        FailingCall{"poll of too many", EINVAL,
+                    [] {
+                      zsock_pollfd one = {};
+                      return zsock_poll(&one, -1, 0);
+                    }},
+        FailingCall{"inet_pton of no family", EAFNOSUPPORT,
+                    [] {
+                      in6_addr address;
+                      return zsock_inet_pton(AF_MAX, "::1", &address);
+                    }},
+        FailingCall{"gethostname that does not fit", ENAMETOOLONG, [] {
+                      char nothing[1];
+                      return zsock_gethostname(nothing, 0);
+                    }}));
+
+TEST_F(SocketCallsTest, PollTellsOfAnFdThatIsNotOpen) {
+  zsock_pollfd closed = {ClosedFd(), ZSOCK_POLLIN, 0};
+  EXPECT_EQ(zsock_poll(&closed, 1, -1), 1);
+  EXPECT_EQ(closed.revents, ZSOCK_POLLNVAL);
+}
+
+TEST_F(SocketCallsTest, NamesThatCannotBeResolvedAreEaiCodes) {
+  zsock_addrinfo hints = {};
+  hints.ai_flags = AI_NUMERICHOST;
+  zsock_addrinfo* found = nullptr;
+  EXPECT_EQ(zsock_getaddrinfo("no number", nullptr, &hints, &found), EAI_NONAME);
+  EXPECT_NE(zsock_gai_strerror(EAI_NONAME), nullptr);
+  EXPECT_EQ(zsock_getaddrinfo("127.0.0.1", "80", &hints, &found), 0);
+  char host[64];
+  EXPECT_EQ(zsock_getnameinfo(found->ai_addr, found->ai_addrlen, host, sizeof(host), nullptr, 0,
+                              NI_NUMERICHOST),
+            0);
+  EXPECT_STREQ(host, "127.0.0.1");
+  zsock_freeaddrinfo(found);
+  sockaddr none = {};
+  none.sa_family = AF_MAX;
+  EXPECT_EQ(zsock_getnameinfo(&none, sizeof(none), host, sizeof(host), nullptr, 0, NI_NUMERICHOST),
+            EAI_FAMILY);
 }
 
 }  // namespace

@@ -2,11 +2,16 @@
 #include <zephyr/sys/atomic.h>
 #include <zephyr/sys/byteorder.h>
 #include <zephyr/sys/clock.h>
+#include <zephyr/zvfs/eventfd.h>
 
+#include <cerrno>
 #include <set>
+#include <thread>
 
 #include "gtest/gtest.h"
+#include "service_core/unique_fd.h"
 #include "tests/compat/util_checks.h"
+#include "tests/core/process_limits.h"
 
 extern "C" bool util_is_right_in_c(void);
 
@@ -73,6 +78,31 @@ TEST(ClockTest, TellsTheTime) {
   EXPECT_EQ(sys_clock_gettime(SYS_CLOCK_REALTIME, &now), 0);
   EXPECT_GT(now.tv_sec, 1'600'000'000);
   EXPECT_EQ(sys_clock_gettime(4711, &now), -EINVAL);
+}
+
+TEST(ClockTest, IsSetByThoseWhoMayOnly) {
+  timespec time = {};
+  EXPECT_EQ(sys_clock_settime(SYS_CLOCK_MONOTONIC, &time), -EINVAL);
+  std::thread([&time] {
+    sockhost::DropCapability(CAP_SYS_TIME);
+    ASSERT_FALSE(testing::Test::HasFailure()) << "the clock would be set";
+    EXPECT_EQ(sys_clock_gettime(SYS_CLOCK_REALTIME, &time), 0);
+    EXPECT_EQ(sys_clock_settime(SYS_CLOCK_REALTIME, &time), -EPERM);
+  }).join();
+}
+
+TEST(EventFdTest, FailsAsTheSystemCall) {
+  EXPECT_EQ(zvfs_eventfd(0, 0x40000000), -1);
+  EXPECT_EQ(errno, EINVAL);
+  const sockhost::UniqueFd fd(zvfs_eventfd(1, ZVFS_EFD_NONBLOCK));
+  ASSERT_TRUE(fd.valid());
+  zvfs_eventfd_t value = 0;
+  EXPECT_EQ(zvfs_eventfd_read(fd.get(), &value), 0);
+  EXPECT_EQ(value, 1u);
+  EXPECT_EQ(zvfs_eventfd_read(fd.get(), &value), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_EQ(zvfs_eventfd_write(fd.get(), UINT64_MAX), -1);
+  EXPECT_EQ(errno, EINVAL);
 }
 
 }  // namespace

@@ -64,13 +64,13 @@ typedef char k_thread_stack_t;
 /*
  * Starts `entry(p1, p2, p3)` after `delay`; with K_FOREVER, at k_thread_start().
  * `thread` stays valid until the thread has ended and was joined. NULL if the
- * system has no more threads (logged).
+ * system has no more threads (logged); then it counts as ended.
  */
 k_tid_t k_thread_create(struct k_thread *thread, k_thread_stack_t *stack, size_t stack_size,
                         k_thread_entry_t entry, void *p1, void *p2, void *p3, int prio,
                         uint32_t options, k_timeout_t delay);
 
-/* Starts a thread that was created with K_FOREVER. */
+/* Starts a thread that was created with K_FOREVER. Without success it has ended. */
 void k_thread_start(k_tid_t thread);
 
 /* 0: it has ended; -EBUSY: it runs, and no waiting was asked for; -EAGAIN: timed

@@ -96,7 +96,7 @@ void k_work_init(struct k_work *work, k_work_handler_t handler);
 /*
  * 0: it was queued already; 1: queued; 2: it runs, and is queued again behind the
  * others of the queue that runs it; -EBUSY: it is being cancelled; -ENODEV: the
- * queue was not started; -EINVAL: there is no queue.
+ * queue was not started, or the system had no thread for it; -EINVAL: `queue` is NULL.
  */
 int k_work_submit_to_queue(struct k_work_q *queue, struct k_work *work);
 int k_work_submit(struct k_work *work);
