@@ -102,7 +102,7 @@ void EncodeCounterTime(int64_t nanos, v1::Counters& out,
 }
 
 void EncodeErrors(const CounterValues& values, v1::Counters& out) {
-  for (const ErrorCount& error : values.errors) {
+  for (const ErrorCount& error : values.errors()) {
     if (error.count == 0) continue;
     const char* name = strerrorname_np(error.error_number);
     (*out.mutable_errors())[error.error_number != 0 && name ? name : "OTHER"] += error.count;

@@ -24,9 +24,8 @@ class ClosedSockets {
   }
   size_t limit() const { return ring_.size(); }
 
-  // Takes `socket` in place of the oldest, which the caller gets: its memory is
-  // freed where nobody waits for the mutex. limit() is not 0.
-  void Add(SocketSnapshot& socket) { std::swap(ring_[end_++ % ring_.size()], socket); }
+  // Takes `socket` in place of the oldest. limit() is not 0.
+  void Add(SocketSnapshot&& socket) { ring_[end_++ % ring_.size()] = std::move(socket); }
 
   // The numbers of those that are kept: [begin, end).
   uint64_t begin() const { return end_ - size(); }

@@ -17,6 +17,20 @@ constexpr absl::string_view kNames[] = {
 
 absl::string_view CounterName(Counter counter) { return kNames[static_cast<size_t>(counter)]; }
 
+bool CounterValues::operator==(const CounterValues& other) const {
+  static const Rare kNone;
+  return hot_ == other.hot_ && (rare_ ? *rare_ : kNone) == (other.rare_ ? *other.rare_ : kNone);
+}
+
+CounterValues::Rare& CounterValues::OwnRare() {
+  if (!rare_) {
+    rare_ = std::make_shared<Rare>();
+  } else if (rare_.use_count() > 1) {
+    rare_ = std::make_shared<Rare>(*rare_);
+  }
+  return *rare_;
+}
+
 // The foreign ones belong to threads other than the service thread. They are kept
 // apart because a plain store of the service thread would lose their additions.
 struct CounterBlock::Rare {
@@ -92,10 +106,11 @@ CounterValues CounterBlock::Read() const {
   for (size_t i = kHotCounters; i < kCounters; ++i) {
     out[static_cast<Counter>(i)] = rare->values[i - kHotCounters].load(std::memory_order_relaxed);
   }
-  for (size_t i = 0; i < out.errors.size(); ++i) {
+  const std::span<ErrorCount> errors = out.mutable_errors();
+  for (size_t i = 0; i < errors.size(); ++i) {
     const int64_t count = rare->errors[i].count.load(std::memory_order_acquire);
     if (count == 0) continue;
-    out.errors[i] = {rare->errors[i].error_number.load(std::memory_order_relaxed), count};
+    errors[i] = {rare->errors[i].error_number.load(std::memory_order_relaxed), count};
   }
   out[Counter::receive_bytes] += rare->foreign_receive_bytes.load(std::memory_order_relaxed);
   out[Counter::receive_messages] += rare->foreign_receive_messages.load(std::memory_order_relaxed);

@@ -55,13 +55,12 @@ void EventRing::SetCapacity(size_t capacity) {
   }
 }
 
-void EventRing::Add(HostEvent event) {
-  // Swapped, so that what the oldest event held is freed without the mutex.
+void EventRing::Add(HostEvent&& event) {
   MutexLock lock(state_->mutex);
   const int64_t sequence = state_->last.load(std::memory_order_relaxed) + 1;
   event.sequence = sequence;
   event.time_nanos = absl::GetCurrentTimeNanos();
-  std::swap(state_->At(sequence), event);
+  state_->At(sequence) = std::move(event);
   state_->last.store(sequence, std::memory_order_release);
 }
 

@@ -396,6 +396,7 @@ LoopStatistics ServiceLoop::Statistics() const {
   out.epoll_rebuilds = statistics_.epoll_rebuilds.load(std::memory_order_relaxed);
   out.closed_behind = table_.closed_behind();
   out.out_of_memory = statistics_.out_of_memory.load(std::memory_order_relaxed);
+  out.out_of_memory += table_.not_described();
   if (table_.events()) out.out_of_memory += table_.events()->lost();
   return out;
 }

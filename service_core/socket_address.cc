@@ -211,6 +211,25 @@ SocketAddress SocketAddress::From(Protocol protocol, const sockaddr* address, so
   return out;
 }
 
+Protocol ProtocolOfSocket(int fd) {
+  int domain = 0;
+  int type = 0;
+  socklen_t length = sizeof(int);
+  int protocol = 0;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0) {
+    return Protocol::kNone;
+  }
+  if (domain == AF_UNIX && type == SOCK_STREAM) return Protocol::kUnixStream;
+  if (domain == AF_UNIX && type == SOCK_DGRAM) return Protocol::kUnixDatagram;
+  if (domain != AF_INET && domain != AF_INET6) return Protocol::kNone;
+  // Not by the type: SCTP has streams too, and raw sockets send datagrams of any protocol.
+  if (type == SOCK_STREAM && protocol == IPPROTO_TCP) return Protocol::kTcp;
+  if (type == SOCK_DGRAM && protocol == IPPROTO_UDP) return Protocol::kUdp;
+  return Protocol::kNone;
+}
+
 SocketAddress SocketAddress::OfSocket(int fd) {
   sockaddr_storage storage{};
   socklen_t length = sizeof(storage);

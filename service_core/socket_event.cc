@@ -1,17 +1,14 @@
 #include "socket_event.h"
 
-#include <memory>
-
 #include "listener.h"
 
 namespace sockhost {
-namespace {
 
-HostEvent EventOf(const SocketSlot& slot, SocketId id, HostEventKind kind) {
+HostEvent OpenedEvent(const SocketSlot& slot) {
   HostEvent event;
-  event.kind = kind;
+  event.kind = HostEventKind::kSocketOpened;
   event.service = slot.service->name;
-  event.socket.id = id;
+  event.socket.id = slot.id.load(std::memory_order_relaxed);
   event.socket.fd = slot.fd;
   event.socket.role = slot.role;
   event.socket.protocol = slot.protocol;
@@ -21,16 +18,19 @@ HostEvent EventOf(const SocketSlot& slot, SocketId id, HostEventKind kind) {
   return event;
 }
 
-}  // namespace
-
-HostEvent OpenedEvent(const SocketSlot& slot) {
-  return EventOf(slot, slot.id.load(std::memory_order_relaxed), HostEventKind::kSocketOpened);
-}
-
-HostEvent ClosedEvent(const SocketSlot& slot, SocketId id) {
-  HostEvent event = EventOf(slot, id, HostEventKind::kSocketClosed);
-  event.close_reason = slot.close_reason;
-  event.counters = std::make_shared<const CounterValues>(slot.counters.Read());
+HostEvent ClosedEvent(const SocketSnapshot& closed) {
+  HostEvent event;
+  event.kind = HostEventKind::kSocketClosed;
+  event.service = closed.service;
+  event.socket = {.id = closed.id,
+                  .fd = closed.fd,
+                  .role = closed.role,
+                  .protocol = closed.protocol,
+                  .listener = closed.listener,
+                  .remote = closed.remote,
+                  .create_time_nanos = closed.create_time_nanos};
+  event.close_reason = closed.close_reason;
+  event.counters = closed.counters;
   return event;
 }
 

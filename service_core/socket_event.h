@@ -10,9 +10,8 @@ namespace sockhost {
 // `slot` stands in the table; under its mutex.
 HostEvent OpenedEvent(const SocketSlot& slot);
 
-// `slot` was removed and not yet cleared, `id` is what it was. The service thread,
-// while no handler runs: the counters are final.
-HostEvent ClosedEvent(const SocketSlot& slot, SocketId id);
+// `closed` has its reason and its final counters.
+HostEvent ClosedEvent(const SocketSnapshot& closed);
 
 }  // namespace sockhost
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -18,6 +19,15 @@ namespace {
 // How many sockets of a listener are removed before the mutex is let go: an
 // epoll_ctl(2) each.
 constexpr uint32_t kRemovalChunk = 32;
+
+// Tells the processor that this is a loop that waits.
+void RelaxProcessor() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
 }  // namespace
 
@@ -176,6 +186,21 @@ void SocketTable::StopAccepting(Listener& listener) {
   epoll_.Wake();
 }
 
+void SocketTable::LockContended() const {
+  // Some 20 us; more than a portion of work takes, and little to lose on a single core.
+  constexpr int kMostTries = 400;
+  waiting_.fetch_add(1, std::memory_order_relaxed);
+  for (int i = 0; i < kMostTries; ++i) {
+    RelaxProcessor();
+    if (mutex_.TryLock()) {
+      waiting_.fetch_sub(1, std::memory_order_relaxed);
+      return;
+    }
+  }
+  mutex_.Lock();
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+}
+
 // A mutex is not fair: without this a thread that works in chunks would take it again
 // before the service thread has woken up.
 void SocketTable::LetOthersGoFirst() const {
@@ -226,16 +251,13 @@ bool SocketTable::ReapSome() {
     }
     if (first_retired_ == 0) last_retired_ = 0;
   }
-  // Before anything of them is freed. Of many at a time only the last ones stay.
-  const size_t kept = std::min(count, closed_limit_.load(std::memory_order_relaxed));
-  closing_.resize(kept);
-  for (size_t i = 0; i < kept; ++i) closing_[i] = SnapshotOfRetired(*slots[count - kept + i]);
-  for (size_t i = 0; i < count; ++i) Free(*slots[i]);
+  for (size_t i = 0; i < count; ++i) Close(*slots[i], closing_[i]);
 
   {
     TableLock lock(*this);
-    if (closed_.limit() > 0) {
-      for (SocketSnapshot& closed : closing_) closed_.Add(closed);
+    // Of many at a time only the last ones stay.
+    for (size_t i = count - std::min(count, closed_.limit()); i < count; ++i) {
+      if (closing_[i].id != 0) closed_.Add(std::move(closing_[i]));
     }
     for (size_t i = 0; i < count; ++i) {
       slots[i]->counters.Clear();
@@ -261,6 +283,18 @@ SocketTable::AfterReapList SocketTable::NextAfterReap() {
   return next;
 }
 
+void SocketTable::Close(SocketSlot& slot, SocketSnapshot& closed) {
+  try {
+    // While the fd is open.
+    DescribeRetired(slot, closed);
+  } catch (const std::bad_alloc&) {
+    closed.id = 0;
+    not_described_.fetch_add(1, std::memory_order_relaxed);
+  }
+  Free(slot);
+  if (events_ && closed.id != 0) events_->Record([&closed] { return ClosedEvent(closed); });
+}
+
 void SocketTable::Free(SocketSlot& slot) {
   if (slot.closes_fd) UniqueFd(slot.fd).reset();
   if (slot.role == Role::kConnection) {
@@ -270,7 +304,6 @@ void SocketTable::Free(SocketSlot& slot) {
   }
   void* user_data = slot.user_data.exchange(nullptr, std::memory_order_relaxed);
   if (user_data && slot.service->free_user_data) slot.service->free_user_data(user_data);
-  if (events_) events_->Record([&slot] { return ClosedEvent(slot, slot.retired_id); });
 }
 
 bool SocketTable::NoteClose(int fd) {

@@ -1,5 +1,4 @@
 // Copies of what the table holds, for other threads.
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -18,25 +17,6 @@ constexpr uint32_t kSnapshotChunk = 8;
 // How many slots are looked at, most of which may be free.
 constexpr uint32_t kScanChunk = 512;
 
-Protocol ProtocolOf(int fd) {
-  int domain = 0;
-  int type = 0;
-  socklen_t length = sizeof(int);
-  int protocol = 0;
-  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 ||
-      getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 ||
-      getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0) {
-    return Protocol::kNone;
-  }
-  if (domain == AF_UNIX && type == SOCK_STREAM) return Protocol::kUnixStream;
-  if (domain == AF_UNIX && type == SOCK_DGRAM) return Protocol::kUnixDatagram;
-  if (domain != AF_INET && domain != AF_INET6) return Protocol::kNone;
-  // Not by the type: SCTP has streams too, and raw sockets send datagrams of any protocol.
-  if (type == SOCK_STREAM && protocol == IPPROTO_TCP) return Protocol::kTcp;
-  if (type == SOCK_DGRAM && protocol == IPPROTO_UDP) return Protocol::kUdp;
-  return Protocol::kNone;
-}
-
 using NameFunction = int (*)(int, sockaddr*, socklen_t*);
 
 SocketAddress NameOf(int fd, Protocol protocol, NameFunction function) {
@@ -46,9 +26,8 @@ SocketAddress NameOf(int fd, Protocol protocol, NameFunction function) {
   return SocketAddress::From(protocol, reinterpret_cast<sockaddr*>(&storage), length);
 }
 
-// What the table itself knows.
-SocketSnapshot BasicSnapshot(const SocketSlot& slot, SocketId id) {
-  SocketSnapshot out;
+// What the table itself knows. Throws std::bad_alloc.
+void Describe(const SocketSlot& slot, SocketId id, SocketSnapshot& out) {
   out.id = id;
   out.fd = slot.fd;
   out.role = slot.role;
@@ -61,20 +40,20 @@ SocketSnapshot BasicSnapshot(const SocketSlot& slot, SocketId id) {
   out.events = slot.events.load(std::memory_order_relaxed);
   out.masked = slot.polling.load(std::memory_order_relaxed) == Polling::kMasked;
   out.counters = slot.counters.Read();
-  return out;
 }
 
 }  // namespace
 
 SocketSnapshot SocketTable::SnapshotLocked(SocketSlot& slot) const {
-  SocketSnapshot out = BasicSnapshot(slot, slot.id.load(std::memory_order_relaxed));
+  SocketSnapshot out;
+  Describe(slot, slot.id.load(std::memory_order_relaxed), out);
   // A program may have closed its fd, and the number may be another file now:
   // of that nothing is said. What a listener owns stays open under the mutex.
   const bool registered = slot.role == Role::kRegistered;
   if (registered && InodeOf(slot.fd) != slot.inode) return out;
   socklen_t length = sizeof(out.cookie);
   getsockopt(slot.fd, SOL_SOCKET, SO_COOKIE, &out.cookie, &length);
-  out.protocol = registered ? ProtocolOf(slot.fd) : slot.protocol;
+  out.protocol = slot.protocol;
   if (out.protocol == Protocol::kNone) return out;
   out.local = NameOf(slot.fd, out.protocol, getsockname);
   out.remote = registered ? NameOf(slot.fd, out.protocol, getpeername) : slot.remote;
@@ -120,15 +99,14 @@ std::vector<SocketId> SocketTable::IdsAfter(SocketId after, size_t most) const {
 
 // Its handler will not be called any more, so the counters are final; its fd is not
 // closed yet if it is ours to close.
-SocketSnapshot SocketTable::SnapshotOfRetired(const SocketSlot& slot) const {
-  SocketSnapshot out = BasicSnapshot(slot, slot.retired_id);
+void SocketTable::DescribeRetired(const SocketSlot& slot, SocketSnapshot& out) {
+  out = SocketSnapshot();
+  Describe(slot, slot.retired_id, out);
+  out.protocol = slot.protocol;
+  out.remote = slot.remote;
   out.close_reason = slot.close_reason;
   out.close_time_nanos = absl::GetCurrentTimeNanos();
-  if (!slot.closes_fd) return out;
-  out.protocol = slot.protocol;
-  out.local = NameOf(slot.fd, slot.protocol, getsockname);
-  out.remote = slot.remote;
-  return out;
+  if (slot.closes_fd) out.local = NameOf(slot.fd, slot.protocol, getsockname);
 }
 
 void SocketTable::ForEachClosed(const std::function<void(SocketSnapshot&&)>& visit) const {

@@ -17,7 +17,7 @@ namespace sockhost {
 
 SocketTable::SocketTable() {
   chunks_.resize(kMostSockets / kChunk);
-  closing_.reserve(kReapChunk);
+  closing_.resize(kReapChunk);
 }
 
 SocketTable::~SocketTable() { Reap(); }
@@ -35,7 +35,6 @@ void SocketTable::SetLimit(size_t max_sockets) {
 void SocketTable::SetClosedLimit(size_t closed_sockets) {
   TableLock lock(*this);
   closed_.SetLimit(closed_sockets);
-  closed_limit_.store(closed_sockets, std::memory_order_relaxed);
 }
 
 // ---- Adding ----------------------------------------------------
@@ -134,7 +133,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   if (!slot) return -ENOSPC;
   slot->fd = spec.fd;
   slot->role = spec.role;
-  slot->protocol = spec.protocol;
+  slot->protocol = spec.role == Role::kRegistered ? ProtocolOfSocket(spec.fd) : spec.protocol;
   slot->service = spec.service;
   slot->listener = spec.listener;
   slot->remote = spec.remote;

@@ -275,6 +275,8 @@ class SocketTable {
   size_t registered() const { return registered_.load(std::memory_order_relaxed); }
   size_t max_sockets() const { return max_sockets_.load(std::memory_order_relaxed); }
   int64_t closed_behind() const { return closed_behind_.load(std::memory_order_relaxed); }
+  // How many closed sockets there was no memory to describe: neither kept nor an event.
+  int64_t not_described() const { return not_described_.load(std::memory_order_relaxed); }
 
   // ---- The service thread. --------------------------------------------------
 
@@ -372,8 +374,12 @@ class SocketTable {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EnterListLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveListLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LockContended() const ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex_);
   // Lets those have the mutex who wait for it. Without it.
   void LetOthersGoFirst() const;
+  // Frees a slot that waits for the reaping. What it was goes to `closed`, its id 0 if
+  // there was no memory to describe it, and to the readers of events.
+  void Close(SocketSlot& slot, SocketSnapshot& closed);
   void Free(SocketSlot& slot);
   // Empty if there is none whose turn it is.
   AfterReapList NextAfterReap();
@@ -382,8 +388,9 @@ class SocketTable {
   static AfterReapList MakeAfterReap(absl::AnyInvocable<void()> done);
   void RunAfterReapLocked(AfterReapList& after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SocketSnapshot SnapshotLocked(SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Of a socket that waits for the reaping. The service thread, without the mutex.
-  SocketSnapshot SnapshotOfRetired(const SocketSlot& slot) const;
+  // Of a socket that waits for the reaping. The service thread, without the mutex. Throws
+  // std::bad_alloc.
+  static void DescribeRetired(const SocketSlot& slot, SocketSnapshot& out);
 
   static constexpr uint32_t kChunk = 256;
   // How many sockets are closed before other sockets are served: closing a connection
@@ -422,9 +429,9 @@ class SocketTable {
   uint64_t reaped_ ABSL_GUARDED_BY(mutex_) = 0;
   AfterReapList after_reap_ ABSL_GUARDED_BY(mutex_);
   ClosedSockets closed_ ABSL_GUARDED_BY(mutex_);
-  std::atomic<size_t> closed_limit_{0};
-  // Of the service thread: what ReapSome is about to put into `closed_`.
+  // Of the service thread: what ReapSome is about to put into `closed_`; kReapChunk of them.
   std::vector<SocketSnapshot> closing_;
+  std::atomic<int64_t> not_described_{0};
   // True while there is something to reap: spares the mutex on quiet turns.
   std::atomic<bool> reap_needed_{false};
   std::atomic<size_t> size_{0};
@@ -437,15 +444,13 @@ class SocketTable {
 };
 
 // The mutex, which is not fair: a thread that works in portions sees that others wait,
-// and lets them go first.
+// and lets them go first. It is held for a few microseconds at a time, less than it takes
+// to put a thread to sleep and wake it: it is waited for awake first.
 class ABSL_SCOPED_LOCKABLE SocketTable::TableLock {
  public:
   explicit TableLock(const SocketTable& table) ABSL_EXCLUSIVE_LOCK_FUNCTION(table.mutex_)
       : table_(table) {
-    if (table_.mutex_.TryLock()) return;
-    table_.waiting_.fetch_add(1, std::memory_order_relaxed);
-    table_.mutex_.Lock();
-    table_.waiting_.fetch_sub(1, std::memory_order_relaxed);
+    if (!table_.mutex_.TryLock()) table_.LockContended();
   }
   ~TableLock() ABSL_UNLOCK_FUNCTION() { table_.mutex_.Unlock(); }
   TableLock(const TableLock&) = delete;

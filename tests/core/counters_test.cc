@@ -96,11 +96,33 @@ TEST(CountersTest, ErrorsAreCountedByErrnoAndTheRestTogether) {
   block.AddError(kFirst + 2);
   const CounterValues values = block.Read();
   for (int i = 0; i < static_cast<int>(kErrorCells); ++i) {
-    const ErrorCount& error = values.errors[static_cast<size_t>(i)];
+    const ErrorCount& error = values.errors()[static_cast<size_t>(i)];
     EXPECT_EQ(error.error_number, kFirst + i);
     EXPECT_EQ(error.count, i == 2 ? 2 : 1);
   }
-  EXPECT_EQ(values.errors[kErrorCells], (ErrorCount{0, 3}));
+  EXPECT_EQ(values.errors()[kErrorCells], (ErrorCount{0, 3}));
+}
+
+TEST(CountersTest, ValuesOfCopiesAreTheirOwn) {
+  CounterBlock block;
+  block.Add(Counter::masked, 2);
+  const CounterValues original = block.Read();
+  CounterValues copy = original;
+  EXPECT_EQ(copy, original);
+  ++copy[Counter::masked];
+  copy.mutable_errors()[0] = {EPIPE, 1};
+  EXPECT_EQ(copy[Counter::masked], 3);
+  EXPECT_EQ(original[Counter::masked], 2);
+  EXPECT_EQ(original.errors()[0], ErrorCount{});
+  EXPECT_NE(copy, original);
+}
+
+TEST(CountersTest, ValuesThatWereNeverCountedAreZero) {
+  CounterValues zeros;
+  zeros[Counter::masked] = 0;
+  EXPECT_EQ(zeros, CounterValues());
+  EXPECT_EQ(CounterValues()[Counter::masked], 0);
+  EXPECT_TRUE(CounterValues().errors().empty());
 }
 
 TEST(CountersTest, ClearStartsAtZeroAgain) {

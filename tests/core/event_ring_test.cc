@@ -93,13 +93,13 @@ TEST(EventRingTest, WhatAnEventHoldsIsFreedWithIt) {
   EventRing ring;
   ring.SetCapacity(2);
   HostEvent event = Opened(1);
-  event.counters = std::make_shared<const CounterValues>();
-  const std::weak_ptr<const CounterValues> counters = event.counters;
+  event.service = std::make_shared<const std::string>("echo");
+  const std::weak_ptr<const std::string> service = event.service;
   ring.Add(std::move(event));
-  EXPECT_FALSE(counters.expired());
+  EXPECT_FALSE(service.expired());
   ring.Add(Opened(2));
   ring.Add(Opened(3));
-  EXPECT_TRUE(counters.expired());
+  EXPECT_TRUE(service.expired());
 }
 
 // Readers see every event that is still kept, whole and in order.

@@ -228,7 +228,7 @@ TEST_F(ListenerTest, FailedReceiveEndsTheConnection) {
   SendText(client.get(), "x");
   EXPECT_TRUE(WaitClosed(client.get()));
   EXPECT_EQ(ListenerCounters("web")[Counter::receive_errors], 1);
-  EXPECT_EQ(ListenerCounters("web").errors[0], (ErrorCount{ETIMEDOUT, 1}));
+  EXPECT_EQ(ListenerCounters("web").errors()[0], (ErrorCount{ETIMEDOUT, 1}));
 }
 
 TEST_F(ListenerTest, TimesOfTheLastReceiveAndTransmitAreKept) {

@@ -72,9 +72,9 @@ TEST(ProtoEncodingTest, EachCounterGoesToItsOwnField) {
 
 TEST(ProtoEncodingTest, ErrorsGoByTheNameOfTheirErrno) {
   CounterValues values;
-  values.errors[0] = {ECONNRESET, 3};
-  values.errors[1] = {EPIPE, 1};
-  values.errors[kErrorCells] = {0, 5};
+  values.mutable_errors()[0] = {ECONNRESET, 3};
+  values.mutable_errors()[1] = {EPIPE, 1};
+  values.mutable_errors()[kErrorCells] = {0, 5};
   v1::Counters out;
   Encode(values, out);
   EXPECT_THAT(out.errors(),

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "absl/strings/string_view.h"
 
@@ -98,19 +99,44 @@ struct ErrorCount {
 // Cells for errnos in a block. A socket meets two or three different ones in its life.
 inline constexpr size_t kErrorCells = 7;
 
-// The values of a block at one moment. Plain data.
+// The values of a block at one moment. A value type; copies share the rare ones, so
+// that copying allocates nothing.
 class CounterValues {
  public:
-  // Failed receive, send and accept calls by errno; the last one takes what
-  // the others have no room for.
-  std::array<ErrorCount, kErrorCells + 1> errors{};
+  int64_t operator[](Counter counter) const {
+    const size_t i = static_cast<size_t>(counter);
+    if (i < kHotCounters) return hot_[i];
+    return rare_ ? rare_->values[i - kHotCounters] : 0;
+  }
+  // For a rare one throws std::bad_alloc.
+  int64_t& operator[](Counter counter) {
+    const size_t i = static_cast<size_t>(counter);
+    return i < kHotCounters ? hot_[i] : OwnRare().values[i - kHotCounters];
+  }
 
-  int64_t operator[](Counter counter) const { return values_[static_cast<size_t>(counter)]; }
-  int64_t& operator[](Counter counter) { return values_[static_cast<size_t>(counter)]; }
-  bool operator==(const CounterValues&) const = default;
+  // Failed receive, send and accept calls by errno; the last one takes what the others
+  // have no room for. Empty if no call ever failed.
+  std::span<const ErrorCount> errors() const {
+    return rare_ ? std::span<const ErrorCount>(rare_->errors) : std::span<const ErrorCount>();
+  }
+  // All of its cells. Throws std::bad_alloc.
+  std::span<ErrorCount> mutable_errors() { return OwnRare().errors; }
+
+  bool operator==(const CounterValues& other) const;
 
  private:
-  std::array<int64_t, kCounters> values_{};
+  struct Rare {
+    std::array<int64_t, kCounters - kHotCounters> values{};
+    std::array<ErrorCount, kErrorCells + 1> errors{};
+    bool operator==(const Rare&) const = default;
+  };
+
+  // Of this object alone.
+  Rare& OwnRare();
+
+  std::array<int64_t, kHotCounters> hot_{};
+  // nullptr: all are 0. Constant while it is shared.
+  std::shared_ptr<Rare> rare_;
 };
 
 // The counters of one socket, listener or service.
@@ -145,6 +171,7 @@ class CounterBlock {
   void AddTransmittedFromAnyThread(int64_t bytes, int64_t messages);
 
   int64_t Get(Counter counter) const;
+  // Throws std::bad_alloc where there are rare counters.
   CounterValues Read() const;
 
   // Back to zero, for the next socket in the same table slot.

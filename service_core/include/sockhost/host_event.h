@@ -48,7 +48,8 @@ struct HostEvent {
   // Of a socket's event.
   SocketFacts socket;
   CloseReason close_reason = CloseReason::kNone;
-  std::shared_ptr<const CounterValues> counters;
+  // The final ones, of a socket that was closed.
+  CounterValues counters;
   // Of a listener's event: as it was afterwards, counters included.
   std::shared_ptr<const ListenerSnapshot> listener;
 };

@@ -16,6 +16,9 @@ namespace sockhost {
 
 enum class Protocol : uint8_t { kNone, kTcp, kUdp, kUnixStream, kUnixDatagram };
 
+// kNone if `fd` is no socket, or of a protocol that is not known here.
+Protocol ProtocolOfSocket(int fd);
+
 // An IP address and port, or the name of a unix socket, with a protocol. A small
 // value type; copies share the name.
 //
