@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "sockhost/registration.h"
 #include "tests/core/process_host_fixture.h"
 #include "tests/core/sockets.h"
 
@@ -26,6 +27,10 @@ const net_socket_service_desc* Define(const char* name) {
   return service;
 }
 
+struct Ignorer {
+  void OnReady(const net_socket_service_event&) {}
+};
+
 // One test: a process has one end.
 TEST(StoppedHostTest, EveryCallIsRefusedAfterTheEndAndNoneHangsDuringIt) {
   ServiceHost& host = ServiceHost::OfProcess();
@@ -34,6 +39,12 @@ TEST(StoppedHostTest, EveryCallIsRefusedAfterTheEndAndNoneHangsDuringIt) {
   const UniqueFd fd = EventFd(false);
   pollfd set[1] = {{fd.get(), POLLIN, 0}};
   ASSERT_EQ(net_socket_service_register(service, set, 1, nullptr), 0);
+
+  auto objects = SocketService<&Ignorer::OnReady>::Define("objects", 2);
+  ASSERT_TRUE(objects.ok()) << objects.status();
+  const UniqueFd object_fd = EventFd(false);
+  auto registered = objects->Register(object_fd.get(), POLLIN);
+  ASSERT_TRUE(registered.ok()) << registered.status();
 
   // These wait for the thread again and again, until it is gone.
   std::atomic<int> rounds{0};
@@ -60,12 +71,14 @@ TEST(StoppedHostTest, EveryCallIsRefusedAfterTheEndAndNoneHangsDuringIt) {
 
   EXPECT_THAT(CallEverything(service, fd.get()), Each(Eq(-EIO)));
   EXPECT_TRUE(IsOpen(fd.get()));
+  EXPECT_EQ(objects->Register(fd.get(), POLLIN).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(registered->SetEvents(POLLOUT).code(), absl::StatusCode::kUnavailable);
   // Services are still known, and errors of arguments still come first.
   EXPECT_EQ(net_socket_service_register(nullptr, set, 1, nullptr), -EINVAL);
   int visits = 0;
   net_socket_service_foreach(
       [](const net_socket_service_desc*, void* arg) { ++*static_cast<int*>(arg); }, &visits);
-  EXPECT_EQ(visits, 3);
+  EXPECT_EQ(visits, 4);
   EXPECT_EQ(sockhost_service_undefine(service), 0);
 }
 

@@ -272,6 +272,17 @@ TEST_F(RegistrationTest, EventsOfAnEndedSocketCannotBeChanged) {
   EXPECT_EQ(Registration().SetEvents(POLLIN).code(), StatusCode::kFailedPrecondition);
 }
 
+TEST_F(RegistrationTest, EventsOfARemovedSocketCannotBeChangedThoughItsObjectLives) {
+  const int fd = EventFd(false).release();
+  absl::StatusOr<Registration> registration =
+      service_.Register(fd, POLLIN, UniqueFd(fd), Counting({}));
+  ASSERT_TRUE(registration.ok()) << registration.status();
+  const ServiceThreadHold hold(Loop());
+  ASSERT_EQ(net_socket_service_unregister(service_.descriptor()), 0);
+  EXPECT_EQ(alive, 1);
+  EXPECT_EQ(registration->SetEvents(POLLOUT).code(), StatusCode::kFailedPrecondition);
+}
+
 TEST_F(RegistrationTest, MethodThatThrowsKeepsItsSocket) {
   const Registration registration = MustRegister([this](Probe&, const auto&) {
     if (calls_.fetch_add(1) == 0) throw std::runtime_error("once");
@@ -316,6 +327,15 @@ TEST_F(RegistrationTest, FullServiceRefusesMore) {
   EXPECT_EQ(RegisterReadable().status().code(), StatusCode::kResourceExhausted);
   held.pop_back();
   EXPECT_TRUE(RegisterReadable().ok());
+}
+
+TEST_F(RegistrationTest, LimitOfTheHostRefusesMore) {
+  SocketTable& table = ProcessParts().table;
+  const size_t limit = table.max_sockets();
+  table.SetLimit(table.size());
+  const absl::Status status = RegisterReadable().status();
+  table.SetLimit(limit);
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status;
 }
 
 TEST_F(RegistrationTest, ErrorsOfDefine) {

@@ -28,6 +28,7 @@
 
 #include <poll.h>
 
+#include <cerrno>
 #include <concepts>
 #include <memory>
 #include <mutex>
@@ -40,6 +41,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "sockhost/socket_service_ext.h"
 
 namespace sockhost {
@@ -51,6 +53,14 @@ enum class Next {
 };
 
 namespace registration_internal {
+
+// What the C API returned.
+inline absl::Status StatusOf(int result, absl::string_view what) {
+  if (result == 0) return absl::OkStatus();
+  if (result != -EIO) return absl::ErrnoToStatus(-result, what);
+  return absl::UnavailableError(
+      absl::StrCat(what, ": the service thread could not start or has stopped"));
+}
 
 template <typename T, typename R>
 std::type_identity<T> ObjectOf(R (T::*method)(const net_socket_service_event&));
@@ -147,8 +157,9 @@ class Registration {
     const int result = socket_->registered
                            ? sockhost_service_modify(socket_->service, socket_->fd, events)
                            : -EBADF;
-    if (result == 0) return absl::OkStatus();
-    return absl::ErrnoToStatus(-result, absl::StrCat("set events of fd ", socket_->fd));
+    // -ENOENT: it was removed, and its object is destroyed soon.
+    return registration_internal::StatusOf(result == -ENOENT ? -EBADF : result,
+                                           absl::StrCat("set events of fd ", socket_->fd));
   }
 
  private:
@@ -228,8 +239,8 @@ class SocketService : public DefinedService {
   //
   // Errors, with the object destroyed: INVALID_ARGUMENT (fd < 0, or events that poll(2)
   // does not know), FAILED_PRECONDITION (not open), PERMISSION_DENIED (cannot be
-  // polled), ALREADY_EXISTS (registered already), RESOURCE_EXHAUSTED (capacity, or a
-  // limit of the host), INTERNAL or UNAVAILABLE (the service thread has stopped).
+  // polled), ALREADY_EXISTS (registered already), RESOURCE_EXHAUSTED (capacity, memory or
+  // a limit of the host), UNAVAILABLE (the service thread could not start or has stopped).
   template <typename... Arguments>
   absl::StatusOr<Registration> Register(int fd, short events, Arguments&&... arguments) {
     using registration_internal::PolledSocketOf;
@@ -247,7 +258,8 @@ class SocketService : public DefinedService {
     }
     if (result == 0) return Registration(std::move(socket));
     socket->of_host.reset();
-    return absl::ErrnoToStatus(-result, absl::StrCat("register fd ", fd, " with service ", name()));
+    return registration_internal::StatusOf(
+        result, absl::StrCat("register fd ", fd, " with service ", name()));
   }
 
  private:
