@@ -804,6 +804,22 @@ TEST_F(SocketServiceTest, SignalsDoNotEndTheThread) {
   sigaction(SIGUSR1, &before, nullptr);
 }
 
+TEST_F(SocketServiceTest, WakeUpsWithoutAnEventCallNobody) {
+  const UniqueFd a = EventFd(false);
+  TestService service;
+  ASSERT_EQ(service.Register({a.get()}), 0);
+  const int64_t wakeups = host().Statistics().wakeups;
+  EXPECT_TRUE(Becomes(
+      [&] {
+        table().epoll().Wake();
+        return host().Statistics().wakeups;
+      },
+      Ge(wakeups + 50)));
+  EXPECT_EQ(service.calls.count(), 0u);
+  eventfd_write(a.get(), 1);
+  EXPECT_TRUE(Becomes([&] { return service.calls.count(); }, Eq(1u)));
+}
+
 // ---- foreach ----------------------------------------------------------------------------
 
 std::vector<const net_socket_service_desc*> Known() {

@@ -24,7 +24,7 @@ FAULTS = {
     "epoll_create1": ["EMFILE"],
     "eventfd2": ["EMFILE"],
     "epoll_ctl": ["ENOMEM"],
-    "epoll_wait": ["EINTR"],
+    "epoll_wait": ["EINTR", "EINVAL"],
     "recvfrom": ["ECONNRESET", "EINTR"],
     "sendto": ["EPIPE", "EINTR"],
     "recvmsg": ["ECONNRESET"],
