@@ -127,11 +127,11 @@ absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& 
       });
   for (size_t i = 0; i < upstreams->size(); ++i) {
     for (const SocketAddress& upstream : (*upstreams)[i]->addresses()) {
-      if (Reaches(upstream, config.address, config.ipv6_only)) {
+      if (Reaches(upstream, config.address, config.socket.ipv6_only)) {
         return Loop(config, upstream, config.name, i);
       }
       for (const ListenerSnapshot& own : listeners) {
-        if (Reaches(upstream, AddressOf(own), own.config->ipv6_only)) {
+        if (Reaches(upstream, AddressOf(own), own.config->socket.ipv6_only)) {
           return Loop(config, upstream, own.config->name, i);
         }
       }
@@ -145,7 +145,7 @@ absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& 
     if (!others) continue;
     for (const std::shared_ptr<Upstream>& other : *others) {
       for (const SocketAddress& upstream : other->addresses()) {
-        if (Reaches(upstream, config.address, config.ipv6_only)) {
+        if (Reaches(upstream, config.address, config.socket.ipv6_only)) {
           return LoopFrom(config, upstream, own.config->name);
         }
       }

@@ -73,6 +73,22 @@ absl::StatusOr<UnixSocketAccess> DecodeAccess(const v1::UnixAccess& access) {
   return out;
 }
 
+SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocketAccess& access) {
+  SocketOptions out;
+  out.backlog = declared.backlog();
+  out.ipv6_only = declared.ipv6_only();
+  out.reuse_port = declared.reuse_port();
+  out.unix_access = access;
+  out.tuning.keepalive = declared.has_tcp_keepalive();
+  out.tuning.keepalive_idle = DecodeDuration(declared.tcp_keepalive().idle());
+  out.tuning.keepalive_interval = DecodeDuration(declared.tcp_keepalive().interval());
+  out.tuning.keepalive_count = declared.tcp_keepalive().count();
+  out.tuning.tcp_user_timeout = DecodeDuration(declared.tcp_user_timeout());
+  out.tuning.receive_buffer_bytes = declared.receive_buffer_bytes();
+  out.tuning.send_buffer_bytes = declared.send_buffer_bytes();
+  return out;
+}
+
 absl::Status MaskError(absl::string_view path) {
   const std::string shown = absl::CHexEscape(path.substr(0, kShownLength));
   return Error(Reason::kMASK_INVALID,
@@ -169,13 +185,12 @@ absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Li
   if (!access.ok()) return access.status();
 
   ListenerConfig config;
-  config.unix_access = *access;
   config.name = std::string(id);
   config.service = std::string(ServiceId(declared.service()));
   config.address = *address;
+  config.socket = DecodeSocketOptions(declared, *access);
   config.parameters = *std::move(parameters);
   config.enabled = !declared.has_enabled() || declared.enabled();
-  config.backlog = declared.backlog();
   config.max_connections = declared.max_connections();
   config.max_connections_per_source = declared.max_connections_per_source();
   config.max_accepts_per_event = declared.max_accepts_per_event();
@@ -184,15 +199,6 @@ absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Li
   if (declared.has_drain_timeout()) {
     config.drain_timeout = DecodeDuration(declared.drain_timeout());
   }
-  config.ipv6_only = declared.ipv6_only();
-  config.reuse_port = declared.reuse_port();
-  config.keepalive = declared.has_tcp_keepalive();
-  config.keepalive_idle = DecodeDuration(declared.tcp_keepalive().idle());
-  config.keepalive_interval = DecodeDuration(declared.tcp_keepalive().interval());
-  config.keepalive_count = declared.tcp_keepalive().count();
-  config.tcp_user_timeout = DecodeDuration(declared.tcp_user_timeout());
-  config.receive_buffer_bytes = declared.receive_buffer_bytes();
-  config.send_buffer_bytes = declared.send_buffer_bytes();
   return config;
 }
 

@@ -46,7 +46,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // It takes no more connections, and those that it has are ending.
   bool is_draining() const;
 
-  // ---- Any thread but the service thread, in listener_life.cc. Calls wait for one
+  // ---- Any thread but the service thread. In listener_life.cc; Update has
+  // listener_change.cc, what it tells listener_status.cc. Calls wait for one
   // another, never for a handler.
 
   // Opens the socket and polls it. Errors: those of OpenSocket, SOCKET_LIMIT,

@@ -47,23 +47,24 @@ absl::Status Invalid(absl::string_view field, absl::string_view value, absl::str
 }
 
 absl::Status ValidateNumbers(const ListenerConfig& config) {
+  const SocketTuning& tuning = config.socket.tuning;
   const struct {
     absl::string_view field;
     int value;
     int most;
     absl::string_view rule;
   } rows[] = {
-      {"backlog", config.backlog, kMaxBacklog, "use 0 (default) to 65535"},
+      {"backlog", config.socket.backlog, kMaxBacklog, "use 0 (default) to 65535"},
       {"max_connections", config.max_connections, INT32_MAX,
        "use 0 (no limit) or a positive number"},
       {"max_connections_per_source", config.max_connections_per_source, INT32_MAX,
        "use 0 (no limit) or a positive number"},
       {"max_accepts_per_event", config.max_accepts_per_event, kMaxAcceptsPerEvent,
        "use 0 (default) to 1024"},
-      {"tcp_keepalive.count", config.keepalive_count, kMaxKeepaliveCount, "use 0 (default) to 127"},
-      {"receive_buffer_bytes", config.receive_buffer_bytes, kMaxBufferBytes,
+      {"tcp_keepalive.count", tuning.keepalive_count, kMaxKeepaliveCount, "use 0 (default) to 127"},
+      {"receive_buffer_bytes", tuning.receive_buffer_bytes, kMaxBufferBytes,
        "use 0 (default) to 1073741824"},
-      {"send_buffer_bytes", config.send_buffer_bytes, kMaxBufferBytes,
+      {"send_buffer_bytes", tuning.send_buffer_bytes, kMaxBufferBytes,
        "use 0 (default) to 1073741824"},
   };
   for (const auto& row : rows) {
@@ -75,6 +76,7 @@ absl::Status ValidateNumbers(const ListenerConfig& config) {
 }
 
 absl::Status ValidateDurations(const ListenerConfig& config) {
+  const SocketTuning& tuning = config.socket.tuning;
   const struct {
     absl::string_view field;
     absl::Duration value;
@@ -87,11 +89,11 @@ absl::Status ValidateDurations(const ListenerConfig& config) {
       {"max_lifetime", config.max_lifetime, absl::Milliseconds(100), 30 * kDay,
        "use 0s (none), or 100ms to 30 days"},
       {"drain_timeout", config.drain_timeout, absl::ZeroDuration(), kDay, "use 0s to 24 hours"},
-      {"tcp_keepalive.idle", config.keepalive_idle, absl::Seconds(1), kMaxKeepaliveTime,
+      {"tcp_keepalive.idle", tuning.keepalive_idle, absl::Seconds(1), kMaxKeepaliveTime,
        "use 0s (default), or 1s to 32767s"},
-      {"tcp_keepalive.interval", config.keepalive_interval, absl::Seconds(1), kMaxKeepaliveTime,
+      {"tcp_keepalive.interval", tuning.keepalive_interval, absl::Seconds(1), kMaxKeepaliveTime,
        "use 0s (default), or 1s to 32767s"},
-      {"tcp_user_timeout", config.tcp_user_timeout, absl::Milliseconds(1), kDay,
+      {"tcp_user_timeout", tuning.tcp_user_timeout, absl::Milliseconds(1), kDay,
        "use 0s (default), or 1ms to 24 hours"},
   };
   for (const auto& row : rows) {
@@ -106,22 +108,23 @@ absl::Status ValidateDurations(const ListenerConfig& config) {
 // Options of another protocol would be taken for set, and do nothing.
 absl::Status ValidateProtocol(const ListenerConfig& config) {
   const std::string where = config.address.ToString();
-  if (config.unix_access != UnixSocketAccess() && config.address.path().empty()) {
+  const SocketOptions& socket = config.socket;
+  if (socket.unix_access != UnixSocketAccess() && config.address.path().empty()) {
     return Invalid("unix_access", where, "is for unix:/// and unixgram:/// addresses");
   }
-  if (config.unix_access.mode > 0777) {
-    return Invalid("unix_access.mode", absl::StrCat(config.unix_access.mode),
+  if (socket.unix_access.mode > 0777) {
+    return Invalid("unix_access.mode", absl::StrCat(socket.unix_access.mode),
                    "use an octal number up to 0777");
   }
-  if (config.address.is_unix() && config.reuse_port) {
+  if (config.address.is_unix() && socket.reuse_port) {
     return Invalid("reuse_port", where, "is for tcp:// and udp:// addresses");
   }
   if (config.address.is_unix() && config.max_connections_per_source > 0) {
     return Invalid("max_connections_per_source", where, "is for tcp:// addresses");
   }
   if (config.address.protocol() == Protocol::kTcp) return absl::OkStatus();
-  if (config.keepalive) return Invalid("tcp_keepalive", where, "is for tcp:// addresses");
-  if (config.tcp_user_timeout != absl::ZeroDuration()) {
+  if (socket.tuning.keepalive) return Invalid("tcp_keepalive", where, "is for tcp:// addresses");
+  if (socket.tuning.tcp_user_timeout != absl::ZeroDuration()) {
     return Invalid("tcp_user_timeout", where, "is for tcp:// addresses");
   }
   return absl::OkStatus();

@@ -1,4 +1,4 @@
-// How a listener's socket comes, changes and goes.
+// How a listener's socket comes, rests and goes.
 #include <poll.h>
 
 #include <algorithm>
@@ -8,13 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "listener.h"
-#include "service_loop.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
 namespace {
-
-constexpr int kDefaultBacklog = 4096;
 
 // An address that is in use is tried again soon, because its owner may be on its
 // way out, and then less often.
@@ -22,18 +19,6 @@ constexpr absl::Duration kFirstRetryDelay = absl::Milliseconds(50);
 constexpr absl::Duration kLongestRetryDelay = absl::Seconds(1);
 
 constexpr absl::Duration kMaxDrainTimeout = absl::Hours(24);
-
-OpenSocketOptions OptionsOf(const ListenerConfig& config) {
-  OpenSocketOptions options;
-  options.backlog = config.backlog > 0 ? config.backlog : kDefaultBacklog;
-  options.ipv6_only = config.ipv6_only;
-  options.reuse_port = config.reuse_port;
-  options.unix_access = config.unix_access;
-  options.tuning = {config.keepalive,        config.keepalive_idle,   config.keepalive_interval,
-                    config.keepalive_count,  config.tcp_user_timeout, config.receive_buffer_bytes,
-                    config.send_buffer_bytes};
-  return options;
-}
 
 absl::Status TableError(const std::string& name, int error_number, const SocketTable& table) {
   // Its own end, or that of its service, came in between.
@@ -55,24 +40,6 @@ absl::Status TableError(const std::string& name, int error_number, const SocketT
                absl::StrCat("cannot poll listener \"", name, "\": ", DescribeErrno(error_number)));
 }
 
-absl::string_view StateName(ListenerState state) {
-  switch (state) {
-    case ListenerState::kStarting:
-      return "STARTING";
-    case ListenerState::kActive:
-      return "ACTIVE";
-    case ListenerState::kPaused:
-      return "PAUSED";
-    case ListenerState::kDraining:
-      return "DRAINING";
-    case ListenerState::kFailed:
-      return "FAILED";
-    case ListenerState::kDisabled:
-      return "DISABLED";
-  }
-  return "";
-}
-
 }  // namespace
 
 // ---- Opening ----------------------------------------------------------------
@@ -84,14 +51,14 @@ absl::Status Listener::Open() {
 
 absl::Status Listener::Adopt(UniqueFd fd) {
   MutexLock lock(change_mutex_);
-  absl::StatusOr<OpenedSocket> socket = AdoptSocket(std::move(fd), OptionsOf(ConfigLocked()));
+  absl::StatusOr<OpenedSocket> socket = AdoptSocket(std::move(fd), ConfigLocked().socket);
   if (!socket.ok()) return socket.status();
   return PlaceLocked(*std::move(socket));
 }
 
 absl::Status Listener::Probe() {
   MutexLock lock(change_mutex_);
-  return OpenSocket(ConfigLocked().address, OptionsOf(ConfigLocked())).status();
+  return OpenSocket(ConfigLocked().address, ConfigLocked().socket).status();
 }
 
 void Listener::Announce() {
@@ -101,8 +68,7 @@ void Listener::Announce() {
 }
 
 absl::Status Listener::OpenLocked() {
-  absl::StatusOr<OpenedSocket> socket =
-      OpenSocket(ConfigLocked().address, OptionsOf(ConfigLocked()));
+  absl::StatusOr<OpenedSocket> socket = OpenSocket(ConfigLocked().address, ConfigLocked().socket);
   if (!socket.ok()) return socket.status();
   return PlaceLocked(*std::move(socket));
 }
@@ -165,115 +131,6 @@ void Listener::Retry(uint64_t attempt) {
   if (socket_id_ == 0) return;
   Log(LogLevel::kInfo, "a listener is open after all",
       {{"listener", *name_}, {"address", address().ToString()}});
-}
-
-// ---- Changing -----------------------------------------------------------------
-
-absl::Status Listener::Update(const ListenerConfig* only, ListenerConfig next, Keep keep) {
-  MutexLock lock(change_mutex_);
-  if (absl::Status status = CheckChangeLocked(only, next); !status.ok()) return status;
-  if (keep == Keep::kNo) return ProbeChangeLocked(next);
-  return ApplyLocked(std::move(next));
-}
-
-absl::Status Listener::CheckChangeLocked(const ListenerConfig* only, const ListenerConfig& next) {
-  {
-    MutexLock lock(status_mutex_);
-    if (status_.is_going) return StateErrorLocked("updated");
-  }
-  const ListenerConfig& now = ConfigLocked();
-  if (only && only != &now) {
-    return Error(Reason::kETAG_MISMATCH,
-                 absl::StrCat("listener \"", *name_,
-                              "\" was changed by another call meanwhile; read it again"),
-                 {{"listener", absl::StrCat("listeners/", *name_)}}, "etag");
-  }
-  const bool stays_open = socket_id_ != 0 && next.enabled && next.address == now.address;
-  const auto fixed = [&](absl::string_view field) {
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat(field,
-                              ": cannot be changed while the socket is open; change the "
-                              "address too, or disable the listener first"),
-                 {{"listener", absl::StrCat("listeners/", *name_)}},
-                 absl::StrCat("listener.", field));
-  };
-  if (stays_open && next.ipv6_only != now.ipv6_only) return fixed("ipv6_only");
-  if (stays_open && next.reuse_port != now.reuse_port) return fixed("reuse_port");
-  if (stays_open && next.unix_access != now.unix_access) return fixed("unix_access");
-  return absl::OkStatus();
-}
-
-absl::Status Listener::ProbeChangeLocked(const ListenerConfig& next) {
-  const ListenerConfig& now = ConfigLocked();
-  const bool opens = next.enabled && (!now.enabled || next.address != now.address);
-  if (!opens) return absl::OkStatus();
-  return OpenSocket(next.address, OptionsOf(next)).status();
-}
-
-absl::Status Listener::ApplyLocked(ListenerConfig next) {
-  const bool was_enabled = ConfigLocked().enabled;
-  if (!next.enabled) {
-    const absl::Duration timeout = next.drain_timeout;
-    SetConfigLocked(std::move(next));
-    if (was_enabled) StartDrainLocked(ListenerState::kDisabled, timeout);
-    return absl::OkStatus();
-  }
-  if (!was_enabled || state() == ListenerState::kFailed) {
-    SetConfigLocked(std::move(next));
-    ++drain_;
-    StartLocked();
-    return absl::OkStatus();
-  }
-  // Drained: the next Resume opens it.
-  if (socket_id_ == 0) {
-    SetConfigLocked(std::move(next));
-    return absl::OkStatus();
-  }
-  if (next.address != ConfigLocked().address) {
-    absl::StatusOr<OpenedSocket> socket = OpenSocket(next.address, OptionsOf(next));
-    if (!socket.ok()) return socket.status();
-    if (absl::Status status = PlaceLocked(*std::move(socket)); !status.ok()) return status;
-  } else if (absl::Status status = RetuneLocked(next); !status.ok()) {
-    return status;
-  }
-  SetConfigLocked(std::move(next));
-  return absl::OkStatus();
-}
-
-absl::Status Listener::RetuneLocked(const ListenerConfig& next) {
-  const OpenSocketOptions options = OptionsOf(next);
-  const OpenSocketOptions before = OptionsOf(ConfigLocked());
-  if (options.backlog == before.backlog && options.tuning == before.tuning) {
-    return absl::OkStatus();
-  }
-  // A copy: the system calls need no mutex of the table then.
-  const UniqueFd fd = table_.Duplicate(socket_id_);
-  if (!fd.valid()) return absl::OkStatus();  // it is being removed
-  OpenedSocket effective;
-  effective.address = address();
-  if (absl::Status status = RetuneSocket(fd.get(), options, effective); !status.ok()) return status;
-  MutexLock lock(status_mutex_);
-  status_.opened.effective_backlog = effective.effective_backlog;
-  status_.opened.receive_buffer_bytes = effective.receive_buffer_bytes;
-  status_.opened.send_buffer_bytes = effective.send_buffer_bytes;
-  return absl::OkStatus();
-}
-
-void Listener::SetConfigLocked(ListenerConfig next) {
-  const auto fresh = std::make_shared<const ListenerConfig>(std::move(next));
-  // A handler may be reading the old one until then; and connections that are open
-  // may have a time-out now.
-  auto come_round = [old = Snapshot().config, fresh] {
-    if (ServiceLoop* loop = ServiceLoop::Current()) loop->connection_timeouts().Watch(*fresh);
-  };
-  table_.RunBetweenHandlers(
-      [&] {
-        MutexLock lock(status_mutex_);
-        config_ = fresh;
-        live_config_.store(fresh.get(), std::memory_order_release);
-        RecordLocked(HostEventKind::kListenerUpdated);
-      },
-      std::move(come_round));
 }
 
 // ---- Pausing and draining -------------------------------------------------------
@@ -385,92 +242,6 @@ void Listener::BeginDraining() {
   status_.state = ListenerState::kDraining;
   status_.reason.clear();
   status_.is_going = true;
-}
-
-// ---- What it tells -----------------------------------------------------------------
-
-SocketAddress Listener::address() const {
-  MutexLock lock(status_mutex_);
-  return status_.opened.address;
-}
-
-ListenerState Listener::state() const {
-  MutexLock lock(status_mutex_);
-  return status_.state;
-}
-
-bool Listener::is_draining() const {
-  const ListenerState now = state();
-  return now == ListenerState::kDraining || now == ListenerState::kDisabled;
-}
-
-bool Listener::IsPausedByOperator() const {
-  MutexLock lock(status_mutex_);
-  return status_.paused_by_operator;
-}
-
-ListenerSnapshot Listener::Snapshot() const {
-  MutexLock lock(status_mutex_);
-  return SnapshotLocked();
-}
-
-ListenerSnapshot Listener::SnapshotLocked() const {
-  ListenerSnapshot out;
-  out.config = config_;
-  out.effective_address = status_.opened.address;
-  out.effective_backlog = status_.opened.effective_backlog;
-  out.effective_receive_buffer_bytes = status_.opened.receive_buffer_bytes;
-  out.effective_send_buffer_bytes = status_.opened.send_buffer_bytes;
-  out.state = status_.state;
-  out.state_reason = status_.reason;
-  out.drain_deadline_nanos = status_.drain_deadline_nanos;
-  out.counters = counters.Read();
-  if (out.state == ListenerState::kDraining) {
-    const int64_t left = out.counters[Counter::active_connections];
-    out.state_reason =
-        left > 0 ? absl::StrCat(left, " connections are left") : std::string("drained");
-  }
-  return out;
-}
-
-void Listener::Record(HostEventKind kind) const {
-  MutexLock lock(status_mutex_);
-  RecordLocked(kind);
-}
-
-void Listener::RecordLocked(HostEventKind kind) const {
-  if (!table_.events() || !status_.is_announced) return;
-  table_.events()->Record([&] {
-    status_mutex_.AssertHeld();
-    HostEvent event;
-    event.kind = kind;
-    event.service = service_->name;
-    event.listener = std::make_shared<const ListenerSnapshot>(SnapshotLocked());
-    return event;
-  });
-}
-
-void Listener::SetStateLocked(ListenerState state, std::string reason) {
-  if (status_.is_going) return;
-  const bool changes = status_.state != state || status_.reason != reason;
-  status_.state = state;
-  status_.reason = std::move(reason);
-  if (changes) RecordLocked(HostEventKind::kListenerStateChanged);
-}
-
-void Listener::SetState(ListenerState state, std::string reason) {
-  MutexLock lock(status_mutex_);
-  SetStateLocked(state, std::move(reason));
-}
-
-absl::Status Listener::StateErrorLocked(absl::string_view verb) const {
-  const absl::string_view why = status_.is_going ? "being deleted" : StateName(status_.state);
-  return Error(
-      Reason::kSTATE_INVALID,
-      absl::StrCat("listener \"", *name_, "\" cannot be ", verb, ": it is ", why,
-                   status_.state == ListenerState::kDisabled ? "; enable it with an update" : ""),
-      {{"listener", absl::StrCat("listeners/", *name_)},
-       {"state", std::string(StateName(status_.state))}});
 }
 
 }  // namespace sockhost

@@ -21,6 +21,8 @@
 namespace sockhost {
 namespace {
 
+constexpr int kDefaultBacklog = 4096;
+
 absl::Status OpenError(const SocketAddress& address, absl::string_view call, int error_number) {
   const std::string where = address.ToString();
   const auto fail = [&](Reason reason, absl::string_view advice, ErrorMetadata metadata = {}) {
@@ -91,8 +93,7 @@ absl::Status AskForDestinations(int fd, const SocketAddress& address) {
 }
 
 // What must be set before bind(2).
-absl::Status SetBindOptions(int fd, const SocketAddress& address,
-                            const OpenSocketOptions& options) {
+absl::Status SetBindOptions(int fd, const SocketAddress& address, const SocketOptions& options) {
   absl::Status status;
   if (!address.is_datagram()) {
     // Lets a restarted daemon bind while old connections are in TIME_WAIT. Not
@@ -183,8 +184,7 @@ absl::Status BindUnix(OpenedSocket& out, const SocketAddress& address,
   return absl::OkStatus();
 }
 
-absl::Status Bind(OpenedSocket& out, const SocketAddress& address,
-                  const OpenSocketOptions& options) {
+absl::Status Bind(OpenedSocket& out, const SocketAddress& address, const SocketOptions& options) {
   if (address.is_unix()) return BindUnix(out, address, options.unix_access);
   sockaddr_storage storage;
   const socklen_t length = address.ToSockaddr(storage);
@@ -213,7 +213,7 @@ int EffectiveBacklog(int fd, int asked) {
 }  // namespace
 
 absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
-                                        const OpenSocketOptions& options) {
+                                        const SocketOptions& options) {
   const int type = address.is_datagram() ? SOCK_DGRAM : SOCK_STREAM;
   OpenedSocket out;
   out.fd.reset(socket(address.family(), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -237,7 +237,7 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   return out;
 }
 
-absl::StatusOr<OpenedSocket> AdoptSocket(UniqueFd fd, const OpenSocketOptions& options) {
+absl::StatusOr<OpenedSocket> AdoptSocket(UniqueFd fd, const SocketOptions& options) {
   OpenedSocket out;
   out.address = SocketAddress::OfSocket(fd.get());
   if (out.address.empty()) {
@@ -261,12 +261,13 @@ absl::StatusOr<OpenedSocket> AdoptSocket(UniqueFd fd, const OpenSocketOptions& o
   return out;
 }
 
-absl::Status RetuneSocket(int fd, const OpenSocketOptions& options, OpenedSocket& opened) {
+absl::Status RetuneSocket(int fd, const SocketOptions& options, OpenedSocket& opened) {
   // Before listen(2): the window of a connection is settled when it is made.
   if (absl::Status status = Tune(fd, opened.address, options.tuning); !status.ok()) return status;
   if (!opened.address.is_datagram()) {
-    if (listen(fd, options.backlog) != 0) return OpenError(opened.address, "listen", errno);
-    opened.effective_backlog = EffectiveBacklog(fd, options.backlog);
+    const int backlog = options.backlog > 0 ? options.backlog : kDefaultBacklog;
+    if (listen(fd, backlog) != 0) return OpenError(opened.address, "listen", errno);
+    opened.effective_backlog = EffectiveBacklog(fd, backlog);
   }
   opened.receive_buffer_bytes = IntegerOption(fd, SO_RCVBUF);
   opened.send_buffer_bytes = IntegerOption(fd, SO_SNDBUF);

@@ -86,16 +86,19 @@ class ServiceLoop {
   int TimeoutMs() const;
   void Dispatch(RegistrationKey key, uint32_t ready);
   void DropStaleEvent(RegistrationKey key);
+  void RunPosted();
+  void RunTimers();
+  void AuditRegistered();
+
+  // ---- In handler_calls.cc.
+
   void CallHandler(SocketSlot& slot, uint32_t ready);
   // Calls the handler. False if an exception left it, which must not end the thread.
   bool ReturnsFrom(net_socket_service_event& event, const Service& service);
   void Account(SocketSlot& slot, uint32_t ready, int64_t started, int64_t ended);
   void CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready);
-  void RunPosted();
-  void RunTimers();
   void FollowDraining(SocketSlot& slot, uint32_t ready);
   void GuardAgainstSpinning(SocketSlot& slot);
-  void AuditRegistered();
 
   SocketTable& table_;
   SpinGuard spin_guard_;

@@ -225,12 +225,12 @@ TEST_F(ListenerLifeTest, FailedListenerCanBeDeleted) {
 TEST_F(ListenerLifeTest, ConnectionsInheritTheOptionsOfTheSocket) {
   const StopOnExit stop(loop_);
   ListenerConfig config = Config("web");
-  config.keepalive = true;
-  config.keepalive_idle = absl::Milliseconds(6500);
-  config.keepalive_interval = absl::Seconds(3);
-  config.keepalive_count = 4;
-  config.tcp_user_timeout = absl::Milliseconds(1500);
-  config.send_buffer_bytes = 20000;
+  config.socket.tuning.keepalive = true;
+  config.socket.tuning.keepalive_idle = absl::Milliseconds(6500);
+  config.socket.tuning.keepalive_interval = absl::Seconds(3);
+  config.socket.tuning.keepalive_count = 4;
+  config.socket.tuning.tcp_user_timeout = absl::Milliseconds(1500);
+  config.socket.tuning.send_buffer_bytes = 20000;
   const ListenerSnapshot listener = Create(config);
   EXPECT_EQ(listener.effective_send_buffer_bytes, 40000);
   const UniqueFd client = ConnectTo(listener.effective_address);

@@ -61,7 +61,7 @@ class ListenersTest : public ListenersFixture {
 TEST_F(ListenersTest, CreatedListenerIsBoundAndPolled) {
   const StopOnExit stop(loop_);
   ListenerConfig config = Config("web");
-  config.backlog = 7;
+  config.socket.backlog = 7;
   const ListenerSnapshot listener = Create(config);
   EXPECT_EQ(listener.config->name, "web");
   EXPECT_EQ(listener.config->service, "test");
@@ -139,7 +139,7 @@ TEST_F(ListenersTest, NumbersOutOfRangeAreRefused) {
   const StopOnExit stop(loop_);
   for (const int backlog : {-1, 65536}) {
     ListenerConfig config = Config("web");
-    config.backlog = backlog;
+    config.socket.backlog = backlog;
     const ErrorDetail detail = ExpectRefused(config, Reason::kFIELD_INVALID);
     EXPECT_EQ(detail.field, "listener.backlog");
     EXPECT_THAT(detail.metadata, Contains(Pair("value", absl::StrCat(backlog))));
@@ -148,7 +148,7 @@ TEST_F(ListenersTest, NumbersOutOfRangeAreRefused) {
   config.max_connections = -1;
   EXPECT_EQ(ExpectRefused(config, Reason::kFIELD_INVALID).field, "listener.max_connections");
   config.max_connections = 0;
-  config.backlog = 65535;
+  config.socket.backlog = 65535;
   Create(config);
 }
 

@@ -29,7 +29,7 @@ SocketAddress Address(absl::string_view text) {
   return address.value_or(SocketAddress());
 }
 
-OpenedSocket Open(absl::string_view address, const OpenSocketOptions& options = {}) {
+OpenedSocket Open(absl::string_view address, const SocketOptions& options = {}) {
   absl::StatusOr<OpenedSocket> opened = OpenSocket(Address(address), options);
   EXPECT_TRUE(opened.ok()) << opened.status();
   return opened.ok() ? *std::move(opened) : OpenedSocket();

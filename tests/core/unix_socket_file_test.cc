@@ -35,7 +35,7 @@ class UnixSocketFileTest : public testing::Test {
     return *SocketAddress::Parse(absl::StrCat(scheme, path_));
   }
 
-  OpenedSocket Open(const OpenSocketOptions& options = {}) const {
+  OpenedSocket Open(const SocketOptions& options = {}) const {
     absl::StatusOr<OpenedSocket> opened = OpenSocket(Address(), options);
     EXPECT_TRUE(opened.ok()) << opened.status();
     return opened.ok() ? *std::move(opened) : OpenedSocket();
@@ -96,7 +96,7 @@ TEST_F(UnixSocketFileTest, SocketThatAnswersIsInUse) {
 }
 
 TEST_F(UnixSocketFileTest, FullQueueIsInUse) {
-  OpenSocketOptions options;
+  SocketOptions options;
   options.backlog = 1;
   const OpenedSocket first = Open(options);
   std::vector<UniqueFd> clients;
@@ -125,7 +125,7 @@ TEST_F(UnixSocketFileTest, MissingFolderIsNoAddress) {
 TEST_F(UnixSocketFileTest, ModeHoldsWhateverTheUmask) {
   for (const unsigned umask_bits : {0u, 0077u}) {
     const mode_t before = umask(umask_bits);
-    OpenSocketOptions options;
+    SocketOptions options;
     {
       const OpenedSocket by_default = Open(options);
       EXPECT_EQ(Mode(), 0660u);

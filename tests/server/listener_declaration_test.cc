@@ -122,10 +122,10 @@ TEST(DecodeListenerTest, DefaultsAreThoseOfTheContract) {
   EXPECT_EQ(config->name, "web");
   EXPECT_EQ(config->service, "echo");
   EXPECT_TRUE(config->enabled);
-  EXPECT_FALSE(config->keepalive);
+  EXPECT_FALSE(config->socket.tuning.keepalive);
   EXPECT_EQ(config->idle_timeout, absl::ZeroDuration());
   EXPECT_EQ(config->drain_timeout, absl::Seconds(30));
-  EXPECT_EQ(config->unix_access, UnixSocketAccess());
+  EXPECT_EQ(config->socket.unix_access, UnixSocketAccess());
 }
 
 TEST(DecodeListenerTest, DurationsAndAccessAreRead) {
@@ -141,9 +141,9 @@ TEST(DecodeListenerTest, DurationsAndAccessAreRead) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->idle_timeout, absl::Milliseconds(500));
   EXPECT_EQ(config->drain_timeout, absl::ZeroDuration());
-  EXPECT_EQ(config->unix_access.mode, 0640u);
-  EXPECT_EQ(config->unix_access.owner, 0);
-  EXPECT_EQ(config->unix_access.group, 12345);
+  EXPECT_EQ(config->socket.unix_access.mode, 0640u);
+  EXPECT_EQ(config->socket.unix_access.owner, 0);
+  EXPECT_EQ(config->socket.unix_access.group, 12345);
 }
 
 TEST(DecodeListenerTest, OutputOnlyFieldsAreKnown) {

@@ -30,6 +30,34 @@ struct UnixSocketAccess {
   bool operator==(const UnixSocketAccess&) const = default;
 };
 
+// Options that accepted connections inherit from the listening socket (tcp(7)). Can be
+// changed while the socket is open. Zero: the system's default.
+struct SocketTuning {
+  // Of TCP connections; the next three are for those that have it.
+  bool keepalive = false;
+  absl::Duration keepalive_idle;
+  absl::Duration keepalive_interval;
+  int keepalive_count = 0;
+  absl::Duration tcp_user_timeout;
+  int receive_buffer_bytes = 0;
+  int send_buffer_bytes = 0;
+
+  bool operator==(const SocketTuning&) const = default;
+};
+
+// How a listener's socket is opened.
+struct SocketOptions {
+  // Length of the accept queue; the kernel caps it at net.core.somaxconn. 0: 4096.
+  // Can be changed while the socket is open.
+  int backlog = 0;
+  // An IPv6 socket takes no IPv4 traffic.
+  bool ipv6_only = false;
+  // Other sockets that ask for it too may be bound to the same address.
+  bool reuse_port = false;
+  UnixSocketAccess unix_access = {};
+  SocketTuning tuning = {};
+};
+
 // What to open, and which service handles it. The meaning and range of each
 // field stands in proto/sockhost/v1/listener.proto.
 struct ListenerConfig {
@@ -38,7 +66,7 @@ struct ListenerConfig {
   std::string service;
   SocketAddress address;
   bool enabled = true;
-  int backlog = 0;
+  SocketOptions socket;
   int max_connections = 0;
   int max_connections_per_source = 0;
   int max_accepts_per_event = 0;
@@ -46,18 +74,6 @@ struct ListenerConfig {
   absl::Duration idle_timeout;
   absl::Duration max_lifetime;
   absl::Duration drain_timeout = absl::Seconds(30);
-  bool ipv6_only = false;
-  bool reuse_port = false;
-  // Of TCP connections; nothing is set where it is false.
-  bool keepalive = false;
-  // Zero: the system's.
-  absl::Duration keepalive_idle;
-  absl::Duration keepalive_interval;
-  int keepalive_count = 0;
-  absl::Duration tcp_user_timeout;
-  int receive_buffer_bytes = 0;
-  int send_buffer_bytes = 0;
-  UnixSocketAccess unix_access;
   // For the service; nullptr if it takes none.
   std::shared_ptr<const ServiceParameters> parameters;
   std::shared_ptr<const ListenerAttachment> attachment;

@@ -1,0 +1,115 @@
+// What a listener tells of itself: its status, and events when that changes.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "listener.h"
+#include "sockhost/error.h"
+
+namespace sockhost {
+namespace {
+
+absl::string_view StateName(ListenerState state) {
+  switch (state) {
+    case ListenerState::kStarting:
+      return "STARTING";
+    case ListenerState::kActive:
+      return "ACTIVE";
+    case ListenerState::kPaused:
+      return "PAUSED";
+    case ListenerState::kDraining:
+      return "DRAINING";
+    case ListenerState::kFailed:
+      return "FAILED";
+    case ListenerState::kDisabled:
+      return "DISABLED";
+  }
+  return "";
+}
+
+}  // namespace
+
+SocketAddress Listener::address() const {
+  MutexLock lock(status_mutex_);
+  return status_.opened.address;
+}
+
+ListenerState Listener::state() const {
+  MutexLock lock(status_mutex_);
+  return status_.state;
+}
+
+bool Listener::is_draining() const {
+  const ListenerState now = state();
+  return now == ListenerState::kDraining || now == ListenerState::kDisabled;
+}
+
+bool Listener::IsPausedByOperator() const {
+  MutexLock lock(status_mutex_);
+  return status_.paused_by_operator;
+}
+
+ListenerSnapshot Listener::Snapshot() const {
+  MutexLock lock(status_mutex_);
+  return SnapshotLocked();
+}
+
+ListenerSnapshot Listener::SnapshotLocked() const {
+  ListenerSnapshot out;
+  out.config = config_;
+  out.effective_address = status_.opened.address;
+  out.effective_backlog = status_.opened.effective_backlog;
+  out.effective_receive_buffer_bytes = status_.opened.receive_buffer_bytes;
+  out.effective_send_buffer_bytes = status_.opened.send_buffer_bytes;
+  out.state = status_.state;
+  out.state_reason = status_.reason;
+  out.drain_deadline_nanos = status_.drain_deadline_nanos;
+  out.counters = counters.Read();
+  if (out.state == ListenerState::kDraining) {
+    const int64_t left = out.counters[Counter::active_connections];
+    out.state_reason =
+        left > 0 ? absl::StrCat(left, " connections are left") : std::string("drained");
+  }
+  return out;
+}
+
+void Listener::Record(HostEventKind kind) const {
+  MutexLock lock(status_mutex_);
+  RecordLocked(kind);
+}
+
+void Listener::RecordLocked(HostEventKind kind) const {
+  if (!table_.events() || !status_.is_announced) return;
+  table_.events()->Record([&] {
+    status_mutex_.AssertHeld();
+    HostEvent event;
+    event.kind = kind;
+    event.service = service_->name;
+    event.listener = std::make_shared<const ListenerSnapshot>(SnapshotLocked());
+    return event;
+  });
+}
+
+void Listener::SetStateLocked(ListenerState state, std::string reason) {
+  if (status_.is_going) return;
+  const bool changes = status_.state != state || status_.reason != reason;
+  status_.state = state;
+  status_.reason = std::move(reason);
+  if (changes) RecordLocked(HostEventKind::kListenerStateChanged);
+}
+
+void Listener::SetState(ListenerState state, std::string reason) {
+  MutexLock lock(status_mutex_);
+  SetStateLocked(state, std::move(reason));
+}
+
+absl::Status Listener::StateErrorLocked(absl::string_view verb) const {
+  const absl::string_view why = status_.is_going ? "being deleted" : StateName(status_.state);
+  return Error(
+      Reason::kSTATE_INVALID,
+      absl::StrCat("listener \"", *name_, "\" cannot be ", verb, ": it is ", why,
+                   status_.state == ListenerState::kDisabled ? "; enable it with an update" : ""),
+      {{"listener", absl::StrCat("listeners/", *name_)},
+       {"state", std::string(StateName(status_.state))}});
+}
+
+}  // namespace sockhost
