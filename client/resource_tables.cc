@@ -36,6 +36,9 @@ std::string RegisteredFds(const v1::Service& service) {
 }  // namespace
 
 TextTable TableOf(const RepeatedPtrField<v1::Listener>& listeners, absl::Time now) {
+  const bool shows_reasons =
+      std::any_of(listeners.begin(), listeners.end(),
+                  [](const v1::Listener& listener) { return !listener.state_reason().empty(); });
   TextTable table({{"NAME"},
                    {"SERVICE"},
                    {"ADDRESS"},
@@ -44,15 +47,18 @@ TextTable TableOf(const RepeatedPtrField<v1::Listener>& listeners, absl::Time no
                    {"EVENTS", kRight},
                    {"RX-BYTES", kRight},
                    {"TX-BYTES", kRight},
-                   {"AGE", kRight}});
+                   {"AGE", kRight},
+                   {"REASON"}});
   for (const v1::Listener& listener : listeners) {
     const v1::Counters& counters = listener.counters();
     table.AddRow({BareId(kListeners, listener.name()), BareId(kServices, listener.service()),
                   AddressOf(listener), EnumText(listener.state(), v1::Listener::State_Name),
                   absl::StrCat(counters.active_connections()),
                   absl::StrCat(counters.handler_calls()), absl::StrCat(counters.receive_bytes()),
-                  absl::StrCat(counters.transmit_bytes()), Age(listener, now)});
+                  absl::StrCat(counters.transmit_bytes()), Age(listener, now),
+                  listener.state_reason()});
   }
+  if (!shows_reasons) table.RemoveColumn("REASON");
   return table;
 }
 

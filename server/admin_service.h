@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "admin_reply.h"
 #include "request_memory.h"
@@ -125,6 +126,8 @@ class AdminService final : public AdminServiceBase {
   WatchSet& watches_;
   TaskThread& tasks_;
   RequestMemory requests_;
+  // Held while a listener that forwards is checked and made or changed.
+  absl::Mutex forwarders_;
 };
 
 }  // namespace sockhost

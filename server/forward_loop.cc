@@ -116,6 +116,8 @@ const SocketAddress& AddressOf(const ListenerSnapshot& listener) {
 
 }  // namespace
 
+bool Forwards(const ListenerConfig& config) { return UpstreamsOf(config) != nullptr; }
+
 absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& host) {
   const Upstreams* upstreams = UpstreamsOf(config);
   if (!upstreams) return absl::OkStatus();

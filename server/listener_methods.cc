@@ -93,6 +93,7 @@ absl::Status AdminService::Create(const v1::CreateListenerRequest& request,
                                   v1::Listener& response) {
   absl::StatusOr<ListenerConfig> config = DecodeListener(request.listener_id(), request.listener());
   if (!config.ok()) return config.status();
+  const absl::MutexLockMaybe one_at_a_time(Forwards(*config) ? &forwarders_ : nullptr);
   if (absl::Status status = RefuseForwardLoop(*config, host_); !status.ok()) return status;
   config->attachment = MakeListenerRecord(request.listener_id(), request.listener());
   const absl::StatusOr<ListenerSnapshot> created =
@@ -172,6 +173,7 @@ absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
   // What they stand for lives on: names that are resolved, flows, the health of
   // upstreams.
   if (HaveSameParameters(declared, record.declared)) config->parameters = now.config->parameters;
+  const absl::MutexLockMaybe one_at_a_time(Forwards(*config) ? &forwarders_ : nullptr);
   if (absl::Status status = RefuseForwardLoop(*config, host_); !status.ok()) return status;
   config->attachment = UpdatedRecord(record, declared);
   const absl::StatusOr<ListenerSnapshot> updated =

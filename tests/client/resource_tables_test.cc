@@ -39,6 +39,19 @@ TEST(TableOfListenersTest, AddressStandsInUntilItIsBound) {
   EXPECT_THAT(TableOf(listeners, kNow).Text(true), testing::HasSubstr("tcp://0.0.0.0:7"));
 }
 
+TEST(TableOfListenersTest, FailedOnesAddTheirReason) {
+  RepeatedPtrField<v1::Listener> listeners;
+  listeners.Add()->set_name("listeners/a");
+  v1::Listener& failed = *listeners.Add();
+  failed.set_name("listeners/b");
+  failed.set_state(v1::Listener::FAILED);
+  failed.set_state_reason("cannot bind");
+  const std::vector<std::string> lines = TableOf(listeners, kNow).Lines();
+  EXPECT_THAT(lines[0], testing::EndsWith("  AGE  REASON"));
+  EXPECT_THAT(lines[1], testing::EndsWith("  -"));
+  EXPECT_THAT(lines[2], testing::EndsWith("  cannot bind"));
+}
+
 TEST(TableOfSocketsTest, ShowsBareIdsAndDashes) {
   RepeatedPtrField<v1::Socket> sockets;
   v1::Socket& socket = *sockets.Add();

@@ -126,6 +126,9 @@ class LoopTest(RespondersTestCase):
 
 
 class SourceTest(RespondersTestCase):
+    # What is remembered of listeners is no memory of sources.
+    flags = ("--event-history", "100")
+
     def test_sources_that_no_client_has_are_not_answered(self):
         one = self.create_responder("one", address="udp://0.0.0.0:0")
         target = (HOSTS[0], one[1])
