@@ -38,7 +38,6 @@ class GateInterceptor final : public Interceptor {
 
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA) &&
-        absl::StartsWith(call_.method(), "/grpc.reflection.") &&
         !IsUnixPeer(call_.server_context()->peer())) {
       call_.server_context()->TryCancel();
     }
@@ -55,7 +54,8 @@ class GateFactory final : public ServerInterceptorFactoryInterface {
 
   // gRPC owns it; null: this call has none.
   Interceptor* CreateServerInterceptor(ServerRpcInfo* call) override {
-    return open_ ? nullptr : new GateInterceptor(*call);
+    if (open_ || !absl::StartsWith(call->method(), "/grpc.reflection.")) return nullptr;
+    return new GateInterceptor(*call);
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -37,8 +38,33 @@ bool IsLabelKey(absl::string_view key) {
          (absl::ascii_islower(last) || absl::ascii_isdigit(last));
 }
 
+// How many bytes are taken from the kernel at a time: more could be fewer than were asked
+// for (getrandom(2)).
+constexpr size_t kRandomBytes = 256;
+
+// Each byte is given out once.
+template <size_t size>
+std::array<uint8_t, size> RandomBytes() {
+  thread_local std::array<uint8_t, kRandomBytes> bytes;
+  thread_local size_t used = kRandomBytes;
+  if (used + size > kRandomBytes) {
+    // Cannot fail once the system has booted.
+    [[maybe_unused]] const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
+    used = 0;
+  }
+  std::array<uint8_t, size> out;
+  std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(used), size, out.begin());
+  used += size;
+  return out;
+}
+
 // Opaque to clients; it only has to differ after each change.
-std::string MakeEtag() { return absl::StrCat("\"", MakeUuid().substr(0, 18), "\""); }
+std::string MakeEtag() {
+  uint64_t bits;
+  const auto bytes = RandomBytes<sizeof(bits)>();
+  std::memcpy(&bits, bytes.data(), sizeof(bits));
+  return absl::StrCat("\"", absl::Hex(bits, absl::kZeroPad16), "\"");
+}
 
 }  // namespace
 
@@ -86,15 +112,18 @@ std::shared_ptr<const ListenerRecord> UpdatedRecord(const ListenerRecord& record
 }
 
 std::string MakeUuid() {
-  std::array<uint8_t, 16> bytes{};
-  // Cannot fail for 16 bytes once the system has booted (getrandom(2)).
-  [[maybe_unused]] const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
+  std::array<uint8_t, 16> bytes = RandomBytes<16>();
   bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);
   bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);
-  const std::string hex =
-      absl::BytesToHexString({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-",
-                      hex.substr(16, 4), "-", hex.substr(20));
+  constexpr absl::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  out.reserve(36);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
+    out += kDigits[bytes[i] >> 4];
+    out += kDigits[bytes[i] & 0x0f];
+  }
+  return out;
 }
 
 }  // namespace sockhost

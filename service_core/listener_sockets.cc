@@ -1,6 +1,7 @@
 // The sockets of listeners: the part of SocketTable behind their life.
 #include <fcntl.h>
 
+#include <new>
 #include <utility>
 
 #include "listener.h"
@@ -31,6 +32,43 @@ void SocketTable::RunBetweenHandlers(absl::FunctionRef<void()> change,
     RunAfterReapLocked(after);
   }
   epoll_.Wake();
+}
+
+bool SocketTable::RemoveLastLocked(Listener& listener, SocketSlot** removed) {
+  // Sockets are closed, and what waits for that runs, in the order of the removals.
+  const bool is_first = after_reap_.empty() && removals_ - reaped_ == closing_elsewhere_;
+  if (!is_first) return false;
+  if (listener.first_slot == 0) return in_turn_.fetch_add(0, std::memory_order_acq_rel) == 0;
+  SocketSlot& slot = Slot(listener.first_slot - 1);
+  // What its service keeps with it is freed on the service thread.
+  const bool is_bare = slot.role == Role::kListening ||
+                       (slot.role == Role::kDatagram && slot.user_data.load() == nullptr);
+  if (!is_bare || slot.next != 0) return false;
+  RemoveLocked(slot, Fate::kClose, CloseReason::kListenerDeleted);
+  // A turn that began before may have found the socket; one that begins from now on cannot.
+  if (in_turn_.fetch_add(0, std::memory_order_acq_rel) != 0) return false;
+  // It was retired alone.
+  first_retired_ = last_retired_ = 0;
+  reap_needed_.store(false, std::memory_order_relaxed);
+  ++closing_elsewhere_;
+  *removed = &slot;
+  return true;
+}
+
+void SocketTable::FinishHere(SocketSlot& slot) {
+  SocketSnapshot closed;  // what it is swapped for goes without the mutex
+  try {
+    closed = SnapshotOfRetired(slot);
+  } catch (const std::bad_alloc&) {
+    // It is closed all the same.
+  }
+  Free(slot);
+  TableLock lock(*this);
+  if (closed_.limit() > 0 && closed.id != 0) closed_.Add(closed);
+  slot.counters.Clear();
+  GiveBackLocked(slot);
+  ++reaped_;
+  --closing_elsewhere_;
 }
 
 SocketSlot* SocketTable::SlotInUse(uint32_t index) {

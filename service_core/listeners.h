@@ -51,9 +51,9 @@ class Listeners {
   absl::StatusOr<ListenerSnapshot> Drain(absl::string_view name,
                                          std::optional<absl::Duration> timeout);
 
-  // Removes the listener and its connections; `done` runs on a thread of the host,
-  // with no lock, when all is closed and the name is free, and must not block. Errors, with
-  // `done` never called: LISTENER_NOT_FOUND, LISTENER_BUSY.
+  // Removes the listener and its connections; `done` runs with no lock when all is closed
+  // and the name is free, before the return or on a thread of the host, and must not
+  // block. Errors, with `done` never called: LISTENER_NOT_FOUND, LISTENER_BUSY.
   // `only` is not nullptr: no other listener that has taken the name since.
   absl::Status Delete(absl::string_view name, const ListenerConfig* only, bool force,
                       absl::AnyInvocable<void()> done);

@@ -116,7 +116,9 @@ int WholeSeconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Seconds(absl::Ceil(duration, absl::Seconds(1))));
 }
 
-absl::Status Tune(int fd, const SocketAddress& address, const SocketTuning& tuning) {
+// Before listen(2): the window of a connection is settled when it is made. A new socket has
+// the system's defaults already.
+absl::Status Tune(int fd, const SocketAddress& address, const SocketTuning& tuning, bool is_new) {
   struct Row {
     bool is_wanted;
     int level, option, value;
@@ -128,15 +130,16 @@ absl::Status Tune(int fd, const SocketAddress& address, const SocketTuning& tuni
       {tuning.receive_buffer_bytes > 0, SOL_SOCKET, SO_RCVBUF, tuning.receive_buffer_bytes,
        "SO_RCVBUF"},
       {tuning.send_buffer_bytes > 0, SOL_SOCKET, SO_SNDBUF, tuning.send_buffer_bytes, "SO_SNDBUF"},
-      {tcp, SOL_SOCKET, SO_KEEPALIVE, alive ? 1 : 0, "SO_KEEPALIVE"},
+      {tcp && (alive || !is_new), SOL_SOCKET, SO_KEEPALIVE, alive ? 1 : 0, "SO_KEEPALIVE"},
       {alive && tuning.keepalive_idle > absl::ZeroDuration(), IPPROTO_TCP, TCP_KEEPIDLE,
        WholeSeconds(tuning.keepalive_idle), "TCP_KEEPIDLE"},
       {alive && tuning.keepalive_interval > absl::ZeroDuration(), IPPROTO_TCP, TCP_KEEPINTVL,
        WholeSeconds(tuning.keepalive_interval), "TCP_KEEPINTVL"},
       {alive && tuning.keepalive_count > 0, IPPROTO_TCP, TCP_KEEPCNT, tuning.keepalive_count,
        "TCP_KEEPCNT"},
-      {tcp, IPPROTO_TCP, TCP_USER_TIMEOUT,
-       static_cast<int>(absl::ToInt64Milliseconds(tuning.tcp_user_timeout)), "TCP_USER_TIMEOUT"},
+      {tcp && (tuning.tcp_user_timeout > absl::ZeroDuration() || !is_new), IPPROTO_TCP,
+       TCP_USER_TIMEOUT, static_cast<int>(absl::ToInt64Milliseconds(tuning.tcp_user_timeout)),
+       "TCP_USER_TIMEOUT"},
   };
   for (const Row& row : rows) {
     if (!row.is_wanted) continue;
@@ -210,6 +213,18 @@ int EffectiveBacklog(int fd, int asked) {
   return std::min(asked, is_known ? limit : SOMAXCONN);
 }
 
+// The end of opening and retuning.
+absl::Status Listen(int fd, const SocketOptions& options, OpenedSocket& opened) {
+  if (!opened.address.is_datagram()) {
+    const int backlog = options.backlog > 0 ? options.backlog : kDefaultBacklog;
+    if (listen(fd, backlog) != 0) return OpenError(opened.address, "listen", errno);
+    opened.effective_backlog = EffectiveBacklog(fd, backlog);
+  }
+  opened.receive_buffer_bytes = IntegerOption(fd, SO_RCVBUF);
+  opened.send_buffer_bytes = IntegerOption(fd, SO_SNDBUF);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
@@ -232,7 +247,8 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   out.address =
       SocketAddress::From(address.protocol(), reinterpret_cast<sockaddr*>(&storage), length);
   out.own_port = std::make_shared<const OwnDatagramPort>(out.address);
-  status = RetuneSocket(out.fd.get(), options, out);
+  status = Tune(out.fd.get(), out.address, options.tuning, /*is_new=*/true);
+  if (status.ok()) status = Listen(out.fd.get(), options, out);
   if (!status.ok()) return status;
   return out;
 }
@@ -262,16 +278,8 @@ absl::StatusOr<OpenedSocket> AdoptSocket(UniqueFd fd, const SocketOptions& optio
 }
 
 absl::Status RetuneSocket(int fd, const SocketOptions& options, OpenedSocket& opened) {
-  // Before listen(2): the window of a connection is settled when it is made.
-  if (absl::Status status = Tune(fd, opened.address, options.tuning); !status.ok()) return status;
-  if (!opened.address.is_datagram()) {
-    const int backlog = options.backlog > 0 ? options.backlog : kDefaultBacklog;
-    if (listen(fd, backlog) != 0) return OpenError(opened.address, "listen", errno);
-    opened.effective_backlog = EffectiveBacklog(fd, backlog);
-  }
-  opened.receive_buffer_bytes = IntegerOption(fd, SO_RCVBUF);
-  opened.send_buffer_bytes = IntegerOption(fd, SO_SNDBUF);
-  return absl::OkStatus();
+  absl::Status status = Tune(fd, opened.address, options.tuning, /*is_new=*/false);
+  return status.ok() ? Listen(fd, options, opened) : status;
 }
 
 }  // namespace sockhost

@@ -132,8 +132,10 @@ void ServiceLoop::Run() {
   current_loop = this;
   wall_offset_ = absl::GetCurrentTimeNanos() - MonotonicNanos();
   while (!stop_.load(std::memory_order_relaxed)) Turn();
+  table_.BeginTurn();
   RunPosted();
   table_.Reap();
+  table_.EndTurn();
   current_loop = nullptr;
 }
 
@@ -169,6 +171,7 @@ void ServiceLoop::Turn() {
   RunPosted();
   is_reaped_ = false;
   Attempt([this] { is_reaped_ = table_.ReapSome(); });
+  table_.EndTurn();
 
   const int64_t turn = MonotonicNanos() - turn_started_;
   AddTo(statistics_.busy_nanos, turn);

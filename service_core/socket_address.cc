@@ -329,9 +329,13 @@ std::string SocketAddress::ToString() const {
     return absl::StrCat(unix_scheme, "//", absl::CHexEscape(name));
   }
   const absl::string_view scheme = protocol_ == Protocol::kUdp ? "udp://" : "tcp://";
+  // Not by inet_ntop, which takes as long as all the rest of a list's row.
+  if (family_ == AF_INET) {
+    return absl::StrCat(scheme, bytes_[0], ".", bytes_[1], ".", bytes_[2], ".", bytes_[3], ":",
+                        port_);
+  }
   char host[INET6_ADDRSTRLEN];
   inet_ntop(family_, bytes_, host, sizeof(host));
-  if (family_ == AF_INET) return absl::StrCat(scheme, host, ":", port_);
   std::string zone;
   if (scope_id_ != 0) {
     char name[IF_NAMESIZE];

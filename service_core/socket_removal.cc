@@ -124,12 +124,20 @@ size_t SocketTable::RemoveListener(Listener& listener, bool force,
                                    absl::AnyInvocable<void()> done) {
   AfterReapList after = MakeAfterReap(std::move(done));
   size_t connections = 0;
+  SocketSlot* last = nullptr;
+  bool finishes_here = false;
   {
     TableLock lock(*this);
     connections = listener.connections;
     if (connections > 0 && !force) return connections;
     listener.withdrawn = true;
     listener.BeginDraining();
+    finishes_here = RemoveLastLocked(listener, &last);
+  }
+  if (finishes_here) {
+    if (last) FinishHere(*last);
+    for (AfterReap& task : after) task.task();
+    return connections;
   }
   // From now on its list only gets shorter.
   for (bool is_last = false; !is_last;) {
@@ -274,7 +282,9 @@ bool SocketTable::ReapSome() {
 SocketTable::AfterReapList SocketTable::NextAfterReap() {
   TableLock lock(*this);
   AfterReapList next;
-  if (!after_reap_.empty() && after_reap_.front().removals <= reaped_) {
+  const bool is_reaped =
+      closing_elsewhere_ == 0 && !after_reap_.empty() && after_reap_.front().removals <= reaped_;
+  if (is_reaped) {
     next.splice(next.end(), after_reap_, after_reap_.begin());
   }
   // Freeing what belongs to one socket can remove another.

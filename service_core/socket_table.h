@@ -217,8 +217,9 @@ class SocketTable {
   // -ENOENT if there is no such socket, -EPERM if it is no connection.
   int CloseConnection(SocketId id, CloseReason reason, absl::AnyInvocable<void()> done);
 
-  // Removes every socket of `listener` and refuses new ones; `done` runs on the
-  // service thread when they are closed. Returns the number of connections it
+  // Removes every socket of `listener` and refuses new ones; `done` runs when they are
+  // closed: on the service thread, or here and now if only the listening socket is left
+  // and the service thread is between two turns. Returns the number of connections it
   // has; if there are any and `force` is false, nothing is done. Works in chunks,
   // as ForEach does.
   size_t RemoveListener(Listener& listener, bool force, absl::AnyInvocable<void()> done);
@@ -282,8 +283,13 @@ class SocketTable {
 
   EpollSet& epoll() { return epoll_; }
 
-  // Begins a turn: events that the kernel reported from now on are its.
-  void BeginTurn() { turn_.store(turn() + 1, std::memory_order_relaxed); }
+  // Begins a turn: events that the kernel reported from now on are its. Only in turns does
+  // the service thread hold slots, or read what they point to.
+  void BeginTurn() {
+    turn_.store(turn() + 1, std::memory_order_relaxed);
+    in_turn_.exchange(1, std::memory_order_acq_rel);
+  }
+  void EndTurn() { in_turn_.store(0, std::memory_order_release); }
   uint32_t turn() const { return turn_.load(std::memory_order_relaxed); }
 
   // The slot that `key` speaks of, or nullptr if that socket is gone.
@@ -381,6 +387,12 @@ class SocketTable {
   // there was no memory to describe it, and to the readers of events.
   void Close(SocketSlot& slot, SocketSnapshot& closed);
   void Free(SocketSlot& slot);
+  // Removes the last socket of a withdrawn listener, if it has one. True if the service
+  // thread is not needed for the rest; then FinishHere comes next.
+  bool RemoveLastLocked(Listener& listener, SocketSlot** removed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Closes what RemoveLastLocked has removed.
+  void FinishHere(SocketSlot& slot);
   // Empty if there is none whose turn it is.
   AfterReapList NextAfterReap();
   void LogClosedBehind(const SocketSlot& slot);
@@ -427,6 +439,8 @@ class SocketTable {
   uint32_t last_retired_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t removals_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t reaped_ ABSL_GUARDED_BY(mutex_) = 0;
+  // How many removed sockets other threads than the service thread are closing.
+  uint64_t closing_elsewhere_ ABSL_GUARDED_BY(mutex_) = 0;
   AfterReapList after_reap_ ABSL_GUARDED_BY(mutex_);
   ClosedSockets closed_ ABSL_GUARDED_BY(mutex_);
   // Of the service thread: what ReapSome is about to put into `closed_`; kReapChunk of them.
@@ -437,6 +451,9 @@ class SocketTable {
   std::atomic<size_t> size_{0};
   std::atomic<size_t> registered_{0};
   std::atomic<uint32_t> turn_{0};
+  // 1 in a turn. A removal clears an id and then asks, a turn sets this and then reads ids;
+  // both change it (or add 0), so that one of the two sees the other.
+  std::atomic<int> in_turn_{0};
   // Of the service thread: where FindClosedBehind goes on.
   uint32_t audited_ = 0;
   std::atomic<int64_t> closed_behind_{0};

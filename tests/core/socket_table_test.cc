@@ -811,6 +811,73 @@ TEST_F(ListenerSocketsTest, ForceClosesEverySocketBeforeItIsDone) {
   EXPECT_EQ(service_->counters.Get(Counter::active_connections), 0);
 }
 
+TEST_F(ListenerSocketsTest, WithoutConnectionsItIsClosedByTheCallBetweenTurns) {
+  table_.SetClosedLimit(1);
+  const SocketId id = table_.SlotOfFd(listening_)->id;
+  table_.BeginTurn();
+  table_.EndTurn();
+  bool closed = false;
+  table_.RemoveListener(*listener_, false, [&] { closed = !IsOpen(listening_); });
+  EXPECT_TRUE(closed);
+  EXPECT_EQ(table_.size(), 0u);
+  ASSERT_TRUE(table_.FindClosed(id).has_value());
+  EXPECT_EQ(table_.FindClosed(id)->close_reason, CloseReason::kListenerDeleted);
+  // Nothing is left to reap, and what waits for a reaping does not wait for this one.
+  EXPECT_TRUE(table_.ReapSome());
+  bool ran = false;
+  table_.RunBetweenHandlers([] {}, [&] { ran = true; });
+  table_.Reap();
+  EXPECT_TRUE(ran);
+}
+
+TEST_F(ListenerSocketsTest, ATurnThatMayHoldItsSlotClosesIt) {
+  table_.BeginTurn();
+  bool done = false;
+  table_.RemoveListener(*listener_, false, [&] { done = true; });
+  EXPECT_FALSE(done);
+  EXPECT_TRUE(IsOpen(listening_));
+  table_.Reap();
+  EXPECT_TRUE(done);
+  EXPECT_FALSE(IsOpen(listening_));
+  table_.EndTurn();
+}
+
+TEST_F(ListenerSocketsTest, WithoutSocketsItIsGoneAtOnceBetweenTurns) {
+  table_.StopAccepting(*listener_);
+  bool done = false;
+  // Its socket is not closed yet.
+  table_.RemoveListener(*listener_, false, [&] { done = true; });
+  EXPECT_FALSE(done);
+  table_.Reap();
+  EXPECT_TRUE(done);
+  bool done_again = false;
+  table_.RemoveListener(*listener_, false, [&] { done_again = true; });
+  EXPECT_TRUE(done_again);
+}
+
+TEST_F(ListenerSocketsTest, WhatWasRemovedBeforeIsClosedFirst) {
+  const int connection = AddConnection();
+  EXPECT_TRUE(table_.NoteClose(connection));
+  bool closed = false;
+  table_.RemoveListener(*listener_, false, [&] { closed = !IsOpen(connection); });
+  EXPECT_FALSE(closed);
+  table_.Reap();
+  EXPECT_TRUE(closed);
+}
+
+TEST_F(ListenerSocketsTest, UserDataOfADatagramSocketIsNotFreedByTheCall) {
+  const auto other = NewListener(service_);
+  const int fd = dup(pair_.ours.get());
+  Add(*service_, fd, Role::kDatagram, other.get());
+  int data = 0;
+  table_.SlotOfFd(fd)->user_data = &data;
+  bool done = false;
+  table_.RemoveListener(*other, false, [&] { done = true; });
+  EXPECT_FALSE(done);
+  table_.Reap();
+  EXPECT_TRUE(done);
+}
+
 TEST_F(ListenerSocketsTest, ListenersKeepTheirSocketsApart) {
   constexpr int kConnections = 100;
   const auto other = NewListener(service_);

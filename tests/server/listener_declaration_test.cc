@@ -146,11 +146,35 @@ TEST(DecodeListenerTest, DurationsAndAccessAreRead) {
   EXPECT_EQ(config->socket.unix_access.group, 12345);
 }
 
-TEST(DecodeListenerTest, OutputOnlyFieldsAreKnown) {
+// Gives `field` a value that is not its default.
+void Set(v1::Listener& listener, const google::protobuf::FieldDescriptor& field) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *listener.GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_STRING:
+      return reflection.SetString(&listener, &field, "x");
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection.SetInt32(&listener, &field, 1);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return reflection.SetEnumValue(&listener, &field, 1);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      reflection.MutableMessage(&listener, &field);
+      return;
+    default:
+      FAIL() << field.full_name();
+  }
+}
+
+TEST(DecodeListenerTest, WhatIsOutputOnlyIsCleared) {
   v1::Listener listener = Declared();
-  listener.set_uid("x");
-  listener.mutable_counters()->set_masked(1);
-  listener.set_effective_send_buffer_bytes(1);
+  int output_only = 0;
+  for (int i = 0; i < v1::Listener::descriptor()->field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *v1::Listener::descriptor()->field(i);
+    if (!IsOutputOnly(field.name())) continue;
+    ++output_only;
+    Set(listener, field);
+  }
+  EXPECT_GT(output_only, 10);
   ClearOutputOnly(listener);
   EXPECT_EQ(listener.DebugString(), Declared().DebugString());
 }

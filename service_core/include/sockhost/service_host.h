@@ -118,8 +118,8 @@ class ServiceHost {
 
   // Removes a listener. With `force` its connections are closed; without it they
   // make the call fail. `done` runs when everything is closed and the name is
-  // free; it runs on a thread of the host and must not block. Errors, with `done`
-  // never called: LISTENER_NOT_FOUND, LISTENER_BUSY.
+  // free: before the return, or on a thread of the host. It must not block. Errors,
+  // with `done` never called: LISTENER_NOT_FOUND, LISTENER_BUSY.
   absl::Status DeleteListener(absl::string_view name, bool force, absl::AnyInvocable<void()> done);
   // As above, and fails if the name belongs to another listener by now.
   absl::Status DeleteListener(const ListenerSnapshot& listener, bool force,
