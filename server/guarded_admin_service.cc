@@ -16,6 +16,15 @@ class RefusedStream final : public grpc::ServerWriteReactor<Response> {
 
 }  // namespace
 
+GuardedAdminService::GuardedAdminService(AdminService& service, const AccessControl& access,
+                                         AuditLog* audit)
+    : service_(service), access_(access), audit_(audit) {
+#define SOCKHOST_X(method, request, response, role, changes) \
+  SetMessageAllocatorFor_##method(&messages_of_##method##_);
+  SOCKHOST_UNARY_METHODS(SOCKHOST_X)
+#undef SOCKHOST_X
+}
+
 absl::Status GuardedAdminService::Check(const grpc::CallbackServerContext& context,
                                         absl::string_view method, bool changes) const {
   absl::Status status = access_.Check(access_.CallerOf(context), method);

@@ -6,6 +6,7 @@
 
 #include "access_control.h"
 #include "admin_service.h"
+#include "arena_messages.h"
 #include "audit_log.h"
 #include "method_rules.h"
 #include "sockhost/v1/admin.grpc.pb.h"
@@ -21,8 +22,7 @@ namespace sockhost {
 class GuardedAdminService final : public AdminServiceBase {
  public:
   // Not owned; they outlive the gRPC server. `audit` may be null.
-  GuardedAdminService(AdminService& service, const AccessControl& access, AuditLog* audit)
-      : service_(service), access_(access), audit_(audit) {}
+  GuardedAdminService(AdminService& service, const AccessControl& access, AuditLog* audit);
 
 #define SOCKHOST_X(method, request, response, role, changes)                                   \
   grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context, const request* input, \
@@ -43,6 +43,11 @@ class GuardedAdminService final : public AdminServiceBase {
   AdminService& service_;
   const AccessControl& access_;
   AuditLog* const audit_;
+
+#define SOCKHOST_X(method, request, response, role, changes) \
+  ArenaMessages<request, response> messages_of_##method##_;
+  SOCKHOST_UNARY_METHODS(SOCKHOST_X)
+#undef SOCKHOST_X
 };
 
 }  // namespace sockhost

@@ -69,7 +69,7 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   spec.protocol = slot.protocol;
   spec.service = service_.get();
   spec.listener = this;
-  spec.remote = remote;
+  spec.address = remote;
   SocketId id;
   if (const int result = table_.Add(spec, &id); result != 0) {
     return HandleAcceptError(-result, slot, loop);

@@ -85,6 +85,7 @@ absl::Status Listener::PlaceLocked(OpenedSocket socket) {
   spec.protocol = socket.address.protocol();
   spec.service = service_.get();
   spec.listener = this;
+  spec.address = socket.address;
   SocketId id = 0;
   if (const int result = table_.Add(spec, &id); result != 0) {
     return TableError(*name_, -result, table_);

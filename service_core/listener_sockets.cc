@@ -1,7 +1,6 @@
 // The sockets of listeners: the part of SocketTable behind their life.
 #include <fcntl.h>
 
-#include <new>
 #include <utility>
 
 #include "listener.h"
@@ -56,15 +55,10 @@ bool SocketTable::RemoveLastLocked(Listener& listener, SocketSlot** removed) {
 }
 
 void SocketTable::FinishHere(SocketSlot& slot) {
-  SocketSnapshot closed;  // what it is swapped for goes without the mutex
-  try {
-    closed = SnapshotOfRetired(slot);
-  } catch (const std::bad_alloc&) {
-    // It is closed all the same.
-  }
-  Free(slot);
+  SocketSnapshot closed;
+  Close(slot, closed);
   TableLock lock(*this);
-  if (closed_.limit() > 0 && closed.id != 0) closed_.Add(closed);
+  if (closed_.limit() > 0 && closed.id != 0) closed_.Add(std::move(closed));
   slot.counters.Clear();
   GiveBackLocked(slot);
   ++reaped_;
@@ -80,7 +74,7 @@ void SocketTable::ForEachPeer(const Listener& listener,
                               absl::FunctionRef<void(const SocketAddress& peer)> visit) {
   TableLock lock(*this);
   const auto look = [&](const SocketSlot& slot) {
-    if (slot.listener == &listener && slot.role == Role::kConnection) visit(slot.remote);
+    if (slot.listener == &listener && slot.role == Role::kConnection) visit(slot.address);
   };
   for (uint32_t next = listener.first_slot; next != 0; next = Slot(next - 1).next) {
     look(Slot(next - 1));

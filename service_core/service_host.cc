@@ -170,6 +170,7 @@ void ServiceHost::ForEachSocket(const std::function<void(SocketSnapshot&&)>& vis
 
 std::vector<SocketSnapshot> ServiceHost::SocketsAfter(SocketId after, size_t most) const {
   std::vector<SocketSnapshot> out;
+  out.reserve(std::min(most, sockets()));
   while (out.size() < most) {
     const size_t wanted = most - out.size();
     const std::vector<SocketId> ids = parts_->table.IdsAfter(after, wanted);

@@ -75,6 +75,13 @@ SocketAddress& SocketAddress::operator=(const SocketAddress& other) {
   return *this;
 }
 
+SocketAddress& SocketAddress::operator=(SocketAddress&& other) noexcept {
+  if (this == &other) return *this;
+  Clear();
+  MoveFrom(other);
+  return *this;
+}
+
 void SocketAddress::CopyFrom(const SocketAddress& other) {
   if (other.is_unix()) {
     new (&name_) std::shared_ptr<const std::string>(other.name_);
@@ -85,6 +92,19 @@ void SocketAddress::CopyFrom(const SocketAddress& other) {
   port_ = other.port_;
   family_ = other.family_;
   protocol_ = other.protocol_;
+}
+
+void SocketAddress::MoveFrom(SocketAddress& other) noexcept {
+  if (other.is_unix()) {
+    new (&name_) std::shared_ptr<const std::string>(std::move(other.name_));
+  } else {
+    std::memcpy(bytes_, other.bytes_, sizeof(bytes_));
+  }
+  scope_id_ = other.scope_id_;
+  port_ = other.port_;
+  family_ = other.family_;
+  protocol_ = other.protocol_;
+  other.Clear();
 }
 
 void SocketAddress::Clear() {

@@ -13,7 +13,7 @@ HostEvent OpenedEvent(const SocketSlot& slot) {
   event.socket.role = slot.role;
   event.socket.protocol = slot.protocol;
   if (slot.listener) event.socket.listener = slot.listener->name();
-  event.socket.remote = slot.remote;
+  if (slot.has_peer_address()) event.socket.remote = slot.address;
   event.socket.create_time_nanos = slot.create_time_nanos;
   return event;
 }

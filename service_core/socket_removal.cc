@@ -310,7 +310,7 @@ void SocketTable::Free(SocketSlot& slot) {
   if (slot.role == Role::kConnection) {
     slot.listener->counters.Add(Counter::active_connections, -1);
     slot.service->counters.Add(Counter::active_connections, -1);
-    slot.listener->ForgetConnection(slot.remote);
+    slot.listener->ForgetConnection(slot.address);
   }
   void* user_data = slot.user_data.exchange(nullptr, std::memory_order_relaxed);
   if (user_data && slot.service->free_user_data) slot.service->free_user_data(user_data);

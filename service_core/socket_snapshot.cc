@@ -36,6 +36,8 @@ void Describe(const SocketSlot& slot, SocketId id, SocketSnapshot& out) {
     out.listener = slot.listener->name();
     out.draining = slot.listener->is_draining();
   }
+  if (slot.has_own_address()) out.local = slot.address;
+  if (slot.has_peer_address()) out.remote = slot.address;
   out.create_time_nanos = slot.create_time_nanos;
   out.events = slot.events.load(std::memory_order_relaxed);
   out.masked = slot.polling.load(std::memory_order_relaxed) == Polling::kMasked;
@@ -55,8 +57,8 @@ SocketSnapshot SocketTable::SnapshotLocked(SocketSlot& slot) const {
   getsockopt(slot.fd, SOL_SOCKET, SO_COOKIE, &out.cookie, &length);
   out.protocol = slot.protocol;
   if (out.protocol == Protocol::kNone) return out;
-  out.local = NameOf(slot.fd, out.protocol, getsockname);
-  out.remote = registered ? NameOf(slot.fd, out.protocol, getpeername) : slot.remote;
+  if (!slot.has_own_address()) out.local = NameOf(slot.fd, out.protocol, getsockname);
+  if (registered) out.remote = NameOf(slot.fd, out.protocol, getpeername);
   return out;
 }
 
@@ -103,10 +105,11 @@ void SocketTable::DescribeRetired(const SocketSlot& slot, SocketSnapshot& out) {
   out = SocketSnapshot();
   Describe(slot, slot.retired_id, out);
   out.protocol = slot.protocol;
-  out.remote = slot.remote;
   out.close_reason = slot.close_reason;
   out.close_time_nanos = absl::GetCurrentTimeNanos();
-  if (slot.closes_fd) out.local = NameOf(slot.fd, slot.protocol, getsockname);
+  if (slot.closes_fd && !slot.has_own_address()) {
+    out.local = NameOf(slot.fd, slot.protocol, getsockname);
+  }
 }
 
 void SocketTable::ForEachClosed(const std::function<void(SocketSnapshot&&)>& visit) const {

@@ -136,7 +136,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot->protocol = spec.role == Role::kRegistered ? ProtocolOfSocket(spec.fd) : spec.protocol;
   slot->service = spec.service;
   slot->listener = spec.listener;
-  slot->remote = spec.remote;
+  slot->address = spec.address;
   slot->create_time_nanos = absl::GetCurrentTimeNanos();
   if (spec.role == Role::kRegistered) {
     slot->registered = {.stamp = 0, .pev_index = -1};

@@ -76,7 +76,8 @@ struct SocketSlot {
   Service* service = nullptr;
   Listener* listener = nullptr;
   int64_t create_time_nanos = 0;
-  SocketAddress remote;
+  // Of the peer, or of a listening or datagram socket itself; empty for registered fds.
+  SocketAddress address;
   uint32_t index = 0;
   int fd = -1;
 
@@ -136,6 +137,8 @@ struct SocketSlot {
   bool has_stamp(uint32_t stamp) const {
     return role == Role::kRegistered && registered.stamp == stamp;
   }
+  bool has_own_address() const { return role == Role::kListening || role == Role::kDatagram; }
+  bool has_peer_address() const { return role == Role::kConnection || role == Role::kUpstream; }
   // -1: none.
   int pev_index() const { return role == Role::kRegistered ? registered.pev_index : -1; }
 
@@ -156,7 +159,8 @@ struct SocketSpec {
   Protocol protocol = Protocol::kNone;
   Service* service = nullptr;
   Listener* listener = nullptr;
-  SocketAddress remote;
+  // As in SocketSlot.
+  SocketAddress address;
   void* user_data = nullptr;
 };
 

@@ -43,7 +43,7 @@ int Connect(const SocketSlot& of, int type, const sockaddr* address, socklen_t a
   spec.protocol = ProtocolOf(address->sa_family, type);
   spec.service = of.service;
   spec.listener = of.listener;
-  spec.remote = SocketAddress::From(spec.protocol, address, address_length);
+  spec.address = SocketAddress::From(spec.protocol, address, address_length);
   spec.user_data = user_data;
   SocketId id;
   const int added = ServiceLoop::Current()->table().Add(spec, &id);

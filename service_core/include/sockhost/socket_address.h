@@ -31,7 +31,9 @@ class SocketAddress {
  public:
   SocketAddress() {}
   SocketAddress(const SocketAddress& other) { CopyFrom(other); }
+  SocketAddress(SocketAddress&& other) noexcept { MoveFrom(other); }
   SocketAddress& operator=(const SocketAddress& other);
+  SocketAddress& operator=(SocketAddress&& other) noexcept;
   ~SocketAddress() { Clear(); }
 
   // Reads the text form. Error: ADDRESS_INVALID with what is wrong.
@@ -78,7 +80,9 @@ class SocketAddress {
   bool operator==(const SocketAddress& other) const;
 
  private:
+  // Each into an address without a name; MoveFrom leaves one behind.
   void CopyFrom(const SocketAddress& other);
+  void MoveFrom(SocketAddress& other) noexcept;
   void Clear();
   void SetName(absl::string_view name);
   static absl::StatusOr<SocketAddress> ParseUnix(absl::string_view text, Protocol protocol,
