@@ -28,6 +28,13 @@ struct EventRing::State {
     return block[index % kBlock];
   }
 
+  // The place of the next event was last touched a whole ring ago: loads it into the cache
+  // while other things are done. Behind a block's end it loads what nobody asks for.
+  static void PrefetchNext(const HostEvent& event) {
+    const char* const next = reinterpret_cast<const char*>(&event + 1);
+    for (size_t i = 0; i < sizeof(HostEvent); i += 64) __builtin_prefetch(next + i, 1);
+  }
+
   Mutex mutex;
   size_t capacity ABSL_GUARDED_BY(mutex) = 0;
   std::vector<std::unique_ptr<HostEvent[]>> blocks ABSL_GUARDED_BY(mutex);
@@ -59,8 +66,10 @@ void EventRing::Add(HostEvent&& event) {
   MutexLock lock(state_->mutex);
   const int64_t sequence = state_->last.load(std::memory_order_relaxed) + 1;
   event.sequence = sequence;
-  event.time_nanos = absl::GetCurrentTimeNanos();
-  state_->At(sequence) = std::move(event);
+  if (event.time_nanos == 0) event.time_nanos = absl::GetCurrentTimeNanos();
+  HostEvent& place = state_->At(sequence);
+  place = std::move(event);
+  State::PrefetchNext(place);
   state_->last.store(sequence, std::memory_order_release);
 }
 

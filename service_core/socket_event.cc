@@ -7,6 +7,7 @@ namespace sockhost {
 HostEvent OpenedEvent(const SocketSlot& slot) {
   HostEvent event;
   event.kind = HostEventKind::kSocketOpened;
+  event.time_nanos = slot.create_time_nanos;
   event.service = slot.service->name;
   event.socket.id = slot.id.load(std::memory_order_relaxed);
   event.socket.fd = slot.fd;
@@ -21,6 +22,7 @@ HostEvent OpenedEvent(const SocketSlot& slot) {
 HostEvent ClosedEvent(const SocketSnapshot& closed) {
   HostEvent event;
   event.kind = HostEventKind::kSocketClosed;
+  event.time_nanos = closed.close_time_nanos;
   event.service = closed.service;
   event.socket = {.id = closed.id,
                   .fd = closed.fd,

@@ -32,7 +32,8 @@ class EventRing {
   // Keeps so many from now on, at least 1.
   void SetCapacity(size_t capacity);
 
-  // Gives `event` its sequence and time. Throws std::bad_alloc.
+  // Gives `event` its sequence, and the present time unless it has one. Throws
+  // std::bad_alloc.
   void Add(HostEvent&& event);
 
   // Adds what `make` makes. An event for which there is no memory is lost and counted;
