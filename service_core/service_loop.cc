@@ -178,29 +178,6 @@ void ServiceLoop::Turn() {
   RaiseTo(statistics_.max_turn_nanos, turn);
 }
 
-void ServiceLoop::Dispatch(RegistrationKey key, uint32_t ready) {
-  SocketSlot* slot = table_.Lookup(key);
-  if (!slot) return DropStaleEvent(key);
-  const Polling polling = slot->polling.load(std::memory_order_relaxed);
-  // The last report of an entry that was masked while it was ready.
-  if (polling == Polling::kMasked || polling == Polling::kPaused) return;
-  if (slot->role == Role::kListening) {
-    slot->listener->Accept(*slot, *this);
-    last_clock_ = MonotonicNanos();
-    return;
-  }
-  if (IsUnusableYet(*slot, ready)) {
-    ForEachBlock(*slot, [](CounterBlock& block) { block.Add(Counter::spurious_events); });
-    if (polling != Polling::kEdge) table_.SetPolling(*slot, Polling::kEdge);
-    return;
-  }
-  // More than data has arrived: what the handler leaves is to be reported again.
-  const bool is_more = polling == Polling::kArrivals && ready != EPOLLIN;
-  if (polling == Polling::kEdge || is_more) table_.SetPolling(*slot, Polling::kLevel);
-  slot->is_drained = false;
-  CallHandler(*slot, ready);
-}
-
 void ServiceLoop::DropStaleEvent(RegistrationKey key) {
   AddTo(statistics_.stale_events, 1);
   if (!table_.WasRemovedInAnEarlierTurn(key)) return;

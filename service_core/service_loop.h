@@ -84,14 +84,14 @@ class ServiceLoop {
   template <typename Work>
   void Attempt(Work&& work);
   int TimeoutMs() const;
-  void Dispatch(RegistrationKey key, uint32_t ready);
   void DropStaleEvent(RegistrationKey key);
   void RunPosted();
   void RunTimers();
   void AuditRegistered();
 
-  // ---- In handler_calls.cc.
+  // ---- In event_dispatch.cc.
 
+  void Dispatch(RegistrationKey key, uint32_t ready);
   void CallHandler(SocketSlot& slot, uint32_t ready);
   // Calls the handler. False if an exception left it, which must not end the thread.
   bool ReturnsFrom(net_socket_service_event& event, const Service& service);

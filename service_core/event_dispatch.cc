@@ -1,4 +1,4 @@
-// Calls of handlers: the part of ServiceLoop from an event to what follows from the call.
+// From an event to the call of a handler, and what follows from the call: a part of ServiceLoop.
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -28,6 +28,29 @@ bool IsDrained(int fd) {
 }
 
 }  // namespace
+
+void ServiceLoop::Dispatch(RegistrationKey key, uint32_t ready) {
+  SocketSlot* slot = table_.Lookup(key);
+  if (!slot) return DropStaleEvent(key);
+  const Polling polling = slot->polling.load(std::memory_order_relaxed);
+  // The last report of an entry that was masked while it was ready.
+  if (polling == Polling::kMasked || polling == Polling::kPaused) return;
+  if (slot->role == Role::kListening) {
+    slot->listener->Accept(*slot, *this);
+    last_clock_ = MonotonicNanos();
+    return;
+  }
+  if (IsUnusableYet(*slot, ready)) {
+    ForEachBlock(*slot, [](CounterBlock& block) { block.Add(Counter::spurious_events); });
+    if (polling != Polling::kEdge) table_.SetPolling(*slot, Polling::kEdge);
+    return;
+  }
+  // More than data has arrived: what the handler leaves is to be reported again.
+  const bool is_more = polling == Polling::kArrivals && ready != EPOLLIN;
+  if (polling == Polling::kEdge || is_more) table_.SetPolling(*slot, Polling::kLevel);
+  slot->is_drained = false;
+  CallHandler(*slot, ready);
+}
 
 void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
   const Service& service = *slot.service;
