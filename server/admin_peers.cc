@@ -25,7 +25,7 @@ void AppendNames(const grpc::AuthContext& context, const char* property, absl::s
 bool IsTls(const grpc::AuthContext& context) {
   const std::vector<grpc::string_ref> type =
       context.FindPropertyValues(GRPC_TRANSPORT_SECURITY_TYPE_PROPERTY_NAME);
-  return type.size() == 1 && type[0] == GRPC_SSL_TRANSPORT_SECURITY_TYPE;
+  return type.size() == 1 && type[0] == GRPC_TLS_TRANSPORT_SECURITY_TYPE;
 }
 
 constexpr absl::string_view kNumber = "fd:";

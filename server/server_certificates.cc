@@ -1,80 +1,85 @@
 #include "server_certificates.h"
 
-#include <grpc/grpc.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_certificate_verifier.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
+#include <functional>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
 namespace sockhost {
 namespace {
 
-// grpc::SslServerCredentials keeps one pair for ever, and the provider that
-// watches files hands on what it finds, bad pairs too. The C core has a third way,
-// a function that is asked at each handshake, which no C++ class offers.
-class AskingCredentials final : public grpc::ServerCredentials {
- public:
-  AskingCredentials(grpc_ssl_server_certificate_config_callback fetch, void* user_data)
-      : credentials_(grpc_ssl_server_credentials_create_with_options(
-            grpc_ssl_server_credentials_create_options_using_config_fetcher(
-                GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, fetch, user_data))) {}
-  ~AskingCredentials() override { grpc_server_credentials_release(credentials_); }
+using grpc::experimental::ExternalCertificateVerifier;
+using grpc::experimental::FileWatcherCertificateProvider;
+using grpc::experimental::TlsCustomVerificationCheckRequest;
+using grpc::experimental::TlsServerCredentialsOptions;
 
-  // Nobody sets one: roles are checked by AccessControl.
-  void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
+// How often gRPC looks for another pair: as often as it can.
+constexpr unsigned kRefreshSeconds = 1;
+
+// The last step of a handshake, before the connection is HTTP/2.
+class RevocationVerifier final : public ExternalCertificateVerifier {
+ public:
+  explicit RevocationVerifier(const ServerCertificates& certificates)
+      : certificates_(certificates) {}
+
+  bool Verify(TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
+              grpc::Status* status) override {
+    const grpc::string_ref pem = request->peer_cert();
+    const bool is_revoked = certificates_.current()->IsRevoked(std::string(pem.data(), pem.size()));
+    *status = is_revoked ? grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                                        "the certificate of the client is revoked")
+                         : grpc::Status::OK;
+    return true;  // nothing is left to be done later
+  }
+  void Cancel(TlsCustomVerificationCheckRequest*) override {}
 
  private:
-  int AddPortToServer(const std::string& address, grpc_server* server) override {
-    return grpc_server_add_http2_port(server, address.c_str(), credentials_);
-  }
-
-  grpc_server_credentials* const credentials_;
+  const ServerCertificates& certificates_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServerCertificates>> ServerCertificates::Load(
     CertificateFiles files) {
-  absl::StatusOr<std::shared_ptr<const CertificateSet>> set =
-      CertificateSet::Read(files, absl::Now());
-  if (!set.ok()) return set.status();
-  return std::unique_ptr<ServerCertificates>(
-      new ServerCertificates(std::move(files), *std::move(set)));
+  std::unique_ptr<ServerCertificates> out(new ServerCertificates(std::move(files)));
+  if (absl::Status status = out->Reload(); !status.ok()) return status;
+  return out;
 }
 
-ServerCertificates::ServerCertificates(CertificateFiles files,
-                                       std::shared_ptr<const CertificateSet> set)
-    : files_(std::move(files)), current_(std::move(set)) {}
+ServerCertificates::ServerCertificates(CertificateFiles files) : files_(std::move(files)) {}
 
 absl::Status ServerCertificates::Reload() {
   absl::StatusOr<std::shared_ptr<const CertificateSet>> set =
       CertificateSet::Read(files_, absl::Now());
   if (!set.ok()) return set.status();
   absl::MutexLock lock(&mutex_);
-  current_ = *std::move(set);
-  return absl::OkStatus();
+  // The pair in one file, so that they are replaced together.
+  ++version_;
+  absl::Status status = pair_.Replace(absl::StrCat((*set)->key(), "\n", (*set)->chain()), version_);
+  if (status.ok()) status = client_ca_.Replace((*set)->client_ca(), version_);
+  if (status.ok()) current_ = *std::move(set);
+  return status;
 }
 
+// The provider that watches files hands on what it finds, bad pairs too: so it is given
+// files where only good ones come. Credentials of grpc::SslServerCredentials would ask for
+// the pair at each handshake, but let nobody refuse a client in one.
 std::shared_ptr<grpc::ServerCredentials> ServerCertificates::Credentials() {
-  return std::make_shared<AskingCredentials>(&ServerCertificates::Fetch, this);
-}
-
-grpc_ssl_certificate_config_reload_status ServerCertificates::Fetch(
-    void* self, grpc_ssl_server_certificate_config** config) {
-  const std::shared_ptr<const CertificateSet> set =
-      static_cast<ServerCertificates*>(self)->TakeNew();
-  if (!set) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
-  const grpc_ssl_pem_key_cert_pair pair{set->key().c_str(), set->chain().c_str()};
-  *config = grpc_ssl_server_certificate_config_create(set->client_ca().c_str(), &pair, 1);
-  return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
-}
-
-std::shared_ptr<const CertificateSet> ServerCertificates::TakeNew() {
   absl::MutexLock lock(&mutex_);
-  if (fetched_ == current_) return nullptr;
-  fetched_ = current_;
-  return current_;
+  TlsServerCredentialsOptions options(std::make_shared<FileWatcherCertificateProvider>(
+      pair_.path(), pair_.path(), client_ca_.path(), kRefreshSeconds));
+  options.watch_identity_key_cert_pairs();
+  options.watch_root_certs();
+  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.set_certificate_verifier(ExternalCertificateVerifier::Create<RevocationVerifier>(*this));
+  options.set_check_call_host(false);
+  return grpc::experimental::TlsServerCredentials(options);
 }
 
 bool ServerCertificates::IsRevoked(const AdminPeer& peer) const {

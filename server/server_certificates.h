@@ -2,9 +2,9 @@
 #ifndef SOCKHOST_SERVER_SERVER_CERTIFICATES_H_
 #define SOCKHOST_SERVER_SERVER_CERTIFICATES_H_
 
-#include <grpc/grpc_security.h>
 #include <grpcpp/security/server_credentials.h>
 
+#include <cstdint>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
@@ -12,11 +12,13 @@
 #include "absl/synchronization/mutex.h"
 #include "admin_peer.h"
 #include "certificate_set.h"
+#include "memory_file.h"
 
 namespace sockhost {
 
-// The set that is in force. gRPC asks for it at each handshake, so a new set
-// counts from the next connection on, and a bad one is never seen by anybody.
+// The set that is in force. A bad one is never seen by anybody. gRPC looks for a new pair
+// and new authorities once a second; lists of revoked certificates count from the next
+// handshake on, and for the next call of connections that are there already.
 //
 // Thread rule: any.
 class ServerCertificates {
@@ -24,29 +26,27 @@ class ServerCertificates {
   // Error: that of CertificateSet::Read.
   static absl::StatusOr<std::unique_ptr<ServerCertificates>> Load(CertificateFiles files);
 
-  // Reads the files again. If anything is wrong with them, the set in force stays.
+  // Reads the files again. If anything is wrong with them, or no fd is free, the set in
+  // force stays.
   absl::Status Reload();
 
-  // For AdminAcceptor::AttachTls: TLS 1.2 and up, client certificate required and
-  // verified. Refers to this object, which outlives the gRPC server.
+  // For AdminAcceptor::AttachTls: TLS 1.2 and up, client certificate required, verified
+  // and not revoked. Refers to this object, which outlives the gRPC server.
   std::shared_ptr<grpc::ServerCredentials> Credentials();
 
   bool IsRevoked(const AdminPeer& peer) const;
   std::shared_ptr<const CertificateSet> current() const;
 
  private:
-  ServerCertificates(CertificateFiles files, std::shared_ptr<const CertificateSet> set);
-
-  static grpc_ssl_certificate_config_reload_status Fetch(
-      void* self, grpc_ssl_server_certificate_config** config);
-  // The set in force if gRPC has another, which it then no longer has; else null.
-  std::shared_ptr<const CertificateSet> TakeNew();
+  explicit ServerCertificates(CertificateFiles files);
 
   const CertificateFiles files_;
   mutable absl::Mutex mutex_;
   std::shared_ptr<const CertificateSet> current_ ABSL_GUARDED_BY(mutex_);
-  // The set that gRPC has.
-  std::shared_ptr<const CertificateSet> fetched_ ABSL_GUARDED_BY(mutex_);
+  // What gRPC reads: of the set in force its key and chain, and its authorities.
+  MemoryFile pair_ ABSL_GUARDED_BY(mutex_);
+  MemoryFile client_ca_ ABSL_GUARDED_BY(mutex_);
+  int64_t version_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace sockhost
