@@ -1,4 +1,5 @@
 // The fields of listeners.
+#include "absl/time/time.h"
 #include "listener_record.h"
 #include "resource_fields.h"
 
@@ -18,6 +19,19 @@ const ListenerRecord& RecordOf(const Item& listener) {
   return static_cast<const ListenerRecord&>(*listener.config->attachment);
 }
 
+int64_t NumberOf(int64_t value) { return value; }
+int64_t NumberOf(absl::Duration value) { return absl::ToInt64Nanoseconds(value); }
+
+template <auto kField>
+int64_t ReadConfig(const Item& listener) {
+  return NumberOf((*listener.config).*kField);
+}
+
+template <auto kField>
+int64_t ReadSocketOption(const Item& listener) {
+  return NumberOf(listener.config->socket.*kField);
+}
+
 constexpr NumberField<Item> kNumbers[] = {
     {"state", [](const Item& s) { return static_cast<int64_t>(s.state); }, kStates},
     {"create_time",
@@ -28,6 +42,16 @@ constexpr NumberField<Item> kNumbers[] = {
      [](const Item& s) { return RecordOf(s).update_time_nanos; },
      {},
      /*is_time=*/true},
+    {"enabled", ReadConfig<&ListenerConfig::enabled>, kBooleanWords},
+    {"ipv6_only", ReadSocketOption<&SocketOptions::ipv6_only>, kBooleanWords},
+    {"reuse_port", ReadSocketOption<&SocketOptions::reuse_port>, kBooleanWords},
+    {"backlog", ReadSocketOption<&SocketOptions::backlog>},
+    {"max_connections", ReadConfig<&ListenerConfig::max_connections>},
+    {"max_connections_per_source", ReadConfig<&ListenerConfig::max_connections_per_source>},
+    {"max_accepts_per_event", ReadConfig<&ListenerConfig::max_accepts_per_event>},
+    {"idle_timeout", ReadConfig<&ListenerConfig::idle_timeout>, {}, false, /*is_duration=*/true},
+    {"max_lifetime", ReadConfig<&ListenerConfig::max_lifetime>, {}, false, /*is_duration=*/true},
+    {"drain_timeout", ReadConfig<&ListenerConfig::drain_timeout>, {}, false, /*is_duration=*/true},
 #define SOCKHOST_X(counter, kind) SOCKHOST_COUNTER_FIELD(Item, counter, kind)
     SOCKHOST_COUNTERS(SOCKHOST_X)
 #undef SOCKHOST_X
@@ -60,6 +84,10 @@ absl::string_view ReadEffectiveAddress(const Item& listener, absl::string_view,
   return storage;
 }
 
+absl::string_view ReadStateReason(const Item& listener, absl::string_view, std::string&) {
+  return listener.state_reason;
+}
+
 absl::string_view ReadLabel(const Item& listener, absl::string_view key, std::string&) {
   const auto& labels = RecordOf(listener).declared.labels();
   const auto found = labels.find(std::string(key));
@@ -75,6 +103,7 @@ constexpr TextField<Item> kTexts[] = {
      [](const Item& s) -> const SocketAddress& { return s.config->address; }},
     {"effective_address", ReadEffectiveAddress, "",
      [](const Item& s) -> const SocketAddress& { return s.effective_address; }},
+    {"state_reason", ReadStateReason},
     {"labels", ReadLabel, "", nullptr, nullptr, /*is_map=*/true},
 };
 

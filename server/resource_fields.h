@@ -39,6 +39,8 @@ struct NumberField {
   absl::Span<const FieldWord> words = {};
   // ns since 1970, written as in RFC 3339.
   bool is_time = false;
+  // ns, written with a unit: 1.5s.
+  bool is_duration = false;
 };
 
 // A field that is compared as text.

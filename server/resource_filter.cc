@@ -120,10 +120,19 @@ std::string ReadTime(absl::string_view text, int64_t& out) {
   return absl::FromUnixNanos(out) == time ? "" : "is no time that can be told in ns of 64 bits";
 }
 
+std::string ReadDuration(absl::string_view text, int64_t& out) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration)) return "is no duration such as 1.5s, 10m or 2h";
+  out = absl::ToInt64Nanoseconds(duration);
+  return absl::Nanoseconds(out) == duration ? ""
+                                            : "is no duration that can be told in ns of 64 bits";
+}
+
 template <class Item>
 std::string ReadValue(const NumberField<Item>& field, const FilterValue& value, int64_t& out) {
   if (value.has_wildcard()) return "holds a wildcard, which stands only in text";
   if (!field.words.empty()) return ReadWord(field.words, value.text(), out);
+  if (field.is_duration) return ReadDuration(value.text(), out);
   return field.is_time ? ReadTime(value.text(), out) : ReadNumber(value.text(), out);
 }
 

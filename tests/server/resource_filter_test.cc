@@ -511,11 +511,16 @@ ListenerSnapshot Listener(const v1::Listener& declared) {
   config.name = "web";
   config.service = "echo";
   config.address = Address("tcp://127.0.0.1:0");
+  config.socket.backlog = 128;
+  config.socket.ipv6_only = true;
+  config.max_connections = 5;
+  config.idle_timeout = absl::Milliseconds(1500);
   config.attachment = MakeListenerRecord("web", declared);
   ListenerSnapshot out;
   out.config = std::make_shared<const ListenerConfig>(std::move(config));
   out.effective_address = Address("tcp://127.0.0.1:4711");
   out.state = ListenerState::kPaused;
+  out.state_reason = "paused by a call";
   out.counters[Counter::accepted_connections] = 3;
   return out;
 }
@@ -526,18 +531,47 @@ TEST(ListenerFilterTest, FieldsOfTheRecordAndTheCoreMatch) {
   (*declared.mutable_labels())["env"] = "prod";
   (*declared.mutable_labels())["cost-center.id"] = "7";
   const ListenerSnapshot listener = Listener(declared);
-  for (const char* filter :
-       {"name = web", "name = listeners/web", "service = services/echo", "state = PAUSED",
-        "display_name = \"the web\"", "display_name:web", "labels.env = prod", "labels.env:*",
-        "labels.cost-center.id = 7", "NOT labels.owner:*", "labels.owner = \"\"",
-        "address = tcp://127.0.0.1:0", "effective_address = *:4711", "uid:-",
-        "create_time > 2020-01-01T00:00:00Z", "update_time > 2020-01-01T00:00:00Z",
-        "counters.accepted_connections = 3"}) {
+  for (const char* filter : {"name = web",
+                             "name = listeners/web",
+                             "service = services/echo",
+                             "state = PAUSED",
+                             "display_name = \"the web\"",
+                             "display_name:web",
+                             "labels.env = prod",
+                             "labels.env:*",
+                             "labels.cost-center.id = 7",
+                             "NOT labels.owner:*",
+                             "labels.owner = \"\"",
+                             "address = tcp://127.0.0.1:0",
+                             "effective_address = *:4711",
+                             "uid:-",
+                             "state_reason:paused",
+                             "enabled = true",
+                             "ipv6_only = true",
+                             "reuse_port = false",
+                             "backlog = 128",
+                             "max_connections >= 5",
+                             "max_connections_per_source = 0",
+                             "max_accepts_per_event = 0",
+                             "idle_timeout = 1.5s",
+                             "idle_timeout < 1m",
+                             "max_lifetime = 0",
+                             "drain_timeout = 30s",
+                             "drain_timeout > 500ms",
+                             "create_time > 2020-01-01T00:00:00Z",
+                             "update_time > 2020-01-01T00:00:00Z",
+                             "counters.accepted_connections = 3"}) {
     const auto parsed = ListenerFilter::Parse(filter);
     ASSERT_TRUE(parsed.ok()) << parsed.status();
     EXPECT_TRUE(parsed->Matches(listener)) << filter;
     const auto negated = ListenerFilter::Parse(absl::StrCat("NOT (", filter, ")"));
     EXPECT_FALSE(negated->Matches(listener)) << filter;
+  }
+}
+
+TEST(ListenerFilterTest, DurationsHaveAUnit) {
+  for (const char* value : {"5", "1.5", "abc", "1x", "s", "300000000h", "\"1 s\""}) {
+    EXPECT_FALSE(ListenerFilter::Parse(absl::StrCat("idle_timeout = ", value)).ok()) << value;
   }
 }
 
