@@ -19,6 +19,8 @@ MAKE_CERTIFICATES = (
     pathlib.Path(os.environ["ADMIN_PROTO"]).parents[3] / "docker" / "make_certificates.sh"
 )
 SOCKETS = 1000
+STALLED = 200
+STREAMS_OF_A_CLIENT = 50
 # The contract: 64 KiB for each stream, and the message in flight, which all of them share here.
 MOST_BYTES_PER_READER = 64 * 1024
 
@@ -158,6 +160,31 @@ class NotReadingTest(StalledReadersTest):
                 self.assertEqual(raised.exception.code(), grpc.StatusCode.UNAVAILABLE)
                 # The same client, on a new connection.
                 self.assertTrue(next(client.watch(mode=admin.Mode.Value("ONCE"))).instance_id)
+
+    def test_200_of_them_cost_a_healthy_reader_no_more_than_one_sample(self):
+        streams = []
+        for _ in range(STALLED // STREAMS_OF_A_CLIENT):
+            client = admin.AdminClient(self.address("unix"))
+            self.addCleanup(client.close)
+            streams += [client.watch(interval_s=1) for _ in range(STREAMS_OF_A_CLIENT)]
+        self.eventually(self.used, STALLED)
+        healthy = self.admin.watch(interval_s=1)
+        samples = coalesced = sequence = 0
+        for message in healthy:
+            sequence += 1
+            self.assertEqual(message.sequence, sequence)
+            if message.HasField("lag"):
+                # Each time at most one interval.
+                self.assertLessEqual(message.lag.coalesced - coalesced, 1)
+                coalesced = message.lag.coalesced
+            if not message.more:
+                samples += 1
+                # Until the stalled ones are cut off.
+                if self.used() == 1:
+                    break
+        healthy.cancel()
+        # That is after 10 s.
+        self.assertGreater(samples, 5)
 
     def test_of_events_are_cut_off(self):
         now = self.admin.watch_events()

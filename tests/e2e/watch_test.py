@@ -5,7 +5,8 @@
 3  StreamTest.test_counters_are_absolute_and_reach_what_was_sent
 4  StreamTest.test_new_socket_appears_and_is_removed_once, FilterTest
 5  OnChangeTest, ManyWatchesTest.test_samples_come_at_the_interval_however_often_others_come_and_go
-6  LargeSampleTest.test_slow_reader_slows_nobody_and_learns_what_it_missed; stalled_readers_test
+6  LargeSampleTest.test_slow_reader_slows_nobody_and_learns_what_it_missed; stalled_readers_test:
+   NotReadingTest
 7  LargeSampleTest.test_is_split
 8  stalled_readers_test: StoppedProcessesTest; tests/bench/watch_cost.py
 """
