@@ -347,12 +347,12 @@ TEST_F(RegistrationTest, ErrorsOfDefine) {
 // ---- Services -----------------------------------------------------------------
 
 TEST_F(RegistrationTest, ServiceSaysWhereItWasDefined) {
-  const auto here = std::source_location::current();
+  const SourceLine here = SourceLine::Current();
   const auto service = ProbeService::Define("placed", 1);
   ASSERT_TRUE(service.ok()) << service.status();
   EXPECT_EQ(service->name(), "placed");
   EXPECT_EQ(std::string(service->descriptor()->owner),
-            std::string(here.file_name()) + ":" + std::to_string(here.line() + 1));
+            std::string(here.file) + ":" + std::to_string(here.line + 1));
 }
 
 TEST_F(RegistrationTest, EndOfTheServiceEndsItsSockets) {

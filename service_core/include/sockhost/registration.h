@@ -33,7 +33,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -50,6 +49,18 @@ namespace sockhost {
 enum class Next {
   kKeep,  // go on polling
   kEnd,   // poll no more and destroy the object; a connection is closed
+};
+
+// Where a service is defined. std::source_location is not there for clang 14.
+struct SourceLine {
+  const char* file;
+  int line;
+
+  // As a default argument: of the call that leaves it out.
+  static constexpr SourceLine Current(const char* file = __builtin_FILE(),
+                                      int line = __builtin_LINE()) {
+    return {file, line};
+  }
 };
 
 namespace registration_internal {
@@ -197,8 +208,8 @@ class DefinedService {
 
   // Errors: INVALID_ARGUMENT for a name or capacity that sockhost_service_define()
   // refuses; ALREADY_EXISTS. The log says more.
-  absl::Status Define(sockhost_service_definition definition, const std::source_location& where) {
-    const std::string owner = absl::StrCat(where.file_name(), ":", where.line());
+  absl::Status Define(sockhost_service_definition definition, const SourceLine& where) {
+    const std::string owner = absl::StrCat(where.file, ":", where.line);
     definition.name = name_.c_str();
     definition.owner = owner.c_str();
     const int result = sockhost_service_define(&definition, &descriptor_);
@@ -220,9 +231,8 @@ class SocketService : public DefinedService {
   using Object = typename decltype(registration_internal::ObjectOf(kMethod))::type;
 
   // Makes a service known with room for `capacity` fds. Errors as above.
-  static absl::StatusOr<SocketService> Define(
-      std::string name, int capacity,
-      std::source_location where = std::source_location::current()) {
+  static absl::StatusOr<SocketService> Define(std::string name, int capacity,
+                                              SourceLine where = SourceLine::Current()) {
     SocketService service(std::move(name));
     sockhost_service_definition definition{};
     definition.handler = Handle;
@@ -283,9 +293,8 @@ class ConnectionService : public DefinedService {
 
   // Makes a service known. Connections are first polled for `events`: with POLLOUT the
   // service speaks first. Errors as DefinedService::Define().
-  static absl::StatusOr<ConnectionService> Define(
-      std::string name, short events = POLLIN,
-      std::source_location where = std::source_location::current()) {
+  static absl::StatusOr<ConnectionService> Define(std::string name, short events = POLLIN,
+                                                  SourceLine where = SourceLine::Current()) {
     ConnectionService service(std::move(name));
     sockhost_service_definition definition{};
     definition.handler = Handle;
