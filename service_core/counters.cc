@@ -89,11 +89,9 @@ void CounterBlock::AddTransmittedFromAnyThread(int64_t bytes, int64_t messages) 
   rare.foreign_transmit_messages.fetch_add(messages, std::memory_order_relaxed);
 }
 
-int64_t CounterBlock::Get(Counter counter) const {
-  const size_t i = static_cast<size_t>(counter);
-  if (i < kHotCounters) return hot_[i].load(std::memory_order_relaxed);
+int64_t CounterBlock::GetRare(size_t i) const {
   const Rare* rare = rare_.load(std::memory_order_acquire);
-  return rare ? rare->values[i - kHotCounters].load(std::memory_order_relaxed) : 0;
+  return rare ? rare->values[i].load(std::memory_order_relaxed) : 0;
 }
 
 CounterValues CounterBlock::Read() const {

@@ -91,17 +91,19 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
   const bool has_peer = slot.role == Role::kConnection || slot.role == Role::kUpstream;
   // Nobody knows how far the handler came: the peer must not wait for the rest.
   if (threw && has_peer) return table_.RemoveSlot(slot, Fate::kClose, CloseReason::kHandlerFailed);
-  CloseIfPeerIsGone(slot, ready);
-  if (slot.id.load(std::memory_order_relaxed) != id) return;
-  FollowDraining(slot, ready);
-  GuardAgainstSpinning(slot);
+  if (slot.role != Role::kRegistered) {
+    CloseIfPeerIsGone(slot, ready);
+    if (slot.id.load(std::memory_order_relaxed) != id) return;
+    FollowDraining(slot, ready);
+  }
+  const int64_t pause = spin_guard_.AfterCall(slot, table_.turn());
+  if (pause != 0) Mask(slot, pause);
 }
 
 // The kernel looks at a level-triggered socket twice for each event: when it reports it, and
 // once more to find that nothing is left. A handler that has read all that was there again and
 // again is told of what arrives only, until it leaves something: then the kernel is asked anew.
 void ServiceLoop::FollowDraining(SocketSlot& slot, uint32_t ready) {
-  if (slot.role == Role::kRegistered) return;
   const bool is_drained =
       slot.is_drained && ready == EPOLLIN && slot.events.load(std::memory_order_relaxed) == EPOLLIN;
   const Polling polling = slot.polling.load(std::memory_order_relaxed);
@@ -177,11 +179,9 @@ void ServiceLoop::CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready) {
                     was_error ? CloseReason::kFailed : CloseReason::kPeerClosed);
 }
 
-void ServiceLoop::GuardAgainstSpinning(SocketSlot& slot) {
-  const int64_t pause = spin_guard_.AfterCall(slot, table_.turn());
-  if (pause == 0) return;
+void ServiceLoop::Mask(SocketSlot& slot, int64_t pause_nanos) {
   // First what can run out of memory: a socket that is masked must have its timer.
-  RunAt(last_clock_ + pause, [this, key = slot.key(), masked_at = last_clock_] {
+  RunAt(last_clock_ + pause_nanos, [this, key = slot.key(), masked_at = last_clock_] {
     SocketSlot* masked = table_.Lookup(key);
     if (!masked) return;
     const int64_t nanos = turn_started_ - masked_at;
@@ -196,7 +196,7 @@ void ServiceLoop::GuardAgainstSpinning(SocketSlot& slot) {
                 {{"service", *slot.service->name},
                  {"owner", slot.service->owner},
                  {"fd", slot.fd},
-                 {"pause_ms", pause / 1'000'000}});
+                 {"pause_ms", pause_nanos / 1'000'000}});
 }
 
 }  // namespace sockhost

@@ -98,7 +98,7 @@ class ServiceLoop {
   void Account(SocketSlot& slot, uint32_t ready, int64_t started, int64_t ended);
   void CloseIfPeerIsGone(SocketSlot& slot, uint32_t ready);
   void FollowDraining(SocketSlot& slot, uint32_t ready);
-  void GuardAgainstSpinning(SocketSlot& slot);
+  void Mask(SocketSlot& slot, int64_t pause_nanos);
 
   SocketTable& table_;
   SpinGuard spin_guard_;

@@ -62,6 +62,7 @@ bool HasCounted(SocketSlot& slot) {
   const auto messages = static_cast<uint32_t>(counters.Get(Counter::receive_messages) +
                                               counters.Get(Counter::transmit_messages));
   if (messages != std::exchange(slot.counted_messages, messages)) return true;
+  if (!counters.has_rare()) return false;
   const auto failures = static_cast<uint16_t>(counters.Get(Counter::receive_errors) +
                                               counters.Get(Counter::transmit_errors) +
                                               counters.Get(Counter::dropped_messages));
@@ -91,7 +92,10 @@ int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn) {
   static_assert(2 * kFreeIdleCalls <= std::numeric_limits<decltype(slot.idle_calls)>::max());
   ++slot.idle_calls;
   if (slot.idle_calls < kFreeIdleCalls || slot.idle_calls % kProbeInterval != 0) return 0;
+  return Probe(slot);
+}
 
+int64_t SpinGuard::Probe(SocketSlot& slot) {
   const uint32_t mark = IsStillReady(slot) ? QueueMark(slot.fd) : ~slot.queue_mark;
   if (mark != slot.queue_mark) {
     slot.queue_mark = mark;
@@ -109,9 +113,7 @@ int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn) {
   return pause;
 }
 
-bool IsUnusableYet(const SocketSlot& slot, uint32_t ready) {
-  if (slot.role != Role::kRegistered || !(ready & EPOLLHUP)) return false;
-  if (ready & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLPRI)) return false;
+bool IsUnused(const SocketSlot& slot) {
   tcp_info info{};
   constexpr uint8_t kClosed = 7;  // TCP_CLOSE
   if (!ReadTcpInfo(slot.fd, info) || info.tcpi_state != kClosed) return false;

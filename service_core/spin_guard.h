@@ -30,11 +30,22 @@ class SpinGuard {
   // Tells of a handler call that has ended. Returns how long the socket has to be
   // masked in ns, 0 for not at all.
   int64_t AfterCall(SocketSlot& slot, uint32_t turn);
+
+ private:
+  // Of a call that may have consumed nothing; as AfterCall.
+  [[gnu::noinline]] static int64_t Probe(SocketSlot& slot);
 };
+
+// True if a registered socket hung up without having been used.
+bool IsUnused(const SocketSlot& slot);
 
 // True for a stream socket that reports POLLHUP because it is neither connected
 // nor listening yet.
-bool IsUnusableYet(const SocketSlot& slot, uint32_t ready);
+inline bool IsUnusableYet(const SocketSlot& slot, uint32_t ready) {
+  const bool only_hangs_up =
+      (ready & EPOLLHUP) && !(ready & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLPRI));
+  return only_hangs_up && slot.role == Role::kRegistered && IsUnused(slot);
+}
 
 }  // namespace sockhost
 

@@ -170,7 +170,12 @@ class CounterBlock {
   void AddReceivedFromAnyThread(int64_t bytes, int64_t messages);
   void AddTransmittedFromAnyThread(int64_t bytes, int64_t messages);
 
-  int64_t Get(Counter counter) const;
+  int64_t Get(Counter counter) const {
+    const size_t i = static_cast<size_t>(counter);
+    return i < kHotCounters ? hot_[i].load(std::memory_order_relaxed) : GetRare(i - kHotCounters);
+  }
+  // False: every rare counter is 0.
+  bool has_rare() const { return rare_.load(std::memory_order_relaxed) != nullptr; }
   // Throws std::bad_alloc where there are rare counters.
   CounterValues Read() const;
 
@@ -185,6 +190,7 @@ class CounterBlock {
     return i < kHotCounters ? hot_[i] : RareCell(i - kHotCounters);
   }
   std::atomic<int64_t>& RareCell(size_t i);
+  int64_t GetRare(size_t i) const;
   Rare& AllocateRare();
 
   std::array<std::atomic<int64_t>, kHotCounters> hot_{};
