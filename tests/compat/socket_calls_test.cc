@@ -17,6 +17,7 @@
 #include "service_core/unique_fd.h"
 #include "sockhost/socket_address.h"
 #include "tests/compat/traffic_record.h"
+#include "tests/core/process_limits.h"
 #include "tests/core/sockets.h"
 
 namespace sockhost {
@@ -385,8 +386,9 @@ INSTANTIATE_TEST_SUITE_P(
                     }},
         FailingCall{"poll of too many", EINVAL,
                     [] {
-                      zsock_pollfd one = {};
-                      return zsock_poll(&one, -1, 0);
+                      const FdLimit limit(1);
+                      zsock_pollfd two[2] = {};
+                      return zsock_poll(two, 2, 0);
                     }},
         FailingCall{"inet_pton of no family", EAFNOSUPPORT,
                     [] {
