@@ -1,10 +1,13 @@
 #include "config_file.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <cerrno>
 #include <fstream>
+#include <optional>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -18,6 +21,7 @@ namespace {
 constexpr size_t kMaxFileBytes = size_t{1} << 20;
 // Longer texts are cut in messages.
 constexpr size_t kMaxShownBytes = 64;
+constexpr size_t kMaxErrorBytes = 256;
 
 std::string Place(const std::string& path, const YAML::Mark& mark) {
   return absl::StrCat(path, ":", mark.line + 1, ":", mark.column + 1);
@@ -115,6 +119,57 @@ absl::Status Unreadable(const std::string& path, absl::string_view why) {
                absl::StrCat("configuration file ", path, ": cannot read it: ", why));
 }
 
+// Sees where a document begins, and what is in it, if it is not empty.
+class DocumentMarks final : public YAML::EventHandler {
+ public:
+  const YAML::Mark& start() const { return start_; }
+  const std::optional<YAML::Mark>& content() const { return content_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { start_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { See(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+    See(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    See(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    See(mark);
+  }
+  void OnMapEnd() override {}
+
+ private:
+  void See(const YAML::Mark& mark) {
+    if (!content_) content_ = mark;
+  }
+
+  YAML::Mark start_;
+  std::optional<YAML::Mark> content_;
+};
+
+// Not by YAML::LoadAll, which goes on for ever where the parser does not come forward, as
+// yaml-cpp 0.7 does not at a comma outside of a list.
+absl::Status CheckDocuments(const std::string& path, const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentMarks first;
+  DocumentMarks second;
+  if (!parser.HandleNextDocument(first) || !parser.HandleNextDocument(second)) {
+    return absl::OkStatus();
+  }
+  if (second.start().pos == first.start().pos) {
+    return Wrong(Place(path, second.start()), "expected lines of the form \"key: value\"");
+  }
+  if (!second.content()) return absl::OkStatus();
+  return Wrong(Place(path, *second.content()), "a second document; use one");
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<FileEntry>> ReadConfigFile(const std::string& path) {
@@ -132,19 +187,19 @@ absl::StatusOr<std::vector<FileEntry>> ReadConfigFile(const std::string& path) {
 absl::StatusOr<std::vector<FileEntry>> ParseConfigFile(const std::string& path,
                                                        const std::string& text) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.empty() || documents[0].IsNull()) return std::vector<FileEntry>();
-    if (documents.size() > 1) {
-      return Wrong(Place(path, documents[1].Mark()), "a second document; use one");
-    }
-    if (!documents[0].IsMap()) {
+    if (absl::Status status = CheckDocuments(path, text); !status.ok()) return status;
+    const YAML::Node document = YAML::Load(text);
+    if (document.IsNull()) return std::vector<FileEntry>();
+    if (!document.IsMap()) {
       return Wrong(
-          Place(path, documents[0].Mark()),
-          absl::StrCat("expected lines of the form \"key: value\", found ", Shown(documents[0])));
+          Place(path, document.Mark()),
+          absl::StrCat("expected lines of the form \"key: value\", found ", Shown(document)));
     }
-    return TakeMapping(path, documents[0]);
+    return TakeMapping(path, document);
   } catch (const YAML::Exception& error) {
-    return Wrong(Place(path, error.mark), error.msg);
+    // It can hold what the file has, of any length.
+    return Wrong(Place(path, error.mark),
+                 absl::CHexEscape(absl::string_view(error.msg).substr(0, kMaxErrorBytes)));
   }
 }
 

@@ -64,6 +64,17 @@ uint32_t ParseZone(absl::string_view zone) {
   return absl::SimpleAtoi(name, &index) ? index : 0;
 }
 
+// Of a name of a unix socket: shown as it is, and read back.
+bool IsPlain(absl::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isprint(static_cast<unsigned char>(c)) && c != '\\';
+  });
+}
+
+std::string Printable(absl::string_view name) {
+  return IsPlain(name) ? std::string(name) : absl::CHexEscape(name);
+}
+
 }  // namespace
 
 static_assert(sizeof(SocketAddress) == 24);
@@ -133,10 +144,7 @@ absl::StatusOr<SocketAddress> SocketAddress::ParseUnix(absl::string_view text, P
   if (name.empty()) return Invalid(text, "no name");
   if (!is_abstract && name.front() != '/') return Invalid(text, "the path is not absolute");
   if (name.size() > kMaxNameLength) return Invalid(text, "the name is longer than 107 bytes");
-  const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isprint(static_cast<unsigned char>(c)) && c != '\\';
-  });
-  if (!is_plain) {
+  if (!IsPlain(name)) {
     return Invalid(text, "the name holds other characters than printable ASCII, or a backslash");
   }
   SocketAddress out;
@@ -344,9 +352,9 @@ std::string SocketAddress::ToString() const {
         protocol_ == Protocol::kUnixDatagram ? "unixgram:" : "unix:";
     const absl::string_view name = *name_;
     if (name.front() == '\0') {
-      return absl::StrCat(unix_scheme, "@", absl::CHexEscape(name.substr(1)));
+      return absl::StrCat(unix_scheme, "@", Printable(name.substr(1)));
     }
-    return absl::StrCat(unix_scheme, "//", absl::CHexEscape(name));
+    return absl::StrCat(unix_scheme, "//", Printable(name));
   }
   const absl::string_view scheme = protocol_ == Protocol::kUdp ? "udp://" : "tcp://";
   // Not by inet_ntop, which takes as long as all the rest of a list's row.

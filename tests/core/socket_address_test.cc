@@ -83,6 +83,8 @@ INSTANTIATE_TEST_SUITE_P(
         ValidCase{"tcp://[::ffff:192.0.2.1]:1", "tcp://[::ffff:192.0.2.1]:1", Protocol::kTcp,
                   AF_INET6, 1},
         ValidCase{"unix:///run/x.sock", "unix:///run/x.sock", Protocol::kUnixStream, AF_UNIX, 0},
+        ValidCase{"unix:///run/it's \"x\".sock", "unix:///run/it's \"x\".sock",
+                  Protocol::kUnixStream, AF_UNIX, 0},
         ValidCase{"unix:/run/x y.sock", "unix:///run/x y.sock", Protocol::kUnixStream, AF_UNIX, 0},
         ValidCase{"unixgram:///run/x:1", "unixgram:///run/x:1", Protocol::kUnixDatagram, AF_UNIX,
                   0},

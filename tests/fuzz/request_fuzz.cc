@@ -3,17 +3,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "require.h"
 #include "server/list_query.h"
 #include "server/listener_declaration.h"
 #include "server/listener_record.h"
 #include "server/proto_encoding.h"
+#include "server/request_memory.h"
 #include "server/resource_name.h"
 #include "server/service_parameters.h"
 #include "sockhost/v1/admin.pb.h"
@@ -45,11 +48,37 @@ void DecodeDeclaration(absl::string_view id, const v1::Listener& listener) {
   Require(again.ok() && *again == config->address, "its address is read back");
 }
 
+// A repeated request gets its first answer; the id of one that failed is free again.
+template <class Request>
+void CheckRemembered(const Request& request) {
+  if (request.request_id().empty()) return;
+  RequestMemory memory;
+  const auto begin = [&](const Request& one) {
+    return memory.Begin(one.request_id(), "Method", one, absl::Seconds(1));
+  };
+  const auto first = begin(request);
+  CheckError(first.status());
+  if (!first.ok()) return;
+  Require(!first->has_value(), "nothing was answered before");
+  Require(absl::IsAborted(begin(request).status()), "it is in progress");
+  memory.End(request.request_id(), std::nullopt);
+  Require(begin(request).ok(), "it may be tried again");
+  memory.End(request.request_id(), "answer");
+  const auto again = begin(request);
+  Require(again.ok() && *again == "answer", "the answer is remembered");
+  Request other = request;
+  other.set_validate_only(!request.validate_only());
+  CheckError(begin(other).status());
+  Require(!begin(other).ok(), "another request needs another id");
+}
+
 void Decode(const v1::CreateListenerRequest& request) {
+  CheckRemembered(request);
   DecodeDeclaration(request.listener_id(), request.listener());
 }
 
 void Decode(const v1::UpdateListenerRequest& request) {
+  CheckRemembered(request);
   v1::Listener declared;
   declared.set_name("listeners/web");
   declared.set_service("services/banner");
@@ -93,7 +122,10 @@ void DecodeName(absl::string_view collection, const std::string& name) {
 }
 
 void Decode(const v1::GetListenerRequest& request) { DecodeName("listeners", request.name()); }
-void Decode(const v1::DeleteListenerRequest& request) { DecodeName("listeners", request.name()); }
+void Decode(const v1::DeleteListenerRequest& request) {
+  CheckRemembered(request);
+  DecodeName("listeners", request.name());
+}
 void Decode(const v1::PauseListenerRequest& request) { DecodeName("listeners", request.name()); }
 void Decode(const v1::ResumeListenerRequest& request) { DecodeName("listeners", request.name()); }
 void Decode(const v1::DrainListenerRequest& request) {

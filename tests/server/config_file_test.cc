@@ -9,6 +9,7 @@
 namespace sockhost {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -112,9 +113,14 @@ TEST(ConfigFileTest, KeyGivenTwiceIsRefused) {
 
 TEST(ConfigFileTest, WhatIsNoYamlIsRefusedWithItsPlace) {
   for (const char* text : {"admin: [unix:/a", "a: b: c", "\"admin", "admin: *nobody", "{\"a\": }}",
-                           "max-sockets: 1\n---\n{}"}) {
+                           "max-sockets: 1\n---\n{}", ",", ", a: b", "]"}) {
     EXPECT_THAT(Refusal(text), StartsWith("/etc/x.yaml:")) << text;
   }
+}
+
+TEST(ConfigFileTest, ErrorsArePrintable) {
+  EXPECT_THAT(Refusal("admin: \"\\\x1b\"\n"),
+              AllOf(StartsWith("/etc/x.yaml:1:"), HasSubstr("\\x1b")));
 }
 
 TEST(ConfigFileTest, FileThatCannotBeRead) {
