@@ -41,9 +41,9 @@ void EncodeSocket(const HostEvent& event, v1::Socket& out) {
   socket.create_time_nanos = facts.create_time_nanos;
   socket.close_reason = event.close_reason;
   if (event.close_reason != CloseReason::kNone) socket.close_time_nanos = event.time_nanos;
-  socket.counters = event.counters;
+  if (event.counters) socket.counters = *event.counters;
   Encode(socket, out);
-  if (event.kind != HostEventKind::kSocketClosed) out.clear_counters();
+  if (!event.counters) out.clear_counters();
 }
 
 }  // namespace

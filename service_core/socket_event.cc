@@ -1,5 +1,7 @@
 #include "socket_event.h"
 
+#include <memory>
+
 #include "listener.h"
 
 namespace sockhost {
@@ -32,7 +34,7 @@ HostEvent ClosedEvent(const SocketSnapshot& closed) {
                   .remote = closed.remote,
                   .create_time_nanos = closed.create_time_nanos};
   event.close_reason = closed.close_reason;
-  event.counters = closed.counters;
+  event.counters = std::make_shared<const CounterValues>(closed.counters);
   return event;
 }
 

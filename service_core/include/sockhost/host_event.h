@@ -49,7 +49,7 @@ struct HostEvent {
   SocketFacts socket;
   CloseReason close_reason = CloseReason::kNone;
   // The final ones, of a socket that was closed.
-  CounterValues counters;
+  std::shared_ptr<const CounterValues> counters;
   // Of a listener's event: as it was afterwards, counters included.
   std::shared_ptr<const ListenerSnapshot> listener;
 };
