@@ -195,8 +195,8 @@ void SocketTable::StopAccepting(Listener& listener) {
 }
 
 void SocketTable::LockContended() const {
-  // Some 20 us; more than a portion of work takes, and little to lose on a single core.
-  constexpr int kMostTries = 400;
+  // Some 0.1 ms; several times what a portion of work takes, little to lose on a single core.
+  constexpr int kMostTries = 2000;
   waiting_.fetch_add(1, std::memory_order_relaxed);
   for (int i = 0; i < kMostTries; ++i) {
     RelaxProcessor();

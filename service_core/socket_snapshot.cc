@@ -13,7 +13,7 @@ namespace sockhost {
 namespace {
 
 // How many sockets are copied before the mutex is let go.
-constexpr uint32_t kSnapshotChunk = 8;
+constexpr uint32_t kSnapshotChunk = 4;
 // How many slots are looked at, most of which may be free.
 constexpr uint32_t kScanChunk = 512;
 
