@@ -138,23 +138,26 @@ class BusyHandler {
     static_cast<BusyHandler*>(event->user_data)->Run();
   }
 
-  // The longest wait while `work` runs on this thread, in ns.
+  // The waits while `work` runs on this thread, in ns.
   template <typename Work>
-  int64_t LongestWaitWhile(Work work) {
-    longest_wait_ = 0;
+  std::vector<int64_t> WaitsWhile(Work work) {
+    waits_.clear();
+    waits_.reserve(kMostWaits);
     stop_ = false;
     stopped_ = false;
     eventfd_write(ready_.get(), 1);
     work();
     stop_ = true;
     stopped_.wait(false);
-    return longest_wait_;
+    return waits_;
   }
 
  private:
   // Some work of its own between two calls: a handler that does nothing but take
   // the mutex would measure how fast the snapshot gives it away.
   static constexpr int64_t kOwnWorkNanos = 5'000;
+  // Of one snapshot; what it takes at most, by kOwnWorkNanos.
+  static constexpr size_t kMostWaits = 1'000'000;
   // Not so long that the watchdog reports it.
   static constexpr int64_t kLongestCallNanos = 5'000'000;
 
@@ -166,7 +169,7 @@ class BusyHandler {
       const int64_t begin = MonotonicNanos();
       sockhost_service_modify(service_, ready_.get(), POLLIN);
       end = MonotonicNanos();
-      longest_wait_ = std::max(longest_wait_, end - begin);
+      if (waits_.size() < kMostWaits) waits_.push_back(end - begin);
       while (MonotonicNanos() - end < kOwnWorkNanos) {
       }
     }
@@ -183,12 +186,31 @@ class BusyHandler {
   std::atomic<bool> stop_{false};
   std::atomic<bool> stopped_{true};
   // Written by the service thread before stopped_.
-  int64_t longest_wait_ = 0;
+  std::vector<int64_t> waits_;
 };
 
+// Waits of a handler in several windows of time, in ns.
+struct Waits {
+  void Add(const std::vector<int64_t>& window) {
+    if (window.empty()) return;
+    longest.push_back(*std::max_element(window.begin(), window.end()));
+    all.insert(all.end(), window.begin(), window.end());
+  }
+  std::vector<int64_t> longest;
+  std::vector<int64_t> all;
+};
+
+// In us.
+double Quantile(std::vector<int64_t>& values, double share) {
+  std::sort(values.begin(), values.end());
+  const auto last = static_cast<double>(values.size() - 1);
+  return static_cast<double>(values[static_cast<size_t>(last * share)]) / 1e3;
+}
+
 // How long a handler that uses the table waits while another thread takes a
-// snapshot of it: the median and the maximum over the snapshots, and the same
-// without any snapshot, which is what the machine itself does to a thread.
+// snapshot of it: the longest wait of each snapshot, median and maximum, and the
+// 99.9th percentile of all waits; and the same without any snapshot, which is what
+// the machine itself does to a thread.
 void BM_HandlerDelayDuringSnapshot(benchmark::State& state) {
   const IdleSockets sockets(kMany);
   sockets.RegisterOneByOne();
@@ -198,27 +220,27 @@ void BM_HandlerDelayDuringSnapshot(benchmark::State& state) {
   definition.capacity = 1;
   const net_socket_service_desc* service = nullptr;
   Check(sockhost_service_define(&definition, &service) == 0, "sockhost_service_define");
-  std::vector<int64_t> waits;
-  std::vector<int64_t> waits_without;
+  Waits waits;
+  Waits waits_without;
   {
     BusyHandler handler(service);
     for (auto _ : state) {
       const int64_t begin = MonotonicNanos();
-      waits.push_back(handler.LongestWaitWhile(
+      waits.Add(handler.WaitsWhile(
           [] { ServiceHost::OfProcess().ForEachSocket([](SocketSnapshot&&) {}); }));
       const int64_t took = MonotonicNanos() - begin;
       state.SetIterationTime(static_cast<double>(took) / 1e9);
-      waits_without.push_back(handler.LongestWaitWhile([begin, took] {
+      waits_without.Add(handler.WaitsWhile([begin, took] {
         while (MonotonicNanos() - begin < 2 * took) {
         }
       }));
     }
   }
   Check(sockhost_service_undefine(service) == 0, "sockhost_service_undefine");
-  const auto report = [&](const std::string& name, std::vector<int64_t>& values) {
-    std::sort(values.begin(), values.end());
-    state.counters[name + "_median_us"] = static_cast<double>(values[values.size() / 2]) / 1e3;
-    state.counters[name + "_max_us"] = static_cast<double>(values.back()) / 1e3;
+  const auto report = [&](const std::string& name, Waits& of) {
+    state.counters[name + "_median_us"] = Quantile(of.longest, 0.5);
+    state.counters[name + "_max_us"] = Quantile(of.longest, 1);
+    state.counters[name + "_p999_us"] = Quantile(of.all, 0.999);
   };
   report("wait", waits);
   report("wait_without", waits_without);
