@@ -71,9 +71,16 @@ absl::Status ServerCertificates::Reload() {
 // files where only good ones come. Credentials of grpc::SslServerCredentials would ask for
 // the pair at each handshake, but let nobody refuse a client in one.
 std::shared_ptr<grpc::ServerCredentials> ServerCertificates::Credentials() {
-  absl::MutexLock lock(&mutex_);
-  TlsServerCredentialsOptions options(std::make_shared<FileWatcherCertificateProvider>(
-      pair_.path(), pair_.path(), client_ca_.path(), kRefreshSeconds));
+  std::string pair;
+  std::string client_ca;
+  {
+    absl::MutexLock lock(&mutex_);
+    pair = pair_.path();
+    client_ca = client_ca_.path();
+  }
+  // Without the mutex: the provider takes gRPC's own, under which a handshake asks for current().
+  TlsServerCredentialsOptions options(
+      std::make_shared<FileWatcherCertificateProvider>(pair, pair, client_ca, kRefreshSeconds));
   options.watch_identity_key_cert_pairs();
   options.watch_root_certs();
   options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
