@@ -20,15 +20,6 @@ namespace {
 // epoll_ctl(2) each.
 constexpr uint32_t kRemovalChunk = 32;
 
-// Tells the processor that this is a loop that waits.
-void RelaxProcessor() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
 }  // namespace
 
 void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) {
@@ -195,16 +186,7 @@ void SocketTable::StopAccepting(Listener& listener) {
 }
 
 void SocketTable::LockContended() const {
-  // Some 0.1 ms; several times what a portion of work takes, little to lose on a single core.
-  constexpr int kMostTries = 2000;
   waiting_.fetch_add(1, std::memory_order_relaxed);
-  for (int i = 0; i < kMostTries; ++i) {
-    RelaxProcessor();
-    if (mutex_.TryLock()) {
-      waiting_.fetch_sub(1, std::memory_order_relaxed);
-      return;
-    }
-  }
   mutex_.Lock();
   waiting_.fetch_sub(1, std::memory_order_relaxed);
 }

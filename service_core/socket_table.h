@@ -465,8 +465,7 @@ class SocketTable {
 };
 
 // The mutex, which is not fair: a thread that works in portions sees that others wait,
-// and lets them go first. It is held for a few microseconds at a time, less than it takes
-// to put a thread to sleep and wake it: it is waited for awake first.
+// and lets them go first.
 class ABSL_SCOPED_LOCKABLE SocketTable::TableLock {
  public:
   explicit TableLock(const SocketTable& table) ABSL_EXCLUSIVE_LOCK_FUNCTION(table.mutex_)
