@@ -165,14 +165,14 @@ class EndOfStalledReaderTest(BackpressureTestCase):
         bystander = self.connect(self.address)
         self.assert_echo(bystander)
         self.settle()
-        fds = self.daemon.open_fds()
+        fds = self.daemon.open_sockets()
         for _ in range(5):
             peer = self.connect_slow()
             self.stall(peer)
             peers.reset(peer)
             self.eventually(lambda: self.admin.host().sockets.used, 2)
             self.assert_echo(bystander, b"still served")
-        self.assertEqual(self.daemon.open_fds(), fds)
+        self.assertEqual(self.daemon.open_sockets(), fds)
         self.assertEqual(self.admin.get_listener("web").counters.active_connections, 1)
         self.assert_idle()
 

@@ -23,7 +23,7 @@ CROWD = pathlib.Path(__file__).parent / "crowd.py"
 
 class ListenersTest(DaemonTestCase):
     def test_a_thousand(self):
-        fds = self.daemon.open_fds()
+        sockets = self.daemon.open_sockets()
         ids = [f"l-{number:04}" for number in range(LISTENERS)]
         addresses = {}
         for number, listener_id in enumerate(ids):
@@ -46,7 +46,7 @@ class ListenersTest(DaemonTestCase):
             self.admin.delete(listener_id, force=True)
         self.assertEqual(self.admin.listeners(), [])
         self.assertEqual(self.admin.sockets(), [])
-        self.assertEqual(self.daemon.open_fds(), fds)
+        self.assertEqual(self.daemon.open_sockets(), sockets)
         self.assert_idle()
 
 

@@ -68,14 +68,21 @@ class DaemonTestCase(unittest.TestCase):
         self.assertEqual(peers.echo(peer, message), message)
 
     def assert_idle(self):
-        """The service thread sleeps, however much time passes."""
+        """The service thread sleeps, however much time passes.
+
+        It may still be about to take its last turns: on a loaded machine they come late.
+        """
+
+        def wakeups_of_a_while():
+            before = self.admin.host().loop.wakeups
+            stream = self.admin.watch(filter="fd = -1")
+            for _ in itertools.islice(stream, 4):
+                pass
+            stream.cancel()
+            return self.admin.host().loop.wakeups - before
+
         self.settle()
-        before = self.admin.host().loop.wakeups
-        stream = self.admin.watch(filter="fd = -1")
-        for _ in itertools.islice(stream, 4):
-            pass
-        stream.cancel()
-        self.assertEqual(self.admin.host().loop.wakeups, before)
+        self.assertIn(0, (wakeups_of_a_while() for _ in range(3)))
 
     def assert_closed(self, peer):
         """The daemon has ended the connection."""

@@ -243,12 +243,12 @@ class DeleteListenerTest(DaemonTestCase):
             self.assert_closed(peer)
         self.assertEqual(self.admin.host().sockets.used, 0)
 
-    def test_leaves_no_fd_behind(self):
-        before = self.daemon.open_fds()
+    def test_leaves_no_socket_behind(self):
+        before = self.daemon.open_sockets()
         created = self.admin.create("web", "tcp://127.0.0.1:0")
         self.assert_echo(self.connect(created.effective_address))
         self.admin.delete("web", force=True)
-        self.assertEqual(self.daemon.open_fds(), before)
+        self.assertEqual(self.daemon.open_sockets(), before)
 
     def test_right_etag(self):
         created = self.admin.create("web", "tcp://127.0.0.1:0")
