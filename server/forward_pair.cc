@@ -32,6 +32,28 @@ void ResetOnClose(int fd) {
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
+// True if connect(2) has reached `address`, or has not, when it returns: there is no way
+// on which the handshake could take time.
+bool IsOnThisMachine(const sockaddr_storage& address) {
+  switch (address.ss_family) {
+    case AF_UNIX:
+      return true;
+    case AF_INET:
+      return ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr) >> 24 ==
+             IN_LOOPBACKNET;
+    case AF_INET6:
+      return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
+    default:
+      return false;
+  }
+}
+
+bool IsConnected(int fd) {
+  sockaddr_storage peer;
+  socklen_t length = sizeof(peer);
+  return getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0;
+}
+
 // True if the process or the system is the reason, and no upstream.
 bool IsOurOwnFault(int error_number) {
   switch (error_number) {
@@ -99,9 +121,11 @@ void ForwardPair::TryNext() {
 bool ForwardPair::TryAddress(const SocketAddress& address) {
   sockaddr_storage storage;
   const socklen_t length = address.ToSockaddr(storage);
+  const bool is_near = IsOnThisMachine(storage);
+  const short events = is_near ? POLLIN : POLLOUT;
   const int fd =
       sockhost_socket_connect(client_.fd, SOCK_STREAM, reinterpret_cast<sockaddr*>(&storage),
-                              length, POLLOUT, static_cast<ForwardSocket*>(&upstream_));
+                              length, events, static_cast<ForwardSocket*>(&upstream_));
   if (fd < 0) {
     if (!IsOurOwnFault(-fd)) {
       sockhost_socket_count_connect_failure(client_.fd);
@@ -111,8 +135,13 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
     return true;
   }
   upstream_.fd = fd;
-  upstream_.events = POLLOUT;
+  upstream_.events = events;
   source_ = OwnSources::OfServiceThread().Add(fd, address);
+  if (is_near && IsConnected(fd)) {
+    BeginForwarding();
+    return true;
+  }
+  SetEvents(upstream_, POLLOUT);
   if (place_) route_->connecting->Leave(*place_);
   place_ = route_->connecting->Enter(*this, /*for_name=*/false);
   return true;
@@ -147,7 +176,7 @@ void ForwardPair::OnConnecting(const End& end, short events) {
 
 void ForwardPair::BeginForwarding() {
   is_connecting_ = false;
-  route_->connecting->Leave(*place_);
+  if (place_) route_->connecting->Leave(*place_);
   place_.reset();
   choice_->Arrive();
   choice_->Confirm();
@@ -217,10 +246,13 @@ bool ForwardPair::PassEndOn(End& from) {
 void ForwardPair::Poll(End& end) {
   const bool reads = !end.has_ended && !end.direction.is_stuck();
   const bool sends = Other(end).direction.is_stuck();
-  const auto wanted = static_cast<short>((reads ? POLLIN : 0) | (sends ? POLLOUT : 0));
-  if (wanted == end.events) return;
-  end.events = wanted;
-  sockhost_socket_set_events(end.fd, wanted);
+  SetEvents(end, static_cast<short>((reads ? POLLIN : 0) | (sends ? POLLOUT : 0)));
+}
+
+void ForwardPair::SetEvents(End& end, short events) {
+  if (events == end.events) return;
+  end.events = events;
+  sockhost_socket_set_events(end.fd, events);
 }
 
 // ---- The end -----------------------------------------------------------------------

@@ -76,6 +76,7 @@ class ForwardPair final : public ConnectWaiter {
   bool Note(ForwardDirection::Progress progress, End& from);
   bool PassEndOn(End& from);
   void Poll(End& end);
+  static void SetEvents(End& end, short events);
 
   // Resets both connections.
   void Fail();

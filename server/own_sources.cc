@@ -3,7 +3,11 @@
 #include <endian.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
+
+#include "absl/algorithm/container.h"
+#include "sockhost/socket_service_ext.h"
 
 namespace sockhost {
 namespace {
@@ -43,17 +47,32 @@ OwnSources::Source OwnSources::Add(int fd, const SocketAddress& destination) {
   if (!destination.is_datagram()) {
     source.second = EndOf(reinterpret_cast<const sockaddr_in6&>(storage));
   }
-  if (source.first != End()) sources_.insert(source);
+  if (source.first != End()) sources_[source.first].push_back(source.second);
   return source;
 }
 
+void OwnSources::Remove(const Source& source) {
+  const auto found = sources_.find(source.first);
+  if (found == sources_.end()) return;
+  auto& remote = found->second;
+  const auto place = std::find(remote.begin(), remote.end(), source.second);
+  if (place != remote.end()) remote.erase(place);
+  if (remote.empty()) sources_.erase(found);
+}
+
+bool OwnSources::Contains(const End& local, const End& remote) const {
+  const auto found = sources_.find(local);
+  return found != sources_.end() && absl::c_linear_search(found->second, remote);
+}
+
 bool OwnSources::IsPeerOf(int fd) const {
-  if (sources_.empty()) return false;
-  return sources_.contains({NameOf(fd, getpeername), NameOf(fd, getsockname)});
+  const End peer = NameOf(fd, sockhost_socket_peer);
+  // A client from elsewhere costs no system call.
+  return sources_.contains(peer) && Contains(peer, NameOf(fd, getsockname));
 }
 
 bool OwnSources::IsSender(const sockaddr_in6& address) const {
-  return sources_.contains({EndOf(address), {}});
+  return Contains(EndOf(address), {});
 }
 
 }  // namespace sockhost

@@ -7,7 +7,8 @@
 #include <cstdint>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/numeric/int128.h"
 #include "sockhost/socket_address.h"
 
@@ -31,7 +32,7 @@ class OwnSources {
 
   // Remembers that `fd` connects to `destination`; until Remove.
   Source Add(int fd, const SocketAddress& destination);
-  void Remove(const Source& source) { sources_.erase(source); }
+  void Remove(const Source& source);
 
   // True if `fd`, an accepted connection, is the other end of one of them.
   bool IsPeerOf(int fd) const;
@@ -40,7 +41,11 @@ class OwnSources {
   bool IsSender(const sockaddr_in6& address) const;
 
  private:
-  absl::flat_hash_set<Source> sources_;
+  bool Contains(const End& local, const End& remote) const;
+
+  // The remote ends by the local ones: nearly always one. A client whose address is none
+  // of these is nobody here, whatever address it has connected to.
+  absl::flat_hash_map<End, absl::InlinedVector<End, 1>> sources_;
 };
 
 }  // namespace sockhost

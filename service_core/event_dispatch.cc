@@ -45,11 +45,17 @@ void ServiceLoop::Dispatch(RegistrationKey key, uint32_t ready) {
     if (polling != Polling::kEdge) table_.SetPolling(*slot, Polling::kEdge);
     return;
   }
-  // More than data has arrived: what the handler leaves is to be reported again.
-  const bool is_more = polling == Polling::kArrivals && ready != EPOLLIN;
-  if (polling == Polling::kEdge || is_more) table_.SetPolling(*slot, Polling::kLevel);
+  if (polling == Polling::kEdge) table_.SetPolling(*slot, Polling::kLevel);
   slot->is_drained = false;
   CallHandler(*slot, ready);
+}
+
+int ServiceLoop::BeginConnection(SocketId id) {
+  SocketSlot* slot = table_.SlotOfId(id);
+  if (!slot) return 0;
+  last_clock_ = MonotonicNanos();
+  CallHandler(*slot, EPOLLOUT);
+  return table_.StartPolling(*slot, id);
 }
 
 void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
@@ -59,7 +65,9 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
   if (reported == 0) {
     // EPOLLRDHUP, which the loop asks for itself on connections: the peer has
     // closed. Or the mask was changed since the kernel reported.
+    const SocketId id = slot.id.load(std::memory_order_relaxed);
     CloseIfPeerIsGone(slot, ready);
+    if (slot.id.load(std::memory_order_relaxed) == id) FollowDraining(slot, ready);
     return;
   }
 
@@ -103,9 +111,16 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
 // The kernel looks at a level-triggered socket twice for each event: when it reports it, and
 // once more to find that nothing is left. A handler that has read all that was there again and
 // again is told of what arrives only, until it leaves something: then the kernel is asked anew.
+// More than data may have arrived: that counts as something left.
 void ServiceLoop::FollowDraining(SocketSlot& slot, uint32_t ready) {
-  const bool is_drained =
-      slot.is_drained && ready == EPOLLIN && slot.events.load(std::memory_order_relaxed) == EPOLLIN;
+  // Asked again, the kernel says all that there is; or there will never be more.
+  const bool is_asked_anew =
+      ready == EPOLLOUT || slot.events.load(std::memory_order_relaxed) != EPOLLIN;
+  if (is_asked_anew || (slot.end_of_stream && slot.service->keeps_connections)) {
+    slot.drained_calls = 0;
+    return;
+  }
+  const bool is_drained = slot.is_drained && ready == EPOLLIN;
   const Polling polling = slot.polling.load(std::memory_order_relaxed);
   if (!is_drained) {
     slot.drained_calls = 0;

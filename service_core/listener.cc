@@ -65,6 +65,9 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   SocketSpec spec;
   spec.fd = fd.get();
   spec.events = service_->connection_events;
+  // It can be written to: no need to ask the kernel.
+  const bool is_ready = spec.events & EPOLLOUT;
+  spec.polling = is_ready ? Polling::kOpening : FirstPolling(*service_, slot.protocol);
   spec.role = Role::kConnection;
   spec.protocol = slot.protocol;
   spec.service = service_.get();
@@ -83,7 +86,8 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   }
   if (sources_) sources_->Add(remote);
   loop.connection_timeouts().Watch(config());
-  return true;
+  const int begun = is_ready ? loop.BeginConnection(id) : 0;
+  return begun == 0 || HandleAcceptError(-begun, slot, loop);
 }
 
 bool Listener::IsOverLimit(const SocketAddress& peer, SocketSlot& slot) {

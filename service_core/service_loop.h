@@ -73,6 +73,11 @@ class ServiceLoop {
   const Service* call_service() const { return call_service_.load(std::memory_order_relaxed); }
   std::thread::native_handle_type native_handle() { return thread_.native_handle(); }
 
+  // The service thread only, for a connection that was added as kOpening: calls the handler,
+  // for it can be written to, and polls it from then on. 0, or the negative errno for
+  // which it was removed.
+  int BeginConnection(SocketId id);
+
   SocketTable& table() { return table_; }
   ConnectionTimeouts& connection_timeouts() { return connection_timeouts_; }
 

@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+
 #include "socket_table.h"
 
 namespace sockhost {
@@ -22,8 +24,11 @@ uint32_t SocketTable::EpollEvents(const SocketSlot& slot, uint32_t events) {
   // without interest is not: it reports POLLHUP for ever.
   if (polling == Polling::kMasked || polling == Polling::kPaused) return EPOLLONESHOT;
   if (polling == Polling::kEdge) events |= EPOLLET;
-  // Urgent data ends a receive call before the queue is empty: EPOLLPRI tells of it.
-  if (polling == Polling::kArrivals && events == EPOLLIN) events |= EPOLLET | EPOLLPRI;
+  // Urgent data ends a receive call before the queue is empty, and the end of the stream can
+  // arrive with the last data: EPOLLPRI and EPOLLRDHUP tell of them.
+  if (polling == Polling::kArrivals && events == EPOLLIN) {
+    events |= EPOLLET | EPOLLPRI | EPOLLRDHUP;
+  }
   if (slot.service->keeps_connections) {
     // Of a pause of the service, which knows already what it will do with the end.
     const bool idle = slot.role != Role::kRegistered && !(events & (EPOLLIN | EPOLLOUT));
@@ -35,8 +40,20 @@ uint32_t SocketTable::EpollEvents(const SocketSlot& slot, uint32_t events) {
   return events;
 }
 
+int SocketTable::AddToEpoll(const SocketSlot& slot) const {
+  if (slot.polling.load(std::memory_order_relaxed) == Polling::kOpening) return 0;
+  const uint32_t events = slot.events.load(std::memory_order_relaxed);
+  return epoll_.Add(slot.fd, EpollEvents(slot, events), slot.key());
+}
+
+bool SocketTable::RemoveFromEpoll(const SocketSlot& slot) const {
+  if (slot.polling.load(std::memory_order_relaxed) == Polling::kOpening) return true;
+  return epoll_.Remove(slot.fd) == 0;
+}
+
 bool SocketTable::IsStillPolledLocked(const SocketSlot& slot) const {
   const Polling polling = slot.polling.load(std::memory_order_relaxed);
+  if (polling == Polling::kOpening) return true;
   // A hang-up would be reported once more if such an entry were modified. What has no
   // inode of its own, an eventfd for instance, never hangs up.
   if (slot.role == Role::kRegistered && polling != Polling::kLevel &&
@@ -49,7 +66,8 @@ bool SocketTable::IsStillPolledLocked(const SocketSlot& slot) const {
 }
 
 int SocketTable::ApplyEventsLocked(SocketSlot& slot, uint32_t events) {
-  const int error = epoll_.Modify(slot.fd, EpollEvents(slot, events), slot.key());
+  const bool is_opening = slot.polling.load(std::memory_order_relaxed) == Polling::kOpening;
+  const int error = is_opening ? 0 : epoll_.Modify(slot.fd, EpollEvents(slot, events), slot.key());
   if (error != 0) return -error;
   slot.events.store(static_cast<uint16_t>(events), std::memory_order_relaxed);
   if (const int index = slot.pev_index(); index >= 0) {
@@ -61,7 +79,27 @@ int SocketTable::ApplyEventsLocked(SocketSlot& slot, uint32_t events) {
 void SocketTable::SetEvents(SocketSlot& slot, uint32_t events) {
   TableLock lock(*this);
   if (slot.id.load(std::memory_order_relaxed) == 0) return;  // as in RemoveSlot
-  ApplyEventsLocked(slot, events);
+  // An entry that waits for arrivals is silent when everything has arrived.
+  const bool is_silent = slot.end_of_stream && events == 0 && slot.service->keeps_connections &&
+                         slot.polling.load(std::memory_order_relaxed) == Polling::kArrivals &&
+                         slot.events.load(std::memory_order_relaxed) == EPOLLIN;
+  if (is_silent) {
+    slot.events.store(0, std::memory_order_relaxed);
+  } else {
+    ApplyEventsLocked(slot, events);
+  }
+}
+
+int SocketTable::StartPolling(SocketSlot& slot, SocketId id) {
+  TableLock lock(*this);
+  if (slot.id.load(std::memory_order_relaxed) != id) return 0;
+  slot.polling.store(FirstPolling(*slot.service, slot.protocol), std::memory_order_relaxed);
+  const int error = AddToEpoll(slot);
+  if (error == 0) return 0;
+  // Else it would count as closed behind our back, as it is if its number is not open.
+  if (error != EBADF) slot.polling.store(Polling::kOpening, std::memory_order_relaxed);
+  RemoveLocked(slot, Fate::kClose, CloseReason::kFailed);
+  return error == EBADF ? 0 : -error;
 }
 
 void SocketTable::SetPolling(SocketSlot& slot, Polling polling) {
@@ -87,8 +125,7 @@ bool SocketTable::RebuildEpoll() {
   for (uint32_t i = 0; i < end; ++i) {
     SocketSlot& slot = Slot(i);
     if (slot.id.load(std::memory_order_relaxed) == 0) continue;
-    const uint32_t events = EpollEvents(slot, slot.events.load(std::memory_order_relaxed));
-    if (epoll_.Add(slot.fd, events, slot.key()) != 0) {
+    if (AddToEpoll(slot) != 0) {
       RemoveLocked(slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
     }
   }

@@ -29,7 +29,7 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) 
   bool open = false;
   if (entry == slot.index + 1) {
     entry = 0;
-    open = epoll_.Remove(slot.fd) == 0;
+    open = RemoveFromEpoll(slot);
   }
   if (const int index = slot.pev_index(); index >= 0) {
     pollfd& event = slot.service->descriptor->pev[index].event;

@@ -3,8 +3,11 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -270,6 +273,16 @@ int sockhost_socket_close(int fd) {
   if (!slot || IsRemoved(*slot)) return -ENOENT;
   ServiceLoop::Current()->table().RemoveSlot(*slot, Fate::kClose,
                                              sockhost::CloseReason::kClosedByService);
+  return 0;
+}
+
+int sockhost_socket_peer(int fd, struct sockaddr* address, unsigned int* length) {
+  const SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
+  if (!slot || !slot->has_peer_address()) return -ENOENT;
+  sockaddr_storage storage;
+  const socklen_t size = slot->address.ToSockaddr(storage);
+  std::memcpy(address, &storage, std::min(size, *length));
+  *length = size;
   return 0;
 }
 

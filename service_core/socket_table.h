@@ -35,6 +35,7 @@ enum class Polling : uint8_t {
   kLevel,     // as its service asked
   kEdge,      // for changes only: it reports POLLHUP for ever, e.g. not yet listening
   kArrivals,  // for what arrives: its service reads all that is there in each call
+  kOpening,   // not yet: StartPolling follows its handler's first call
   kMasked,    // not at all: the spin guard's pause
   kPaused,    // not at all: its listener is paused, until SetPaused ends it
 };
@@ -169,6 +170,13 @@ enum class Fate {
   kLeaveOpen,  // its program closes it
   kClose,      // the service thread closes it
 };
+
+// How a stream that a service works with is polled at first. One that closes its connections
+// itself can wait for arrivals from the beginning: nobody else looks for the end.
+inline Polling FirstPolling(const Service& service, Protocol protocol) {
+  const bool is_tcp = protocol == Protocol::kTcp;
+  return is_tcp && service.keeps_connections ? Polling::kArrivals : Polling::kLevel;
+}
 
 class SocketTable {
  public:
@@ -320,6 +328,9 @@ class SocketTable {
 
   // Changes what a socket is polled for.
   void SetEvents(SocketSlot& slot, uint32_t events);
+  // Polls a socket that was added as kOpening. 0, also if it is gone; or the negative errno
+  // for which it was removed.
+  int StartPolling(SocketSlot& slot, SocketId id);
   void SetPolling(SocketSlot& slot, Polling polling);
 
   // As Remove, for a slot that Lookup gave.
@@ -355,6 +366,9 @@ class SocketTable {
   SocketSlot& Slot(uint32_t index) const { return chunks_[index / kChunk][index % kChunk]; }
   // What epoll is asked for on behalf of a slot that wants `events`.
   static uint32_t EpollEvents(const SocketSlot& slot, uint32_t events);
+  int AddToEpoll(const SocketSlot& slot) const;
+  // False if the fd no longer stands for the file that was added.
+  bool RemoveFromEpoll(const SocketSlot& slot) const;
   // 0 if `fd` is not open.
   static uint64_t InodeOf(int fd);
 

@@ -59,6 +59,7 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, boo
   const bool is_upstream_stream = slot->role == Role::kUpstream && slot->protocol != Protocol::kUdp;
   if (result == 0 && (slot->role == Role::kConnection || is_upstream_stream)) {
     slot->end_of_stream = true;
+    slot->is_drained = true;
     return;
   }
   ForEachBlock(*slot, [&, time = WallTime()](CounterBlock& block) {

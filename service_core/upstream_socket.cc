@@ -42,6 +42,7 @@ int Connect(const SocketSlot& of, int type, const sockaddr* address, socklen_t a
   spec.role = Role::kUpstream;
   spec.protocol = ProtocolOf(address->sa_family, type);
   spec.service = of.service;
+  spec.polling = FirstPolling(*of.service, spec.protocol);
   spec.listener = of.listener;
   spec.address = SocketAddress::From(spec.protocol, address, address_length);
   spec.user_data = user_data;

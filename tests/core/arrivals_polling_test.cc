@@ -153,6 +153,92 @@ TEST_F(ArrivalsPollingTest, DatagramsBeyondABatchAreReported) {
   EXPECT_EQ(ReceiveText(client.get(), 5), "abcde");
 }
 
+// ---- Connections that their service keeps -------------------------------------------------
+
+class KeptArrivalsTest : public ArrivalsPollingTest {
+ protected:
+  // Echoes, and ends when the peer has ended.
+  void DefineKeptEcho() {
+    DefineTestService([this](const Event& event) {
+      char buffer[256];
+      const int fd = event.event.fd;
+      const ssize_t got = zsock_recv(fd, buffer, read_size_, 0);
+      if (got > 0) zsock_send(fd, buffer, static_cast<size_t>(got), 0);
+      if (got == 0) {
+        ++ends_;
+        sockhost_socket_close(fd);
+      }
+    }).keeps_connections = true;
+  }
+
+  std::atomic<int> ends_{0};
+};
+
+TEST_F(KeptArrivalsTest, WaitForArrivalsFromTheBeginning) {
+  DefineKeptEcho();
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  Exchange(client.get(), "ping");
+  EXPECT_EQ(PollingOf(Role::kConnection), Polling::kArrivals);
+}
+
+TEST_F(KeptArrivalsTest, WhatIsLeftIsReportedAgain) {
+  DefineKeptEcho();
+  read_size_ = 3;
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  Exchange(client.get(), "more than one call can take");
+}
+
+TEST_F(KeptArrivalsTest, EndThatComesWithDataIsSeen) {
+  DefineKeptEcho();
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  Exchange(client.get(), "ping");
+  AtOnce([&] {
+    SendText(client.get(), "last words");
+    shutdown(client.get(), SHUT_WR);
+  });
+  EXPECT_EQ(ReceiveText(client.get(), 100), "last words");
+  EXPECT_EQ(ends_, 1);
+}
+
+TEST_F(KeptArrivalsTest, UrgentDataHidesNothing) {
+  DefineKeptEcho();
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  Exchange(client.get(), "ping");
+  AtOnce([&] {
+    SendText(client.get(), "before");
+    ASSERT_EQ(send(client.get(), "!", 1, MSG_OOB), 1);
+    SendText(client.get(), "after");
+  });
+  EXPECT_EQ(ReceiveText(client.get(), 11), "beforeafter");
+}
+
+// A service may have more to send when its peer has ended; it hears of a reset all the same.
+TEST_F(KeptArrivalsTest, EndIsReportedOnceAndTheResetThatFollows) {
+  std::atomic<int> resets{0};
+  DefineTestService([&](const Event& event) {
+    if (event.event.revents & POLLERR) {
+      ++resets;
+      sockhost_socket_close(event.event.fd);
+    } else if (char byte; zsock_recv(event.event.fd, &byte, 1, 0) == 0) {
+      ++ends_;
+      sockhost_socket_set_events(event.event.fd, 0);
+    }
+  }).keeps_connections = true;
+  const StopOnExit stop(loop_);
+  UniqueFd client = Connect();
+  shutdown(client.get(), SHUT_WR);
+  ASSERT_TRUE(Becomes([&] { return ends_.load(); }, Eq(1)));
+  for (int i = 0; i < 10; ++i) FinishTurns(loop_);
+  EXPECT_EQ(ends_, 1);
+  ResetOnClose(client.get());
+  client.reset();
+  EXPECT_TRUE(Becomes([&] { return resets.load(); }, Eq(1)));
+}
+
 // A program may read its own fd in any way, on any thread.
 TEST_F(ArrivalsPollingTest, RegisteredSocketsStayLevelTriggered) {
   const SocketPair pair = TcpPair();

@@ -84,6 +84,38 @@ TEST_F(UpstreamSocketTest, IsShownWithItsPeer) {
   EXPECT_EQ(ListenerCounters("web")[Counter::active_connections], 1);
 }
 
+TEST_F(UpstreamSocketTest, PeersAreKnownToTheHandler) {
+  struct Peers {
+    SocketAddress client, upstream;
+  };
+  std::promise<Peers> peers;
+  DefineTestService([&](const Event& event) {
+    const int fd = event.event.fd;
+    TakeAll(fd);
+    if (upstream_fd_ >= 0) return;
+    upstream_fd_ = Connect(fd, server_.address(), POLLIN);
+    const auto peer_of = [](int of) {
+      sockaddr_storage storage{};
+      unsigned int length = sizeof(storage);
+      auto* const address = reinterpret_cast<sockaddr*>(&storage);
+      EXPECT_EQ(sockhost_socket_peer(of, address, &length), 0);
+      return SocketAddress::From(Protocol::kTcp, address, length);
+    };
+    sockaddr none;
+    unsigned int length = 0;
+    EXPECT_EQ(sockhost_socket_peer(fd, &none, &length), 0);
+    EXPECT_EQ(length, sizeof(sockaddr_in));
+    EXPECT_EQ(sockhost_socket_peer(SocketOf(Role::kListening).fd, &none, &length), -ENOENT);
+    peers.set_value({peer_of(fd), peer_of(upstream_fd_)});
+  });
+  const StopOnExit stop(loop_);
+  const UniqueFd client = ConnectTo(Create(Config("web")).effective_address);
+  SendText(client.get(), "x");
+  const Peers found = peers.get_future().get();
+  EXPECT_EQ(found.client, LocalAddress(client.get(), Protocol::kTcp));
+  EXPECT_EQ(found.upstream, server_.address());
+}
+
 TEST_F(UpstreamSocketTest, IsClosedWithItsListener) {
   DefineConnectingService();
   const StopOnExit stop(loop_);

@@ -37,7 +37,7 @@ struct sockhost_service_definition {
    * it. */
   int capacity;
   /* Events that a connection is first polled for. 0: POLLIN. POLLOUT lets a
-   * service speak first. */
+   * service speak first: its handler is called as soon as the connection is there. */
   short connection_events;
   /* Called on the service thread when a socket of this service that carries
    * user_data other than NULL goes away; frees it. Not for a socket that was
@@ -135,6 +135,11 @@ int sockhost_socket_close(int fd);
  */
 int sockhost_socket_connect(int of_fd, int type, const struct sockaddr *address,
                             unsigned int address_length, short events, void *user_data);
+
+/* The address of the peer of a connection or of an upstream, as getpeername(2) tells it, but
+ * without a system call: `*length` is the room for it, then its size; 0: it has no name.
+ * -ENOENT also for a socket without a peer. */
+int sockhost_socket_peer(int fd, struct sockaddr *address, unsigned int *length);
 
 /* Nonzero if the socket exchanges datagrams. */
 int sockhost_socket_is_datagram(int fd);

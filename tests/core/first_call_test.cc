@@ -1,0 +1,119 @@
+// A service that speaks first: its handler is called before the connection is polled.
+#include <gmock/gmock.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "sockhost/socket_service_ext.h"
+#include "tests/core/listeners_fixture.h"
+
+namespace sockhost {
+namespace {
+
+using testing::Eq;
+
+class FirstCallTest : public ListenersFixture {
+ protected:
+  UniqueFd Connect() { return ConnectTo(Create(Config("web")).effective_address); }
+
+  std::atomic<int> calls_{0};
+};
+
+TEST_F(FirstCallTest, TellsThatItCanBeWrittenTo) {
+  std::atomic<short> revents{0};
+  DefineTestService(
+      [&](const Event& event) {
+        revents = event.event.revents;
+        SendText(event.event.fd, "hello");
+        sockhost_socket_close(event.event.fd);
+      },
+      POLLIN | POLLOUT);
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  EXPECT_EQ(ReceiveText(client.get(), 100), "hello");
+  EXPECT_EQ(revents, POLLOUT);
+  EXPECT_TRUE(CounterBecomes("web", Counter::active_connections, 0));
+  EXPECT_EQ(ListenerCounters("web")[Counter::handler_calls], 1);
+  EXPECT_EQ(ListenerCounters("web")[Counter::poll_out_events], 1);
+}
+
+TEST_F(FirstCallTest, WhatItAsksForIsPolled) {
+  DefineTestService(
+      [&](const Event& event) {
+        if (++calls_ == 1)
+          return static_cast<void>(sockhost_socket_set_events(event.event.fd, POLLIN));
+        Echo(event);
+      },
+      POLLOUT);
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  SendText(client.get(), "ping");
+  EXPECT_EQ(ReceiveText(client.get(), 4), "ping");
+}
+
+TEST_F(FirstCallTest, WhatItDoesNotChangeIsPolled) {
+  DefineTestService(
+      [&](const Event& event) {
+        if (++calls_ < 3) return;
+        SendText(event.event.fd, "third");
+        sockhost_socket_close(event.event.fd);
+      },
+      POLLOUT);
+  const StopOnExit stop(loop_);
+  EXPECT_EQ(ReceiveText(Connect().get(), 100), "third");
+}
+
+TEST_F(FirstCallTest, RemovalDuringItClosesTheConnection) {
+  DefineTestService(
+      [&](const Event&) {
+        EXPECT_TRUE(table_.Remove(SocketOf(Role::kConnection).id, Fate::kClose));
+      },
+      POLLOUT);
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_TRUE(CounterBecomes("web", Counter::active_connections, 0));
+  EXPECT_EQ(table_.closed_behind(), 0);
+}
+
+TEST_F(FirstCallTest, ExceptionInItClosesTheConnection) {
+  DefineTestService([](const Event&) { throw std::runtime_error("on purpose"); }, POLLOUT);
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_TRUE(CounterBecomes("web", Counter::handler_exceptions, 1));
+}
+
+// As close(2) does it. The number may be another file by then, which is not touched.
+TEST_F(FirstCallTest, FdThatItClosesSilentlyIsNotClosedAgain) {
+  DefineTestService([](const Event& event) { close(event.event.fd); }, POLLOUT);
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_TRUE(CounterBecomes("web", Counter::active_connections, 0));
+  EXPECT_EQ(table_.closed_behind(), 1);
+  EXPECT_EQ(ListenerCounters("web")[Counter::accept_errors], 0);
+}
+
+TEST_F(FirstCallTest, ManyAtOnceAreAllCalled) {
+  DefineTestService(
+      [&](const Event& event) {
+        ++calls_;
+        sockhost_socket_set_events(event.event.fd, POLLIN);
+      },
+      POLLOUT);
+  const StopOnExit stop(loop_);
+  const SocketAddress address = Create(Config("web")).effective_address;
+  std::vector<UniqueFd> clients;
+  RunOnServiceThread(loop_, [&] {
+    for (int i = 0; i < 100; ++i) clients.push_back(ConnectTo(address));
+  });
+  EXPECT_TRUE(Becomes([&] { return calls_.load(); }, Eq(100)));
+}
+
+}  // namespace
+}  // namespace sockhost
