@@ -4,11 +4,33 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace sockhost {
+
+// What a MemoryFile is to hold next. Taking it cannot fail, so that several files change
+// together or not at all: make all contents first.
+class MemoryContent {
+ public:
+  // The modification time, in seconds, will be `version`. Errors: FD_LIMIT, INTERNAL.
+  static absl::StatusOr<MemoryContent> Make(absl::string_view content, int64_t version);
+
+  MemoryContent(MemoryContent&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  MemoryContent& operator=(MemoryContent&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~MemoryContent();
+
+ private:
+  friend class MemoryFile;
+  explicit MemoryContent(int fd) : fd_(fd) {}
+
+  int fd_;
+};
 
 // Its content is replaced as a whole: who opens it gets all of the old or all of the
 // new one. This process alone can open it.
@@ -21,9 +43,8 @@ class MemoryFile {
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;
 
-  // Its modification time, in seconds, is `version`: another one each time. Errors:
-  // FD_LIMIT, INTERNAL; then the content is what it was.
-  absl::Status Replace(absl::string_view content, int64_t version);
+  // `content` has another version each time.
+  void Replace(MemoryContent content);
   // Once there is content. Good as long as this object lives.
   std::string path() const;
 

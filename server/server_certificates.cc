@@ -59,12 +59,18 @@ absl::Status ServerCertificates::Reload() {
       CertificateSet::Read(files_, absl::Now());
   if (!set.ok()) return set.status();
   absl::MutexLock lock(&mutex_);
-  // The pair in one file, so that they are replaced together.
-  ++version_;
-  absl::Status status = pair_.Replace(absl::StrCat((*set)->key(), "\n", (*set)->chain()), version_);
-  if (status.ok()) status = client_ca_.Replace((*set)->client_ca(), version_);
-  if (status.ok()) current_ = *std::move(set);
-  return status;
+  // The pair in one file, and nothing is replaced before all is there.
+  const int64_t version = version_ + 1;
+  absl::StatusOr<MemoryContent> pair =
+      MemoryContent::Make(absl::StrCat((*set)->key(), "\n", (*set)->chain()), version);
+  if (!pair.ok()) return pair.status();
+  absl::StatusOr<MemoryContent> client_ca = MemoryContent::Make((*set)->client_ca(), version);
+  if (!client_ca.ok()) return client_ca.status();
+  version_ = version;
+  pair_.Replace(*std::move(pair));
+  client_ca_.Replace(*std::move(client_ca));
+  current_ = *std::move(set);
+  return absl::OkStatus();
 }
 
 // The provider that watches files hands on what it finds, bad pairs too: so it is given

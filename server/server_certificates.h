@@ -23,11 +23,12 @@ namespace sockhost {
 // Thread rule: any.
 class ServerCertificates {
  public:
-  // Error: that of CertificateSet::Read.
+  // Errors: those of Reload.
   static absl::StatusOr<std::unique_ptr<ServerCertificates>> Load(CertificateFiles files);
 
-  // Reads the files again. If anything is wrong with them, or no fd is free, the set in
-  // force stays.
+  // Reads the files again. The whole new set is in force afterwards, or, if anything is
+  // wrong with them or they find no place in memory, the whole old one. Errors: those of
+  // CertificateSet::Read and MemoryContent::Make.
   absl::Status Reload();
 
   // For AdminAcceptor::AttachTls: TLS 1.2 and up, client certificate required, verified

@@ -6,12 +6,19 @@
 #include <grpcpp/security/credentials.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <vector>
 
+#include "absl/strings/match.h"
+#include "sockhost/error.h"
 #include "tests/core/eventually.h"
+#include "tests/core/process_limits.h"
 #include "tests/server/admin_api.h"
 #include "tests/server/test_authority.h"
 
@@ -161,6 +168,41 @@ TEST_F(ServerCertificatesTest, RotationFailsNoHandshake) {
   clients.join();
   EXPECT_EQ(failed, 0) << "of " << served + failed;
   EXPECT_EQ(refused, 34);
+}
+
+// What gRPC is given to read.
+std::vector<std::string> MemoryFiles() {
+  std::vector<std::string> contents;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const std::string target = std::filesystem::read_symlink(entry, gone).string();
+    if (!absl::StartsWith(target, "/memfd:sockhost")) continue;
+    std::ifstream file(entry.path());
+    contents.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  return contents;
+}
+
+TEST_F(ServerCertificatesTest, WithoutRoomForTheWholeNewSetAllOfTheOldOneStays) {
+  const auto before = api_->certificates().current();
+  const std::vector<std::string> files = MemoryFiles();
+  ASSERT_THAT(files, testing::SizeIs(2));
+  const TestAuthority others("others");
+  WritePair(others.Sign(kServerNames));
+  Write(files_.client_ca, others.certificate());
+  Write(files_.crl, others.Revoke({}));
+  absl::Status status;
+  {
+    const NoMoreFds one_more(1);
+    status = api_->certificates().Reload();
+  }
+  ASSERT_TRUE(DetailOf(status).has_value()) << status;
+  EXPECT_EQ(DetailOf(status)->reason, Reason::kFD_LIMIT);
+  EXPECT_EQ(api_->certificates().current(), before);
+  EXPECT_EQ(MemoryFiles(), files);
+  ASSERT_TRUE(api_->certificates().Reload().ok());
+  EXPECT_NE(api_->certificates().current(), before);
+  EXPECT_NE(MemoryFiles(), files);
 }
 
 TEST_F(ServerCertificatesTest, NewPairIsPresentedToNewConnections) {
