@@ -52,10 +52,15 @@ std::vector<std::string> Events(const std::string& path) {
   return events;
 }
 
+std::shared_ptr<AdminPeer> PeerOn(AdminPeer::Transport transport) {
+  auto peer = std::make_shared<AdminPeer>();
+  peer->transport = transport;
+  return peer;
+}
+
 AuditEntry Entry(const std::string& resource = "listeners/web") {
   AuditEntry entry;
-  auto peer = std::make_shared<AdminPeer>();
-  peer->transport = AdminPeer::Transport::kUnix;
+  const auto peer = PeerOn(AdminPeer::Transport::kUnix);
   peer->uid = 1000;
   peer->gid = 100;
   peer->pid = 77;
@@ -89,8 +94,7 @@ TEST(AuditEntryTest, DenialIsAnEventOfItsOwn) {
 
 TEST(AuditEntryTest, NamesOfCertificatesMayHoldAnyBytes) {
   AuditEntry entry = Entry();
-  auto peer = std::make_shared<AdminPeer>();
-  peer->transport = AdminPeer::Transport::kTls;
+  const auto peer = PeerOn(AdminPeer::Transport::kTls);
   peer->names = {"dns:a.test", "uri:\xff\"\n"};
   entry.caller.peer = peer;
   const Struct line = Parse(JsonOf(entry));
@@ -118,6 +122,10 @@ TEST(AuditEntryTest, CallerMayBeGone) {
 
 class AuditLogTest : public testing::Test {
  protected:
+  std::unique_ptr<AuditLog> Open(bool fail_closed) {
+    return AuditLog::Open(path_, fail_closed).value();
+  }
+
   const TemporaryFolder folder_;
   const std::string path_ = folder_.Path("audit.log");
 };
@@ -125,7 +133,7 @@ class AuditLogTest : public testing::Test {
 TEST_F(AuditLogTest, LinesAreAppendedAndNotForOthersToRead) {
   std::filesystem::remove(path_);
   for (int i = 0; i < 2; ++i) {
-    const auto log = AuditLog::Open(path_, true).value();
+    const auto log = Open(/*fail_closed=*/true);
     EXPECT_TRUE(log->Ready().ok());
     EXPECT_TRUE(log->Write(Entry()).ok());
   }
@@ -145,7 +153,7 @@ TEST_F(AuditLogTest, FileThatCannotBeWrittenIsRefusedAtTheStart) {
 }
 
 TEST_F(AuditLogTest, RenamedFileIsLeftAlone) {
-  const auto log = AuditLog::Open(path_, true).value();
+  const auto log = Open(/*fail_closed=*/true);
   ASSERT_TRUE(log->Write(Entry()).ok());
   std::filesystem::rename(path_, path_ + ".1");
   ASSERT_TRUE(log->Write(Entry()).ok());
@@ -167,7 +175,7 @@ class FullDiskTest : public AuditLogTest {
 };
 
 TEST_F(FullDiskTest, LostLinesAreCountedAndReported) {
-  const auto log = AuditLog::Open(path_, false).value();
+  const auto log = Open(/*fail_closed=*/false);
   FillDisk();
   EXPECT_TRUE(log->Ready().ok()) << "it does not fail closed";
   for (int i = 0; i < 3; ++i) {
@@ -180,7 +188,7 @@ TEST_F(FullDiskTest, LostLinesAreCountedAndReported) {
 }
 
 TEST_F(FullDiskTest, FailingClosedIsNotReadyUntilThereIsRoom) {
-  const auto log = AuditLog::Open(path_, true).value();
+  const auto log = Open(/*fail_closed=*/true);
   FillDisk();
   EXPECT_FALSE(log->Write(Entry()).ok());
   for (int i = 0; i < 3; ++i) {
@@ -195,7 +203,7 @@ TEST_F(FullDiskTest, FailingClosedIsNotReadyUntilThereIsRoom) {
 
 class AuditedCallsTest : public FullDiskTest {
  protected:
-  void Start(bool fail_closed, const std::string& rules) {
+  void Start(bool fail_closed, const std::string& rules = "unix:* admin\n") {
     const std::string roles = folder_.Path("roles");
     std::ofstream(roles) << rules;
     AdminApi::Options options;
@@ -231,7 +239,7 @@ class AuditedCallsTest : public FullDiskTest {
 };
 
 TEST_F(AuditedCallsTest, WhatChangesSomethingHasALineWhenItIsAnswered) {
-  Start(false, "unix:* admin\n");
+  Start(/*fail_closed=*/false);
   EXPECT_TRUE(Create("web").ok());
   ASSERT_THAT(LinesOf(path_), SizeIs(2));
   const std::string created = LinesOf(path_)[1];
@@ -251,7 +259,7 @@ TEST_F(AuditedCallsTest, WhatChangesSomethingHasALineWhenItIsAnswered) {
 }
 
 TEST_F(AuditedCallsTest, EveryDenialHasALine) {
-  Start(false, "");
+  Start(/*fail_closed=*/false, /*rules=*/"");
   EXPECT_EQ(GetHost().error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(Create("web").error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_THAT(Events(path_), ElementsAre("opened", "denied", "denied"));
@@ -261,7 +269,7 @@ TEST_F(AuditedCallsTest, EveryDenialHasALine) {
 }
 
 TEST_F(AuditedCallsTest, CallsGoOnWithoutTheLog) {
-  Start(false, "unix:* admin\n");
+  Start(/*fail_closed=*/false);
   FillDisk();
   EXPECT_TRUE(Create("web").ok());
   MakeRoom();
@@ -270,7 +278,7 @@ TEST_F(AuditedCallsTest, CallsGoOnWithoutTheLog) {
 }
 
 TEST_F(AuditedCallsTest, FailingClosedChangesNothingWithoutTheLog) {
-  Start(true, "unix:* admin\n");
+  Start(/*fail_closed=*/true);
   FillDisk();
   const grpc::Status done = Create("web");
   EXPECT_EQ(done.error_code(), grpc::StatusCode::UNAVAILABLE);
