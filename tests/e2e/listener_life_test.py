@@ -128,11 +128,12 @@ class DrainTest(LifeTestCase):
         # A repeated call sets a new deadline.
         self.drain(timeout_s=0)
         self.assert_closed(peer)
-        self.eventually(lambda: self.get().state_reason, "drained")
+        # What is done last.
+        self.eventually(lambda: self.get().counters.timed_out_connections, 1)
         drained = self.get()
         self.assertEqual(drained.state, Listener.DRAINING)
+        self.assertEqual(drained.state_reason, "drained")
         self.assertFalse(drained.HasField("drain_time"))
-        self.assertEqual(drained.counters.timed_out_connections, 1)
 
     def test_own_timeout_is_used_where_none_is_given(self):
         address = self.create(drain_timeout=admin.duration(0)).effective_address
