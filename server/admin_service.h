@@ -5,7 +5,6 @@
 #include <grpcpp/server_context.h>
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,6 +92,8 @@ class AdminService final : public AdminServiceBase {
       grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request) override;
 
  private:
+  class Deletion;
+
   absl::Status Create(const v1::CreateListenerRequest& request, v1::Listener& response);
   absl::Status Update(const v1::UpdateListenerRequest& request, v1::Listener& response);
   absl::Status TryUpdate(const ListenerSnapshot& now, const v1::UpdateListenerRequest& request,
@@ -112,9 +113,9 @@ class AdminService final : public AdminServiceBase {
   absl::Status Get(const v1::GetListenerRequest& request, v1::Listener& response) const;
   absl::Status List(const v1::ListListenersRequest& request,
                     v1::ListListenersResponse& response) const;
-  // Answers by `reply` when it takes too long, else by `finish`.
-  void Delete(const v1::DeleteListenerRequest& request, const std::shared_ptr<OneReply>& reply,
-              const std::function<void(const absl::Status&)>& finish);
+  void Delete(const v1::DeleteListenerRequest& request, const std::shared_ptr<Deletion>& deletion);
+  // For the deletion of the listener `name`, which waits for the service thread.
+  absl::Status StalledError(const std::string& name) const;
   absl::Status Get(const v1::GetSocketRequest& request, v1::Socket& response) const;
   absl::Status List(const v1::ListSocketsRequest& request, v1::ListSocketsResponse& response) const;
   absl::Status Get(const v1::GetServiceRequest& request, v1::Service& response) const;

@@ -1,7 +1,6 @@
 // AdminService: the methods of listeners.
 #include <google/protobuf/util/message_differencer.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -274,6 +273,32 @@ absl::Status AdminService::List(const v1::ListListenersRequest& request,
   return absl::OkStatus();
 }
 
+// A deletion on its way: the method, the service thread and a timer meet here.
+class AdminService::Deletion {
+ public:
+  Deletion(AdminService& service, std::string request_id, grpc::ServerUnaryReactor* reactor)
+      : service_(service), request_id_(std::move(request_id)), reply_(reactor) {}
+
+  Completion& closed() { return closed_; }
+  OneReply& reply() { return reply_; }
+
+  // It has ended, perhaps after the answer: the request is not forgotten.
+  void Finish(const absl::Status& status) {
+    if (!request_id_.empty()) {
+      service_.requests_.End(request_id_,
+                             status.ok() ? std::optional<std::string>("") : std::nullopt);
+    }
+    reply_.Finish(status);
+  }
+
+ private:
+  AdminService& service_;
+  // Empty: none.
+  const std::string request_id_;
+  OneReply reply_;
+  Completion closed_;
+};
+
 grpc::ServerUnaryReactor* AdminService::DeleteListener(grpc::CallbackServerContext* context,
                                                        const v1::DeleteListenerRequest* request,
                                                        google::protobuf::Empty*) {
@@ -286,42 +311,42 @@ grpc::ServerUnaryReactor* AdminService::DeleteListener(grpc::CallbackServerConte
       return reactor;
     }
   }
-  auto reply = std::make_shared<OneReply>(reactor);
-  Delete(*request, reply, [this, id, reply](const absl::Status& status) {
-    if (!id.empty()) requests_.End(id, status.ok() ? std::optional<std::string>("") : std::nullopt);
-    reply->Finish(status);
-  });
+  Delete(*request, std::make_shared<Deletion>(*this, id, reactor));
   return reactor;
 }
 
 void AdminService::Delete(const v1::DeleteListenerRequest& request,
-                          const std::shared_ptr<OneReply>& reply,
-                          const std::function<void(const absl::Status&)>& finish) {
+                          const std::shared_ptr<Deletion>& deletion) {
   const absl::StatusOr<ListenerSnapshot> found =
       FindListener(request.name(), request.etag(), "etag");
   absl::Status status = found.status();
-  if (status.ok() && request.validate_only()) return finish(CheckDelete(*found, request.force()));
-  const auto closed = std::make_shared<Completion>();
+  if (status.ok() && request.validate_only()) {
+    return deletion->Finish(CheckDelete(*found, request.force()));
+  }
   if (status.ok()) {
-    status = host_.DeleteListener(*found, request.force(), [this, finish, closed] {
+    status = host_.DeleteListener(*found, request.force(), [this, deletion] {
+      if (deletion->closed().IsAwaited()) return;
       // On the service thread, which must not do gRPC's work.
-      if (!closed->IsAwaited()) tasks_.Run([finish] { finish(absl::OkStatus()); });
+      tasks_.Run([deletion] { deletion->Finish(absl::OkStatus()); });
     });
   }
-  if (absl::IsNotFound(status) && request.allow_missing()) return finish(absl::OkStatus());
-  if (!status.ok()) return finish(status);
-  if (closed->ComesSoon()) return finish(absl::OkStatus());
-  // What was begun ends some time: the request is not forgotten.
-  tasks_.RunSomeTimeAfter(kCloseTimeout, [this, reply, name = request.name()] {
-    if (reply->finished()) return;
-    const std::string service = host_.StalledService();
-    reply->Finish(Error(
-        Reason::kSERVICE_THREAD_STALLED,
-        absl::StrCat("listener \"", name, "\" is draining: the service thread has not come back",
-                     service.empty() ? "" : " from service ", service,
-                     "; it goes when the handler returns"),
-        {{"listener", name}, {"service", service}}));
+  if (absl::IsNotFound(status) && request.allow_missing()) {
+    return deletion->Finish(absl::OkStatus());
+  }
+  if (!status.ok() || deletion->closed().ComesSoon()) return deletion->Finish(status);
+  tasks_.RunSomeTimeAfter(kCloseTimeout, [this, deletion, name = request.name()] {
+    if (!deletion->reply().finished()) deletion->reply().Finish(StalledError(name));
   });
+}
+
+absl::Status AdminService::StalledError(const std::string& name) const {
+  const std::string service = host_.StalledService();
+  return Error(
+      Reason::kSERVICE_THREAD_STALLED,
+      absl::StrCat("listener \"", name, "\" is draining: the service thread has not come back",
+                   service.empty() ? "" : " from service ", service,
+                   "; it goes when the handler returns"),
+      {{"listener", name}, {"service", service}});
 }
 
 }  // namespace sockhost

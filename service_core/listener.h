@@ -38,6 +38,10 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // What is in force. On the service thread, where the reference is good until the
   // handler returns; elsewhere Snapshot() has it.
   const ListenerConfig& config() const { return *live_config_.load(std::memory_order_acquire); }
+  // Any thread.
+  bool IsInForce(const ListenerConfig* config) const {
+    return live_config_.load(std::memory_order_acquire) == config;
+  }
   Service& service() const { return *service_; }
   const std::shared_ptr<const std::string>& name() const { return name_; }
   // As the socket is bound; empty while there is none.
@@ -57,8 +61,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
   absl::Status Adopt(UniqueFd fd);
   // Tells whether Open would succeed, as far as the system goes.
   absl::Status Probe();
-  // Others can find it: changes of its state are recorded from now on.
-  void Announce();
+  // Others can find it: changes of its state are recorded from now on. Returns it as it
+  // is now.
+  ListenerSnapshot Announce();
 
   // Puts `next` in force, of the same name and service. With `only`, which may be
   // nullptr, fails unless that is in force. With Keep::kNo does everything but keep

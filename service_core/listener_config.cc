@@ -107,25 +107,27 @@ absl::Status ValidateDurations(const ListenerConfig& config) {
 
 // Options of another protocol would be taken for set, and do nothing.
 absl::Status ValidateProtocol(const ListenerConfig& config) {
-  const std::string where = config.address.ToString();
+  const auto refuse = [&config](absl::string_view field, absl::string_view rule) {
+    return Invalid(field, config.address.ToString(), rule);
+  };
   const SocketOptions& socket = config.socket;
   if (socket.unix_access != UnixSocketAccess() && config.address.path().empty()) {
-    return Invalid("unix_access", where, "is for unix:/// and unixgram:/// addresses");
+    return refuse("unix_access", "is for unix:/// and unixgram:/// addresses");
   }
   if (socket.unix_access.mode > 0777) {
     return Invalid("unix_access.mode", absl::StrCat(socket.unix_access.mode),
                    "use an octal number up to 0777");
   }
   if (config.address.is_unix() && socket.reuse_port) {
-    return Invalid("reuse_port", where, "is for tcp:// and udp:// addresses");
+    return refuse("reuse_port", "is for tcp:// and udp:// addresses");
   }
   if (config.address.is_unix() && config.max_connections_per_source > 0) {
-    return Invalid("max_connections_per_source", where, "is for tcp:// addresses");
+    return refuse("max_connections_per_source", "is for tcp:// addresses");
   }
   if (config.address.protocol() == Protocol::kTcp) return absl::OkStatus();
-  if (socket.tuning.keepalive) return Invalid("tcp_keepalive", where, "is for tcp:// addresses");
+  if (socket.tuning.keepalive) return refuse("tcp_keepalive", "is for tcp:// addresses");
   if (socket.tuning.tcp_user_timeout != absl::ZeroDuration()) {
-    return Invalid("tcp_user_timeout", where, "is for tcp:// addresses");
+    return refuse("tcp_user_timeout", "is for tcp:// addresses");
   }
   return absl::OkStatus();
 }

@@ -61,10 +61,11 @@ absl::Status Listener::Probe() {
   return OpenSocket(ConfigLocked().address, ConfigLocked().socket).status();
 }
 
-void Listener::Announce() {
+ListenerSnapshot Listener::Announce() {
   MutexLock lock(status_mutex_);
   status_.is_announced = true;
   RecordLocked(HostEventKind::kListenerCreated);
+  return SnapshotLocked();
 }
 
 absl::Status Listener::OpenLocked() {

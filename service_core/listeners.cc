@@ -99,8 +99,7 @@ absl::StatusOr<ListenerSnapshot> Listeners::Add(const ListenerConfig& config, Ke
   MutexLock lock(mutex_);
   by_name_.find(config.name)->second = listener;
   // With the mutex: nobody changes or deletes it before it is recorded.
-  listener->Announce();
-  return listener->Snapshot();
+  return listener->Announce();
 }
 
 absl::StatusOr<ListenerSnapshot> Listeners::Update(const ListenerConfig* only,
@@ -148,7 +147,7 @@ absl::Status Listeners::ExplainOpenError(const absl::Status& status,
 absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* only, bool force,
                                absl::AnyInvocable<void()> done) {
   const std::shared_ptr<Listener> listener = Get(name);
-  if (!listener || (only && listener->Snapshot().config.get() != only)) return NotFound(name);
+  if (!listener || (only && !listener->IsInForce(only))) return NotFound(name);
   // The name is taken until the last fd is closed: who sees it free can use the
   // address again.
   absl::AnyInvocable<void()> finish = [this, listener, done = std::move(done)]() mutable {
