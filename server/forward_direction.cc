@@ -1,5 +1,8 @@
 #include "forward_direction.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <zephyr/net/socket.h>
 
 #include <cerrno>
@@ -44,7 +47,7 @@ ForwardDirection::Progress ForwardDirection::Copy(int from, int to) {
   } else if (full_reads_ < kFullReadsBeforeSplice) {
     ++full_reads_;
   }
-  const ssize_t sent = zsock_send(to, buffer, size, 0);
+  const ssize_t sent = SendBytes(to, buffer, size);
   if (sent == received) return Progress::kFlowing;
   if (sent < 0 && !IsRetry(errno)) return Progress::kFailed;
   const size_t taken = sent > 0 ? static_cast<size_t>(sent) : 0;
@@ -68,9 +71,13 @@ ForwardDirection::Progress ForwardDirection::Splice(int from, int to, Pipe pipe)
 }
 
 ForwardDirection::Progress ForwardDirection::Send(int to) {
-  const long sent = stuck_pipe_.valid()
-                        ? sockhost_splice_to(stuck_pipe_.read_end, to, stuck_size_)
-                        : zsock_send(to, stuck_bytes_.get() + stuck_begin_, stuck_size_, 0);
+  long sent = 0;
+  if (stuck_pipe_.valid()) {
+    BeforeSend(to);
+    sent = sockhost_splice_to(stuck_pipe_.read_end, to, stuck_size_);
+  } else {
+    sent = SendBytes(to, stuck_bytes_.get() + stuck_begin_, stuck_size_);
+  }
   if (sent < 0) return IsRetry(errno) ? Progress::kStuck : Progress::kFailed;
   stuck_begin_ += static_cast<uint32_t>(sent);
   stuck_size_ -= static_cast<uint32_t>(sent);
@@ -78,6 +85,24 @@ ForwardDirection::Progress ForwardDirection::Send(int to) {
   stuck_bytes_.reset();
   if (stuck_pipe_.valid()) PipePool::OfServiceThread().Return(std::exchange(stuck_pipe_, {}));
   return Progress::kFlowing;
+}
+
+bool ForwardDirection::SendFirst(int to, absl::string_view bytes) {
+  return SendBytes(to, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
+}
+
+ssize_t ForwardDirection::SendBytes(int to, const char* bytes, size_t size) {
+  BeforeSend(to);
+  return zsock_send(to, bytes, size, 0);
+}
+
+// Messages are passed on as they come. The first one does not need TCP_NODELAY: Nagle's
+// algorithm holds back small segments while another is on the way. No effect on unix sockets.
+void ForwardDirection::BeforeSend(int to) {
+  if (sends_ == 2) return;
+  if (++sends_ == 1) return;
+  const int on = 1;
+  setsockopt(to, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 void ForwardDirection::Keep(const char* bytes, size_t size) {

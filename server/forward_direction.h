@@ -2,10 +2,13 @@
 #ifndef SOCKHOST_SERVER_FORWARD_DIRECTION_H_
 #define SOCKHOST_SERVER_FORWARD_DIRECTION_H_
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
+#include "absl/strings/string_view.h"
 #include "pipe_pool.h"
 
 namespace sockhost {
@@ -39,12 +42,16 @@ class ForwardDirection {
   Progress Receive(int from, int to);
   // Sends what is stuck.
   Progress Send(int to);
+  // Before anything is received: sends `bytes` of its own. False if not all of them went.
+  bool SendFirst(int to, absl::string_view bytes);
 
   bool is_stuck() const { return stuck_size_ > 0; }
 
  private:
   Progress Copy(int from, int to);
   Progress Splice(int from, int to, Pipe pipe);
+  ssize_t SendBytes(int to, const char* bytes, size_t size);
+  void BeforeSend(int to);
   void Keep(const char* bytes, size_t size);
 
   std::unique_ptr<char[]> stuck_bytes_;
@@ -53,6 +60,8 @@ class ForwardDirection {
   uint32_t stuck_size_ = 0;
   // Reads in a row that filled the buffer.
   uint8_t full_reads_ = 0;
+  // How often has been sent, up to two.
+  uint8_t sends_ = 0;
 };
 
 }  // namespace sockhost

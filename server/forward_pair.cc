@@ -1,7 +1,6 @@
 #include "forward_pair.h"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <zephyr/net/socket.h>
@@ -19,12 +18,6 @@ namespace sockhost {
 namespace {
 
 using Progress = ForwardDirection::Progress;
-
-// Messages are passed on as they come. No effect on unix sockets.
-void SendAtOnce(int fd) {
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
 
 // Lets close(2) answer with a reset instead of an orderly end.
 void ResetOnClose(int fd) {
@@ -95,22 +88,21 @@ void ForwardPair::Begin(int client_fd, std::shared_ptr<ForwardRoute> route) {
   }
   // Reads nothing before somebody can take it.
   sockhost_socket_set_events(client_fd, 0);
-  SendAtOnce(client_fd);
   pair->TryNext();
 }
 
 ForwardPair::ForwardPair(int client_fd, std::shared_ptr<ForwardRoute> route)
-    : route_(std::move(route)), choice_(std::make_unique<UpstreamChoice>(route_->upstreams)) {
+    : route_(std::move(route)), choice_(route_->upstreams) {
   client_.fd = client_fd;
 }
 
 // ---- Connecting --------------------------------------------------------------------
 
 void ForwardPair::TryNext() {
-  while (const std::optional<SocketAddress> address = choice_->Next(ServiceClock())) {
+  while (const std::optional<SocketAddress> address = choice_.Next(ServiceClock())) {
     if (TryAddress(*address)) return;
   }
-  if (choice_->IsWaiting()) {
+  if (choice_.IsWaiting()) {
     if (!place_) place_ = route_->connecting->Enter(*this, /*for_name=*/true);
     return;
   }
@@ -178,17 +170,17 @@ void ForwardPair::BeginForwarding() {
   is_connecting_ = false;
   if (place_) route_->connecting->Leave(*place_);
   place_.reset();
-  choice_->Arrive();
-  choice_->Confirm();
-  sockhost_socket_count_skipped(client_.fd, static_cast<size_t>(choice_->skipped()));
-  SendAtOnce(upstream_.fd);
+  choice_.Arrive();
+  choice_.Confirm();
+  sockhost_socket_count_skipped(client_.fd, static_cast<size_t>(choice_.skipped()));
   if (route_->options.proxy_protocol && !SendProxyHeader()) return Fail();
-  Poll(client_);
   Poll(upstream_);
+  // What a client wants it mostly says at once: then the kernel has nothing to report.
+  Note(client_.direction.Receive(client_.fd, upstream_.fd), client_);
 }
 
 // The first bytes of a connection: the kernel has room for all of them.
-bool ForwardPair::SendProxyHeader() const {
+bool ForwardPair::SendProxyHeader() {
   sockaddr_storage source{};
   sockaddr_storage destination{};
   socklen_t length = sizeof(source);
@@ -196,8 +188,7 @@ bool ForwardPair::SendProxyHeader() const {
   length = sizeof(destination);
   getsockname(client_.fd, reinterpret_cast<sockaddr*>(&destination), &length);
   const std::string header = ProxyHeader(source, destination);
-  return zsock_send(upstream_.fd, header.data(), header.size(), 0) ==
-         static_cast<ssize_t>(header.size());
+  return client_.direction.SendFirst(upstream_.fd, header);
 }
 
 // ---- Forwarding --------------------------------------------------------------------

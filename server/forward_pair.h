@@ -68,7 +68,7 @@ class ForwardPair final : public ConnectWaiter {
   void GiveUpAttempt();
   void OnConnecting(const End& end, short events);
   void BeginForwarding();
-  bool SendProxyHeader() const;
+  bool SendProxyHeader();
 
   // Forwarding.
   void OnReady(End& end, short events);
@@ -83,7 +83,7 @@ class ForwardPair final : public ConnectWaiter {
   void Close();
 
   const std::shared_ptr<ForwardRoute> route_;
-  std::unique_ptr<UpstreamChoice> choice_;
+  UpstreamChoice choice_;
   std::optional<ConnectQueue::Place> place_;
   OwnSources::Source source_;
   bool is_connecting_ = true;

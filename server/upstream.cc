@@ -46,7 +46,8 @@ absl::StatusOr<std::shared_ptr<Upstream>> Upstream::Parse(absl::string_view text
     }
     std::shared_ptr<Upstream> upstream(new Upstream(text, literal->protocol()));
     absl::MutexLock lock(&upstream->mutex_);
-    upstream->addresses_ = {*literal};
+    upstream->addresses_ =
+        std::make_shared<std::vector<SocketAddress>>(std::vector<SocketAddress>{*literal});
     return upstream;
   }
   absl::string_view rest = text;
@@ -70,7 +71,7 @@ absl::StatusOr<std::shared_ptr<Upstream>> Upstream::Parse(absl::string_view text
   return upstream;
 }
 
-std::vector<SocketAddress> Upstream::addresses() const {
+std::shared_ptr<const std::vector<SocketAddress>> Upstream::shared_addresses() const {
   absl::MutexLock lock(&mutex_);
   return addresses_;
 }
@@ -81,14 +82,14 @@ bool Upstream::is_resolving() const {
 }
 
 void Upstream::SetAddresses(const std::vector<SocketAddress>& hosts) {
-  std::vector<SocketAddress> addresses;
+  auto addresses = std::make_shared<std::vector<SocketAddress>>();
   for (const SocketAddress& host : hosts) {
-    if (addresses.size() == kMostAddresses) break;
+    if (addresses->size() == kMostAddresses) break;
     sockaddr_storage storage;
     const socklen_t length = host.ToSockaddr(storage);
     // The port is at the same place in both families.
     reinterpret_cast<sockaddr_in*>(&storage)->sin_port = htons(port_);
-    addresses.push_back(
+    addresses->push_back(
         SocketAddress::From(protocol_, reinterpret_cast<sockaddr*>(&storage), length));
   }
   absl::MutexLock lock(&mutex_);

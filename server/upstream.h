@@ -34,7 +34,9 @@ class Upstream {
 
   // At most kMostAddresses, best first. Empty: a name that does not exist, or is not
   // known yet.
-  std::vector<SocketAddress> addresses() const;
+  std::vector<SocketAddress> addresses() const { return *shared_addresses(); }
+  // The same without a copy; never null.
+  std::shared_ptr<const std::vector<SocketAddress>> shared_addresses() const;
   // True until the first answer for a name.
   bool is_resolving() const;
 
@@ -53,7 +55,8 @@ class Upstream {
   uint16_t port_ = 0;
 
   mutable absl::Mutex mutex_;
-  std::vector<SocketAddress> addresses_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const std::vector<SocketAddress>> addresses_ ABSL_GUARDED_BY(mutex_) =
+      std::make_shared<std::vector<SocketAddress>>();
   bool is_resolving_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -72,11 +72,11 @@ std::optional<SocketAddress> UpstreamChoice::Next(absl::Duration now) {
     if (!upstream_) return std::nullopt;
     ++set_->states_[*upstream_].active;
     tried_ |= uint64_t{1} << *upstream_;
-    addresses_ = set_->upstreams_[*upstream_]->addresses();
+    addresses_ = set_->upstreams_[*upstream_]->shared_addresses();
     first_address_ = set_->states_[*upstream_].preferred;
     tried_addresses_ = 0;
   }
-  return addresses_[(first_address_ + tried_addresses_++) % addresses_.size()];
+  return (*addresses_)[(first_address_ + tried_addresses_++) % addresses_->size()];
 }
 
 bool UpstreamChoice::IsWaiting() const {
@@ -87,8 +87,8 @@ bool UpstreamChoice::IsWaiting() const {
 }
 
 void UpstreamChoice::Arrive() {
-  arrived_address_ = (first_address_ + tried_addresses_ - 1) % addresses_.size();
-  addresses_ = {};
+  arrived_address_ = (first_address_ + tried_addresses_ - 1) % addresses_->size();
+  addresses_.reset();
 }
 
 void UpstreamChoice::Confirm() {

@@ -94,13 +94,14 @@ class UpstreamChoice {
   int64_t skipped() const { return skipped_; }
 
  private:
-  bool HasMore() const { return upstream_ && tried_addresses_ < addresses_.size(); }
+  bool HasMore() const { return upstream_ && tried_addresses_ < addresses_->size(); }
 
   const std::shared_ptr<UpstreamSet> set_;
   uint64_t tried_ = 0;
   int64_t skipped_ = 0;
   std::optional<size_t> upstream_;
-  std::vector<SocketAddress> addresses_;
+  // Null only before the first upstream, and after Arrive.
+  std::shared_ptr<const std::vector<SocketAddress>> addresses_;
   size_t first_address_ = 0;
   size_t tried_addresses_ = 0;
   size_t arrived_address_ = 0;

@@ -91,7 +91,8 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
 
   // Also for a socket that the handler removed: until the reaping its slot, and
   // what the slot points to, stay.
-  Account(slot, reported, started, last_clock_);
+  const bool is_polled = slot.polling.load(std::memory_order_relaxed) != Polling::kOpening;
+  Account(slot, is_polled ? reported : 0, started, last_clock_);
   if (threw) {
     ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::handler_exceptions); });
   }

@@ -154,6 +154,8 @@ class ConnectionTest(ForwardTestCase):
 
     def test_upstream_socket_is_shown_beside_its_connection(self):
         client, server = self.pair()
+        # The server may accept before the call that has connected is over.
+        self.settle()
         upstream = self.admin.sockets("role = UPSTREAM")
         self.assertEqual(len(upstream), 1)
         self.assertEqual(upstream[0].remote_address, peers.address_of(server, server.getsockname()))

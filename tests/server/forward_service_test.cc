@@ -1,6 +1,7 @@
 // The forward service between real sockets.
 #include <gmock/gmock.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -137,6 +138,45 @@ TEST_F(ForwardServiceTest, UpstreamMaySpeakFirst) {
   const UniqueFd accepted = server.Accept();
   SendText(accepted.get(), "220 ready");
   EXPECT_EQ(ReceiveText(client.get(), 9), "220 ready");
+}
+
+// The service sees some of them with all they will ever say, some before that.
+TEST_F(ForwardServiceTest, ClientMaySaySomethingAndEndAtOnce) {
+  const Server server;
+  const SocketAddress address = Forward({server.address()});
+  for (int i = 0; i < 20; ++i) {
+    const UniqueFd client = ConnectTo(address);
+    SendText(client.get(), "question");
+    shutdown(client.get(), SHUT_WR);
+    const UniqueFd accepted = server.Accept();
+    EXPECT_EQ(ReceiveText(accepted.get(), 100), "question");
+    SendText(accepted.get(), "answer");
+    shutdown(accepted.get(), SHUT_WR);
+    EXPECT_EQ(ReceiveText(client.get(), 100), "answer");
+  }
+  EXPECT_TRUE(SocketsBecome(1));
+}
+
+TEST_F(ForwardServiceTest, SmallMessagesDoNotWaitForEachOther) {
+  const Server server;
+  const UniqueFd client = ConnectTo(Forward({server.address()}));
+  const UniqueFd accepted = server.Accept();
+  for (int i = 0; i < 2; ++i) {
+    SendText(client.get(), "a");
+    EXPECT_EQ(ReceiveText(accepted.get(), 1), "a");
+    SendText(accepted.get(), "b");
+    EXPECT_EQ(ReceiveText(client.get(), 1), "b");
+  }
+  int streams = 0;
+  host_.ForEachSocket([&](SocketSnapshot&& socket) {
+    if (socket.role == Role::kListening) return;
+    int on = 0;
+    socklen_t length = sizeof(on);
+    EXPECT_EQ(getsockopt(socket.fd, IPPROTO_TCP, TCP_NODELAY, &on, &length), 0);
+    EXPECT_EQ(on, 1);
+    ++streams;
+  });
+  EXPECT_EQ(streams, 2);
 }
 
 TEST_F(ForwardServiceTest, EndOfTheClientIsPassedOnAndTheAnswerStillComes) {
