@@ -16,6 +16,7 @@ import time
 
 CASES = {"empty": "empty (health)", "get": "GetListener", "churn": "Create/DeleteListener"}
 LANES = (1, 16)
+PAGES = (10_000, 1_000)
 
 
 class Daemon:
@@ -36,13 +37,13 @@ class Daemon:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def load(self, case, lanes, calls):
-        """(calls per second, the daemon's CPU in us per call)."""
+        """(calls per second, the daemon's CPU in us per call, of a list its slowest page in ms)."""
         command = [self._bin / "admin_load", self._address, self._process.pid, case, lanes, calls]
         done = subprocess.run(
             [str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True
         )
-        rate, cpu_ns = map(float, done.stdout.split())
-        return rate, cpu_ns / 1e3
+        rate, cpu_ns, *slowest_ns = map(float, done.stdout.split())
+        return rate, cpu_ns / 1e3, *[time_ns / 1e6 for time_ns in slowest_ns]
 
     def kill(self):
         self._process.kill()
@@ -50,7 +51,7 @@ class Daemon:
 
 
 def measure(daemon, cases, lanes, calls, rounds):
-    """{case: ([calls per second], [CPU in us])}, best round first and last."""
+    """{case: the columns of load, each sorted}: the best round is the last or the first."""
     results = {case: [] for case in cases}
     for _ in range(rounds):
         for case in cases:
@@ -73,6 +74,17 @@ def show_calls(daemon, rounds, calls):
             )
 
 
+def show_lists(daemon, rounds, sockets):
+    for size in PAGES:
+        ((rates, cpu, slowest),) = measure(daemon, ["list"], size, 1, rounds).values()
+        print(
+            f"\nListSockets, {sockets} sockets, pages of {size}: "
+            f"{1e3 / statistics.median(rates):.1f} ms ({1e3 / rates[-1]:.1f}), "
+            f"slowest page {statistics.median(slowest):.1f} ms ({slowest[0]:.1f}), "
+            f"CPU {statistics.median(cpu) / 1e3:.1f} ms ({cpu[0] / 1e3:.1f})"
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build")
@@ -86,12 +98,7 @@ def main():
             daemon.create("one", "tcp://127.0.0.1:0", "echo")
             show_calls(daemon, arguments.rounds, arguments.calls)
             daemon.load("fill", 1, arguments.sockets - 1)
-            ((rates, cpu),) = measure(daemon, ["list"], 1, 1, 3 * arguments.rounds).values()
-            print(
-                f"\nListSockets, {arguments.sockets} sockets, all pages: "
-                f"{1e3 / statistics.median(rates):.1f} ms ({1e3 / rates[-1]:.1f}), "
-                f"CPU {statistics.median(cpu) / 1e3:.1f} ms ({cpu[0] / 1e3:.1f})"
-            )
+            show_lists(daemon, 3 * arguments.rounds, arguments.sockets)
         finally:
             daemon.kill()
 

@@ -7,12 +7,14 @@
 // time, on one connection; each lane's answer is followed at once by its next call. The
 // answers' bytes are not decoded, so that the daemon is measured and not this
 // client. Prints "CALLS_PER_SECOND CPU_NANOSECONDS_OF_PID_PER_CALL". CASE list reads
-// all pages of ListSockets, one after another, for each of the CALLS.
+// all pages of ListSockets, of LANES sockets each and one after another, for each of the
+// CALLS, and prints how long the slowest page took, in ns, too.
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -137,17 +139,22 @@ class Load {
   std::vector<Lane> lanes_;
 };
 
-void ListSockets(v1::AdminService::Stub& stub) {
+// All pages. Returns how long the slowest one took, in ns.
+int64_t ListSockets(v1::AdminService::Stub& stub, int page_size) {
   v1::ListSocketsRequest request;
-  request.set_page_size(10'000);
+  request.set_page_size(page_size);
+  int64_t slowest = 0;
   do {
     grpc::ClientContext context;
     v1::ListSocketsResponse page;
+    const int64_t begin = MonotonicNanos();
     if (const grpc::Status status = stub.ListSockets(&context, request, &page); !status.ok()) {
       Fail(status);
     }
+    slowest = std::max(slowest, MonotonicNanos() - begin);
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
+  return slowest;
 }
 
 // Calls `run`, and prints what its `calls` calls have cost.
@@ -159,7 +166,7 @@ void Measure(pid_t pid, int64_t calls, Calls run) {
   const double count = static_cast<double>(calls);
   const double seconds = static_cast<double>(MonotonicNanos() - begin) / 1e9;
   const double spent = static_cast<double>(ProcessCpuNanos(pid) - cpu);
-  std::printf("%.1f %.0f\n", count / seconds, spent / count);
+  std::printf("%.1f %.0f", count / seconds, spent / count);
 }
 
 int Run(char** argv) {
@@ -171,16 +178,19 @@ int Run(char** argv) {
   // What is not measured connects, and fills the caches of both sides.
   if (name == "list") {
     v1::AdminService::Stub stub(Connect(target));
-    ListSockets(stub);
+    ListSockets(stub, lanes);
+    int64_t slowest = 0;
     Measure(pid, calls, [&] {
-      for (int64_t i = 0; i < calls; ++i) ListSockets(stub);
+      for (int64_t i = 0; i < calls; ++i) slowest = std::max(slowest, ListSockets(stub, lanes));
     });
+    std::printf(" %lld\n", static_cast<long long>(slowest));
     return 0;
   }
   const int64_t calls_per_lane = calls / lanes / 2 * 2;
   Load load(target, CaseOf(name), lanes);
   if (name != "fill") load.Run(20);
   Measure(pid, calls_per_lane * lanes, [&] { load.Run(calls_per_lane); });
+  std::puts("");
   return 0;
 }
 

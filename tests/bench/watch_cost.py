@@ -71,7 +71,7 @@ def measure(pid, seconds):
 
 @contextlib.contextmanager
 def readers_of(count, address, stubs):
-    """So many watches, of which each has had its first two messages."""
+    """So many watches, each of which has had its first two messages, and lives to the end."""
     readers = [
         subprocess.Popen(
             [sys.executable, "-c", READER, address, stubs], stdout=subprocess.PIPE, text=True
@@ -80,9 +80,11 @@ def readers_of(count, address, stubs):
     ]
     try:
         for reader in readers:
-            reader.stdout.readline()
-            reader.stdout.readline()
+            if not (reader.stdout.readline() and reader.stdout.readline()):
+                raise SystemExit("a reader has ended; run this with the python that has grpc")
         yield
+        if any(reader.poll() is not None for reader in readers):
+            raise SystemExit("a reader has ended before the measurement")
     finally:
         for reader in readers:
             reader.kill()
