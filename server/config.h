@@ -41,7 +41,7 @@ struct Config {
   size_t max_listeners = 65536;
   size_t max_watches = 1000;
   size_t closed_sockets = 1024;
-  size_t event_history = 65536;
+  size_t event_history = 16384;
   absl::Duration drain_timeout = absl::Seconds(5);
   bool abort_on_stall = false;
   std::string log_level = "info";

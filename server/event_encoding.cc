@@ -41,9 +41,9 @@ void EncodeSocket(const HostEvent& event, v1::Socket& out) {
   socket.create_time_nanos = facts.create_time_nanos;
   socket.close_reason = event.close_reason;
   if (event.close_reason != CloseReason::kNone) socket.close_time_nanos = event.time_nanos;
-  if (event.counters) socket.counters = *event.counters;
+  socket.counters = event.counters;
   Encode(socket, out);
-  if (!event.counters) out.clear_counters();
+  if (event.kind != HostEventKind::kSocketClosed) out.clear_counters();
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ void Encode(const HostEvent& event, v1::Event& out) {
   out.set_kind(EncodeKind(event.kind));
   if (event.listener) {
     Encode(*event.listener, *out.mutable_listener());
-  } else if (event.socket.id != 0) {
+  } else if (event.is_of_socket()) {
     EncodeSocket(event, *out.mutable_socket());
   } else if (event.service) {
     out.set_service(ServiceName(*event.service));

@@ -2,45 +2,101 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <new>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "mutex.h"
+#include "name_table.h"
 
 namespace sockhost {
+namespace {
+
+// Of events there are as many as connections come and go, and the places in the ring were
+// last touched a whole ring ago: what they cost is the memory that each has to fetch. So an
+// event has one cache line, that of a closed socket two more, and what is rare stands apart.
+constexpr size_t kCacheLine = 64;
+
+struct alignas(kCacheLine) CompactEvent {
+  HostEventKind kind : 7 = HostEventKind::kSocketOpened;
+  // Its ending has rare counters, which are to be freed.
+  bool has_rare : 1 = false;
+  Role role = Role::kRegistered;
+  Protocol protocol = Protocol::kNone;
+  CloseReason close_reason = CloseReason::kNone;
+  int fd = -1;
+  int64_t time_nanos = 0;
+  SocketId id = 0;
+  NameTable::Name* service = nullptr;
+  NameTable::Name* listener = nullptr;
+  SocketAddress remote;
+};
+static_assert(sizeof(CompactEvent) == kCacheLine);
+
+// What is known of a socket only when it is closed.
+struct alignas(kCacheLine) Ending {
+  int64_t create_time_nanos = 0;
+  CounterValues counters;
+};
+static_assert(sizeof(Ending) == 2 * kCacheLine);
+
+// An array that is allocated in blocks when they are first needed: an idle host pays for few.
+template <typename T>
+class Blocks {
+ public:
+  void Resize(size_t size) {
+    blocks_.clear();
+    blocks_.resize((size + kBlock - 1) / kBlock);
+  }
+  // Throws std::bad_alloc.
+  T& Make(size_t index) {
+    std::unique_ptr<T[]>& block = blocks_[index / kBlock];
+    if (!block) block = std::make_unique<T[]>(kBlock);
+    return block[index % kBlock];
+  }
+  // nullptr: not made yet.
+  T* Find(size_t index) const {
+    const std::unique_ptr<T[]>& block = blocks_[index / kBlock];
+    return block ? &block[index % kBlock] : nullptr;
+  }
+
+ private:
+  static constexpr size_t kBlock = 256;
+  std::vector<std::unique_ptr<T[]>> blocks_;
+};
+
+}  // namespace
 
 // Behind a pointer, so that the annotated mutex is no part of the public API.
 struct EventRing::State {
-  // Events are allocated in blocks when they are first needed: an idle host pays
-  // for few.
-  static constexpr size_t kBlock = 256;
-
   int64_t First() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     const int64_t kept = static_cast<int64_t>(capacity);
     return std::max<int64_t>(1, last.load(std::memory_order_relaxed) - kept + 1);
   }
-
-  HostEvent& At(int64_t sequence) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    const size_t index = static_cast<size_t>(sequence - 1) % capacity;
-    std::unique_ptr<HostEvent[]>& block = blocks[index / kBlock];
-    if (!block) block = std::make_unique<HostEvent[]>(std::min(kBlock, capacity));
-    return block[index % kBlock];
+  size_t IndexOf(int64_t sequence) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return static_cast<size_t>(sequence - 1) % capacity;
   }
 
-  // The place of the next event was last touched a whole ring ago: loads it into the cache
-  // while other things are done. Behind a block's end it loads what nobody asks for.
-  static void PrefetchNext(const HostEvent& event) {
-    const char* const next = reinterpret_cast<const char*>(&event + 1);
-    for (size_t i = 0; i < sizeof(HostEvent); i += 64) __builtin_prefetch(next + i, 1);
-  }
+  void Put(HostEvent&& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  HostEvent Get(int64_t sequence) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Forget(int64_t sequence, CompactEvent& kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Announce(int64_t sequence) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   Mutex mutex;
   size_t capacity ABSL_GUARDED_BY(mutex) = 0;
-  std::vector<std::unique_ptr<HostEvent[]>> blocks ABSL_GUARDED_BY(mutex);
+  Blocks<CompactEvent> records ABSL_GUARDED_BY(mutex);
+  // At the same indexes, where the record is of a closed socket.
+  Blocks<Ending> endings ABSL_GUARDED_BY(mutex);
+  // By the sequence, of listeners' events.
+  std::map<int64_t, std::shared_ptr<const ListenerSnapshot>> listeners ABSL_GUARDED_BY(mutex);
+  NameTable names ABSL_GUARDED_BY(mutex);
   // Written under the mutex.
   std::atomic<int64_t> last{0};
   std::atomic<int64_t> lost{0};
+  // Where the next event will stand, for Prefetch; may be out of date.
+  std::atomic<const CompactEvent*> next_record{nullptr};
+  std::atomic<const Ending*> next_ending{nullptr};
 };
 
 EventRing::EventRing() : state_(std::make_unique<State>()) { SetCapacity(kDefaultCapacity); }
@@ -52,25 +108,117 @@ void EventRing::SetCapacity(size_t capacity) {
   std::vector<HostEvent> kept;
   const int64_t last = state_->last.load(std::memory_order_relaxed);
   if (last > 0) {
-    for (int64_t i = state_->First(); i <= last; ++i) kept.push_back(std::move(state_->At(i)));
+    for (int64_t i = state_->First(); i <= last; ++i) kept.push_back(state_->Get(i));
   }
   state_->capacity = std::max<size_t>(capacity, 1);
-  state_->blocks.clear();
-  state_->blocks.resize((state_->capacity + State::kBlock - 1) / State::kBlock);
+  state_->records.Resize(state_->capacity);
+  state_->endings.Resize(state_->capacity);
+  state_->listeners.clear();
+  state_->names = NameTable();
   for (HostEvent& event : kept) {
-    if (event.sequence >= state_->First()) state_->At(event.sequence) = std::move(event);
+    if (event.sequence >= state_->First()) state_->Put(std::move(event));
   }
 }
 
 void EventRing::Add(HostEvent&& event) {
   MutexLock lock(state_->mutex);
-  const int64_t sequence = state_->last.load(std::memory_order_relaxed) + 1;
-  event.sequence = sequence;
+  event.sequence = state_->last.load(std::memory_order_relaxed) + 1;
   if (event.time_nanos == 0) event.time_nanos = absl::GetCurrentTimeNanos();
-  HostEvent& place = state_->At(sequence);
-  place = std::move(event);
-  State::PrefetchNext(place);
+  const int64_t sequence = event.sequence;
+  state_->Put(std::move(event));
   state_->last.store(sequence, std::memory_order_release);
+  state_->Announce(sequence + 1);
+  // The next one comes after a system call or more.
+  Prefetch();
+}
+
+void EventRing::State::Put(HostEvent&& event) {
+  const size_t index = IndexOf(event.sequence);
+  // First what can run out of memory.
+  CompactEvent& kept = records.Make(index);
+  Ending* ending = nullptr;
+  if (event.kind == HostEventKind::kSocketClosed) ending = &endings.Make(index);
+  if (event.listener) listeners[event.sequence] = event.listener;
+  NameTable::Name* service = nullptr;
+  NameTable::Name* listener = nullptr;
+  try {
+    service = names.Use(event.service);
+    listener = names.Use(event.socket.listener);
+  } catch (...) {
+    names.Release(service);
+    listeners.erase(event.sequence);
+    throw;
+  }
+  Forget(event.sequence - static_cast<int64_t>(capacity), kept);
+  SocketFacts& facts = event.socket;
+  kept.kind = event.kind;
+  kept.role = facts.role;
+  kept.protocol = facts.protocol;
+  kept.close_reason = event.close_reason;
+  kept.fd = facts.fd;
+  kept.time_nanos = event.time_nanos;
+  kept.id = facts.id;
+  kept.service = service;
+  kept.listener = listener;
+  kept.remote = std::move(facts.remote);
+  if (!ending) return;
+  ending->create_time_nanos = facts.create_time_nanos;
+  ending->counters = std::move(event.counters);
+  kept.has_rare = ending->counters.has_rare();
+}
+
+void EventRing::State::Forget(int64_t sequence, CompactEvent& kept) {
+  names.Release(kept.service);
+  names.Release(kept.listener);
+  kept.service = kept.listener = nullptr;
+  if (kept.has_rare) endings.Find(IndexOf(sequence))->counters = CounterValues();
+  kept.has_rare = false;
+  if (!listeners.empty()) listeners.erase(sequence);
+}
+
+HostEvent EventRing::State::Get(int64_t sequence) const {
+  const size_t index = IndexOf(sequence);
+  const CompactEvent& kept = *records.Find(index);
+  HostEvent event;
+  event.kind = kept.kind;
+  event.sequence = sequence;
+  event.time_nanos = kept.time_nanos;
+  event.service = NameTable::TextOf(kept.service);
+  event.close_reason = kept.close_reason;
+  if (event.is_of_socket()) {
+    event.socket = {.id = kept.id,
+                    .fd = kept.fd,
+                    .role = kept.role,
+                    .protocol = kept.protocol,
+                    .listener = NameTable::TextOf(kept.listener),
+                    .remote = kept.remote,
+                    .create_time_nanos = kept.time_nanos};
+  }
+  if (event.kind == HostEventKind::kSocketClosed) {
+    const Ending& ending = *endings.Find(index);
+    event.socket.create_time_nanos = ending.create_time_nanos;
+    event.counters = ending.counters;
+  }
+  if (const auto it = listeners.find(sequence); it != listeners.end()) event.listener = it->second;
+  return event;
+}
+
+void EventRing::State::Announce(int64_t sequence) {
+  const size_t index = IndexOf(sequence);
+  next_record.store(records.Find(index), std::memory_order_relaxed);
+  next_ending.store(endings.Find(index), std::memory_order_relaxed);
+}
+
+void EventRing::Prefetch() const {
+  const auto* record =
+      reinterpret_cast<const char*>(state_->next_record.load(std::memory_order_relaxed));
+  const auto* ending =
+      reinterpret_cast<const char*>(state_->next_ending.load(std::memory_order_relaxed));
+  if (record) __builtin_prefetch(record, 1);
+  if (ending) {
+    __builtin_prefetch(ending, 1);
+    __builtin_prefetch(ending + kCacheLine, 1);
+  }
 }
 
 void EventRing::Record(absl::FunctionRef<HostEvent()> make) {
@@ -91,7 +239,7 @@ EventRing::Batch EventRing::Read(int64_t sequence) const {
   batch.first = state_->First();
   if (sequence < batch.first) return batch;
   const int64_t end = std::min(batch.last, sequence + static_cast<int64_t>(kMostAtOnce) - 1);
-  for (; sequence <= end; ++sequence) batch.events.push_back(state_->At(sequence));
+  for (; sequence <= end; ++sequence) batch.events.push_back(state_->Get(sequence));
   return batch;
 }
 

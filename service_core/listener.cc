@@ -73,6 +73,8 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   spec.service = service_.get();
   spec.listener = this;
   spec.address = remote;
+  spec.wall_time = loop.wall_time();
+  spec.monotonic_time = loop.now();
   SocketId id;
   if (const int result = table_.Add(spec, &id); result != 0) {
     return HandleAcceptError(-result, slot, loop);

@@ -49,6 +49,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
   ListenerSnapshot Snapshot() const;
   // It takes no more connections, and those that it has are ending.
   bool is_draining() const;
+  // Says of a socket of its own, which has `role`, what the listener knows. Of a connection
+  // that is the local address, unless it may differ between them: only the kernel knows then.
+  void Describe(Role role, SocketSnapshot& out) const;
 
   // ---- Any thread but the service thread. In listener_life.cc; Update has
   // listener_change.cc, what it tells listener_status.cc. Calls wait for one
@@ -122,6 +125,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
     // Its sockets are being removed for good.
     bool is_going = false;
     OpenedSocket opened;  // without its fd
+    bool was_opened = false;
+    // Of those of all the sockets that it had; empty if they differ.
+    SocketAddress address_of_connections;
     int64_t drain_deadline_nanos = 0;
   };
 
@@ -155,6 +161,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   }
 
   ListenerState state() const;
+  bool IsDrainingLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(status_mutex_);
   bool IsPausedByOperator() const;
   bool HasFile() const;
   ListenerSnapshot SnapshotLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(status_mutex_);

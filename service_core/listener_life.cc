@@ -96,6 +96,11 @@ absl::Status Listener::PlaceLocked(OpenedSocket socket) {
   const SocketId old_id = std::exchange(socket_id_, id);
   {
     MutexLock lock(status_mutex_);
+    if (!std::exchange(status_.was_opened, true)) {
+      status_.address_of_connections = socket.address_of_connections;
+    } else if (status_.address_of_connections != socket.address_of_connections) {
+      status_.address_of_connections = {};
+    }
     old = std::exchange(status_.opened, std::move(socket));
     SetStateLocked(paused ? ListenerState::kPaused : ListenerState::kActive,
                    paused ? status_.reason : "");

@@ -38,9 +38,20 @@ ListenerState Listener::state() const {
   return status_.state;
 }
 
+bool Listener::IsDrainingLocked() const {
+  return status_.state == ListenerState::kDraining || status_.state == ListenerState::kDisabled;
+}
+
 bool Listener::is_draining() const {
-  const ListenerState now = state();
-  return now == ListenerState::kDraining || now == ListenerState::kDisabled;
+  MutexLock lock(status_mutex_);
+  return IsDrainingLocked();
+}
+
+void Listener::Describe(Role role, SocketSnapshot& out) const {
+  out.listener = name_;
+  MutexLock lock(status_mutex_);
+  out.draining = IsDrainingLocked();
+  if (role == Role::kConnection) out.local = status_.address_of_connections;
 }
 
 bool Listener::IsPausedByOperator() const {

@@ -246,6 +246,8 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   }
   out.address =
       SocketAddress::From(address.protocol(), reinterpret_cast<sockaddr*>(&storage), length);
+  const bool is_one_address = !out.address.is_wildcard() && out.address.family() != AF_INET6;
+  if (type == SOCK_STREAM && is_one_address) out.address_of_connections = out.address;
   out.own_port = std::make_shared<const OwnDatagramPort>(out.address);
   status = Tune(out.fd.get(), out.address, options.tuning, /*is_new=*/true);
   if (status.ok()) status = Listen(out.fd.get(), options, out);

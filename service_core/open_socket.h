@@ -17,6 +17,8 @@ struct OpenedSocket {
   UniqueFd fd;
   // As bound: with the port that the kernel chose.
   SocketAddress address;
+  // The local one of each connection that it takes; empty where only the kernel knows.
+  SocketAddress address_of_connections;
   // 0 for datagram sockets.
   int effective_backlog = 0;
   // For UDP: as long as a copy lives, the port counts as one of ours.

@@ -155,6 +155,7 @@ void ServiceLoop::Turn() {
   const std::span<epoll_event> ready = table_.epoll().Wait(ready_, TimeoutMs());
   turn_started_ = last_clock_ = MonotonicNanos();
   table_.BeginTurn();
+  if (table_.events()) table_.events()->Prefetch();
   AddTo(statistics_.wakeups, 1);
   AddTo(statistics_.events, static_cast<int64_t>(ready.size()));
   RaiseTo(statistics_.max_events_per_wakeup, static_cast<int64_t>(ready.size()));

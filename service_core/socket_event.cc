@@ -1,7 +1,5 @@
 #include "socket_event.h"
 
-#include <memory>
-
 #include "listener.h"
 
 namespace sockhost {
@@ -34,7 +32,7 @@ HostEvent ClosedEvent(const SocketSnapshot& closed) {
                   .remote = closed.remote,
                   .create_time_nanos = closed.create_time_nanos};
   event.close_reason = closed.close_reason;
-  event.counters = std::make_shared<const CounterValues>(closed.counters);
+  event.counters = closed.counters;
   return event;
 }
 

@@ -237,6 +237,7 @@ bool SocketTable::ReapSome() {
     TableLock lock(*this);
     for (; count < slots.size() && first_retired_ != 0; ++count) {
       slots[count] = &Slot(first_retired_ - 1);
+      closed_.Prefetch(count);
       first_retired_ = slots[count]->next;
     }
     if (first_retired_ == 0) last_retired_ = 0;
@@ -254,6 +255,11 @@ bool SocketTable::ReapSome() {
       GiveBackLocked(*slots[i]);
     }
     reaped_ += count;
+    // As nearly always: nobody waits for it.
+    if (after_reap_.empty()) {
+      reap_needed_.store(first_retired_ != 0, std::memory_order_relaxed);
+      return first_retired_ == 0;
+    }
   }
   for (AfterReapList next = NextAfterReap(); !next.empty(); next = NextAfterReap()) {
     next.front().task();

@@ -26,16 +26,21 @@ SocketAddress NameOf(int fd, Protocol protocol, NameFunction function) {
   return SocketAddress::From(protocol, reinterpret_cast<sockaddr*>(&storage), length);
 }
 
+// 0: it is no socket.
+uint64_t CookieOf(int fd) {
+  uint64_t cookie = 0;
+  socklen_t length = sizeof(cookie);
+  getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length);
+  return cookie;
+}
+
 // What the table itself knows. Throws std::bad_alloc.
 void Describe(const SocketSlot& slot, SocketId id, SocketSnapshot& out) {
   out.id = id;
   out.fd = slot.fd;
   out.role = slot.role;
   out.service = slot.service->name;
-  if (slot.listener) {
-    out.listener = slot.listener->name();
-    out.draining = slot.listener->is_draining();
-  }
+  if (slot.listener) slot.listener->Describe(slot.role, out);
   if (slot.has_own_address()) out.local = slot.address;
   if (slot.has_peer_address()) out.remote = slot.address;
   out.create_time_nanos = slot.create_time_nanos;
@@ -53,11 +58,11 @@ SocketSnapshot SocketTable::SnapshotLocked(SocketSlot& slot) const {
   // of that nothing is said. What a listener owns stays open under the mutex.
   const bool registered = slot.role == Role::kRegistered;
   if (registered && InodeOf(slot.fd) != slot.inode) return out;
-  socklen_t length = sizeof(out.cookie);
-  getsockopt(slot.fd, SOL_SOCKET, SO_COOKIE, &out.cookie, &length);
+  if (!registered && slot.cookie == 0) slot.cookie = CookieOf(slot.fd);
+  out.cookie = registered ? CookieOf(slot.fd) : slot.cookie;
   out.protocol = slot.protocol;
   if (out.protocol == Protocol::kNone) return out;
-  if (!slot.has_own_address()) out.local = NameOf(slot.fd, out.protocol, getsockname);
+  if (out.local.empty()) out.local = NameOf(slot.fd, out.protocol, getsockname);
   if (registered) out.remote = NameOf(slot.fd, out.protocol, getpeername);
   return out;
 }
@@ -107,7 +112,7 @@ void SocketTable::DescribeRetired(const SocketSlot& slot, SocketSnapshot& out) {
   out.protocol = slot.protocol;
   out.close_reason = slot.close_reason;
   out.close_time_nanos = absl::GetCurrentTimeNanos();
-  if (slot.closes_fd && !slot.has_own_address()) {
+  if (slot.closes_fd && out.local.empty()) {
     out.local = NameOf(slot.fd, slot.protocol, getsockname);
   }
 }

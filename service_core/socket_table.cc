@@ -137,11 +137,12 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot->service = spec.service;
   slot->listener = spec.listener;
   slot->address = spec.address;
-  slot->create_time_nanos = absl::GetCurrentTimeNanos();
+  slot->create_time_nanos = spec.wall_time != 0 ? spec.wall_time : absl::GetCurrentTimeNanos();
   if (spec.role == Role::kRegistered) {
     slot->registered = {.stamp = 0, .pev_index = -1};
   } else {
-    const auto now_ms = static_cast<uint32_t>(MonotonicNanos() / 1'000'000);
+    const int64_t now = spec.monotonic_time != 0 ? spec.monotonic_time : MonotonicNanos();
+    const auto now_ms = static_cast<uint32_t>(now / 1'000'000);
     slot->age = {.opened_ms = now_ms, .active_ms = now_ms};
   }
   slot->activity = 0;

@@ -85,6 +85,9 @@ struct SocketSlot {
   union {
     // Constant while id is. Of a registered fd: tells whether the number was reused.
     uint64_t inode = 0;
+    // Of another one: SO_COOKIE, once somebody has asked; 0: not yet. Guarded by the
+    // table's mutex.
+    uint64_t cookie;
     // Of a retired slot: what the id was. Guarded by the table's mutex.
     SocketId retired_id;
   };
@@ -163,6 +166,9 @@ struct SocketSpec {
   // As in SocketSlot.
   SocketAddress address;
   void* user_data = nullptr;
+  // When it was opened: on the wall clock, ns since 1970, and on the monotonic one, ns. 0: now.
+  int64_t wall_time = 0;
+  int64_t monotonic_time = 0;
 };
 
 // What happens to the fd of a removed socket.

@@ -89,17 +89,73 @@ TEST(EventRingTest, CapacityCanChangeWhileThereAreEvents) {
   }
 }
 
+// Everything comes back as it was added, also behind places that others had before.
+TEST(EventRingTest, EventsOfAllKindsComeBackWhole) {
+  EventRing ring;
+  ring.SetCapacity(5);
+  for (int round = 0; round < 4; ++round) {
+    HostEvent closed = Opened(round);
+    closed.kind = HostEventKind::kSocketClosed;
+    closed.time_nanos = 2000;
+    closed.service = std::make_shared<const std::string>("echo");
+    closed.socket.fd = 9;
+    closed.socket.role = Role::kConnection;
+    closed.socket.protocol = Protocol::kUnixStream;
+    closed.socket.listener = std::make_shared<const std::string>("web");
+    closed.socket.remote = SocketAddress::Parse("unix:@peer").value();
+    closed.socket.create_time_nanos = 1000;
+    closed.close_reason = CloseReason::kIdleTimeout;
+    closed.counters[Counter::receive_bytes] = 7 + round;
+    closed.counters[Counter::would_block] = round;
+    HostEvent changed;
+    changed.kind = HostEventKind::kListenerStateChanged;
+    changed.service = closed.service;
+    changed.listener = std::make_shared<const ListenerSnapshot>();
+    ring.Add(HostEvent(closed));
+    ring.Add(HostEvent(changed));
+    ring.Add(Opened(round));
+
+    const std::vector<HostEvent> events = ring.Read(ring.last() - 2).events;
+    ASSERT_EQ(events.size(), 3);
+    const HostEvent& first = events[0];
+    EXPECT_EQ(first.kind, HostEventKind::kSocketClosed);
+    EXPECT_EQ(first.time_nanos, 2000);
+    EXPECT_EQ(first.service, closed.service);
+    EXPECT_EQ(first.socket.id, round);
+    EXPECT_EQ(first.socket.fd, 9);
+    EXPECT_EQ(first.socket.role, Role::kConnection);
+    EXPECT_EQ(first.socket.protocol, Protocol::kUnixStream);
+    EXPECT_EQ(first.socket.listener, closed.socket.listener);
+    EXPECT_EQ(first.socket.remote, closed.socket.remote);
+    EXPECT_EQ(first.socket.create_time_nanos, 1000);
+    EXPECT_EQ(first.close_reason, CloseReason::kIdleTimeout);
+    EXPECT_EQ(first.counters, closed.counters);
+    EXPECT_EQ(events[1].kind, HostEventKind::kListenerStateChanged);
+    EXPECT_EQ(events[1].service, closed.service);
+    EXPECT_EQ(events[1].listener, changed.listener);
+    EXPECT_EQ(events[2].socket.id, round);
+    EXPECT_EQ(events[2].socket.create_time_nanos, events[2].time_nanos);
+    EXPECT_EQ(events[2].listener, nullptr);
+    EXPECT_EQ(events[2].counters, CounterValues());
+  }
+}
+
 TEST(EventRingTest, WhatAnEventHoldsIsFreedWithIt) {
   EventRing ring;
   ring.SetCapacity(2);
   HostEvent event = Opened(1);
   event.service = std::make_shared<const std::string>("echo");
+  event.listener = std::make_shared<const ListenerSnapshot>();
   const std::weak_ptr<const std::string> service = event.service;
+  const std::weak_ptr<const ListenerSnapshot> listener = event.listener;
   ring.Add(std::move(event));
-  EXPECT_FALSE(service.expired());
+  event = HostEvent();
   ring.Add(Opened(2));
+  EXPECT_FALSE(service.expired());
+  EXPECT_FALSE(listener.expired());
   ring.Add(Opened(3));
   EXPECT_TRUE(service.expired());
+  EXPECT_TRUE(listener.expired());
 }
 
 // Readers see every event that is still kept, whole and in order.

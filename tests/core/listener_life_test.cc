@@ -22,6 +22,7 @@ using testing::ElementsAre;
 using testing::Eq;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::UnorderedElementsAreArray;
 
 class ListenerLifeTest : public ListenersFixture {
  protected:
@@ -35,6 +36,14 @@ class ListenerLifeTest : public ListenersFixture {
     const absl::StatusOr<ListenerSnapshot> updated = listeners_.Update(nullptr, next, Keep::kYes);
     EXPECT_TRUE(updated.ok()) << updated.status();
     return updated.value_or(ListenerSnapshot());
+  }
+
+  std::vector<std::string> LocalAddressesOfConnections() const {
+    std::vector<std::string> addresses;
+    table_.ForEach([&](SocketSnapshot&& socket) {
+      if (socket.role == Role::kConnection) addresses.push_back(socket.local.ToString());
+    });
+    return addresses;
   }
 
   static void ExpectEcho(int client) {
@@ -131,6 +140,35 @@ TEST_F(ListenerLifeTest, UpdateToAnotherAddressOpensBeforeItCloses) {
   ExpectEcho(ConnectTo(after.effective_address).get());
   ExpectEcho(client.get());
   EXPECT_TRUE(Becomes([&] { return TryConnect(before.effective_address).valid(); }, Eq(false)));
+}
+
+// Also where the listener has moved meanwhile, or is bound to all addresses.
+TEST_F(ListenerLifeTest, ConnectionsTellTheirOwnLocalAddress) {
+  const StopOnExit stop(loop_);
+  table_.SetClosedLimit(10);
+  std::vector<UniqueFd> clients;
+  std::vector<std::string> addresses;
+  const auto connect = [&](const SocketAddress& address) {
+    clients.push_back(ConnectTo(address));
+    ExpectEcho(clients.back().get());
+    addresses.push_back(address.ToString());
+  };
+  connect(Create(Config("web")).effective_address);
+  EXPECT_THAT(LocalAddressesOfConnections(), UnorderedElementsAreArray(addresses));
+  connect(Update(Config("web", "tcp://127.0.0.2:0")).effective_address);
+  const uint16_t port = Update(Config("web", "tcp://0.0.0.0:0")).effective_address.port();
+  connect(SocketAddress::Parse(absl::StrCat("tcp://127.0.0.3:", port)).value());
+  connect(SocketAddress::Parse(absl::StrCat("tcp://127.0.0.4:", port)).value());
+  connect(Update(Config("web", "tcp://[::1]:0")).effective_address);
+  EXPECT_THAT(LocalAddressesOfConnections(), UnorderedElementsAreArray(addresses));
+  clients.clear();
+  std::vector<std::string> closed;
+  ASSERT_TRUE(CounterBecomes("web", Counter::active_connections, 0));
+  FinishTurns(loop_);
+  table_.ForEachClosed([&](SocketSnapshot&& socket) {
+    if (socket.role == Role::kConnection) closed.push_back(socket.local.ToString());
+  });
+  EXPECT_THAT(closed, UnorderedElementsAreArray(addresses));
 }
 
 TEST_F(ListenerLifeTest, FailedUpdateLeavesEverythingAsItWas) {

@@ -53,9 +53,7 @@ TEST(EventEncodingTest, OpenedSocketHasNoCountersAndNoReason) {
 TEST(EventEncodingTest, ClosedSocketHasReasonTimeAndFinalCounters) {
   HostEvent closed = SocketEvent(HostEventKind::kSocketClosed);
   closed.close_reason = CloseReason::kIdleTimeout;
-  CounterValues counters;
-  counters[Counter::receive_bytes] = 42;
-  closed.counters = std::make_shared<const CounterValues>(counters);
+  closed.counters[Counter::receive_bytes] = 42;
   const v1::Event event = Encoded(closed);
   EXPECT_EQ(event.kind(), v1::Event::SOCKET_CLOSED);
   EXPECT_EQ(event.socket().close_reason(), v1::Socket::IDLE_TIMEOUT);

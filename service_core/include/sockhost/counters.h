@@ -114,6 +114,9 @@ class CounterValues {
     return i < kHotCounters ? hot_[i] : OwnRare().values[i - kHotCounters];
   }
 
+  // False: every rare counter is 0, and no call ever failed.
+  bool has_rare() const { return rare_ != nullptr; }
+
   // Failed receive, send and accept calls by errno; the last one takes what the others
   // have no room for. Empty if no call ever failed.
   std::span<const ErrorCount> errors() const {

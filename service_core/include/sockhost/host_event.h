@@ -38,6 +38,10 @@ struct SocketFacts {
 
 // A copy; what is behind pointers never changes.
 struct HostEvent {
+  bool is_of_socket() const {
+    return kind == HostEventKind::kSocketOpened || kind == HostEventKind::kSocketClosed;
+  }
+
   HostEventKind kind = HostEventKind::kSocketOpened;
   // Counted up from 1 in each host, without a gap.
   int64_t sequence = 0;
@@ -48,8 +52,8 @@ struct HostEvent {
   // Of a socket's event.
   SocketFacts socket;
   CloseReason close_reason = CloseReason::kNone;
-  // The final ones, of a socket that was closed.
-  std::shared_ptr<const CounterValues> counters;
+  // The final ones, of kSocketClosed.
+  CounterValues counters;
   // Of a listener's event: as it was afterwards, counters included.
   std::shared_ptr<const ListenerSnapshot> listener;
 };
