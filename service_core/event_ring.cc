@@ -121,7 +121,7 @@ void EventRing::SetCapacity(size_t capacity) {
 }
 
 void EventRing::Add(HostEvent&& event) {
-  MutexLock lock(state_->mutex);
+  MutexLock lock(state_->mutex, Awake::kYes);
   event.sequence = state_->last.load(std::memory_order_relaxed) + 1;
   if (event.time_nanos == 0) event.time_nanos = absl::GetCurrentTimeNanos();
   const int64_t sequence = event.sequence;

@@ -187,7 +187,7 @@ void SocketTable::StopAccepting(Listener& listener) {
 
 void SocketTable::LockContended() const {
   waiting_.fetch_add(1, std::memory_order_relaxed);
-  mutex_.Lock();
+  mutex_.LockAwake();
   waiting_.fetch_sub(1, std::memory_order_relaxed);
 }
 

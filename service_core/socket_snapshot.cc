@@ -12,8 +12,8 @@
 namespace sockhost {
 namespace {
 
-// How many sockets are copied before the mutex is let go.
-constexpr uint32_t kSnapshotChunk = 4;
+// How many sockets are copied before the mutex is let go: some 0.2 us each.
+constexpr uint32_t kSnapshotChunk = 8;
 // How many slots are looked at, most of which may be free.
 constexpr uint32_t kScanChunk = 512;
 
@@ -51,42 +51,67 @@ void Describe(const SocketSlot& slot, SocketId id, SocketSnapshot& out) {
 
 }  // namespace
 
-SocketSnapshot SocketTable::SnapshotLocked(SocketSlot& slot) const {
-  SocketSnapshot out;
-  Describe(slot, slot.id.load(std::memory_order_relaxed), out);
-  // A program may have closed its fd, and the number may be another file now:
-  // of that nothing is said. What a listener owns stays open under the mutex.
-  const bool registered = slot.role == Role::kRegistered;
-  if (registered && InodeOf(slot.fd) != slot.inode) return out;
-  if (!registered && slot.cookie == 0) slot.cookie = CookieOf(slot.fd);
-  out.cookie = registered ? CookieOf(slot.fd) : slot.cookie;
-  out.protocol = slot.protocol;
-  if (out.protocol == Protocol::kNone) return out;
-  if (out.local.empty()) out.local = NameOf(slot.fd, out.protocol, getsockname);
-  if (registered) out.remote = NameOf(slot.fd, out.protocol, getpeername);
-  return out;
+SocketTable::Copy SocketTable::CopyLocked(const SocketSlot& slot) const {
+  Copy copy;
+  copy.slot = &slot;
+  copy.inode = slot.role == Role::kRegistered ? slot.inode : 0;
+  copy.protocol = slot.protocol;
+  Describe(slot, slot.id.load(std::memory_order_relaxed), copy.socket);
+  return copy;
+}
+
+// An fd of ours is closed after its id has gone: while that stands, the answers were of it. A
+// program may close its fd at any moment, and the number may be another file then: of that
+// nothing is said.
+bool SocketTable::Complete(Copy& copy) {
+  SocketSnapshot& out = copy.socket;
+  const bool registered = out.role == Role::kRegistered;
+  if (!registered || InodeOf(out.fd) == copy.inode) {
+    const uint64_t cookie = CookieOf(out.fd);
+    SocketAddress local = std::move(out.local);
+    SocketAddress remote = std::move(out.remote);
+    const bool is_known = copy.protocol != Protocol::kNone;
+    if (is_known && local.empty()) local = NameOf(out.fd, copy.protocol, getsockname);
+    if (is_known && registered) remote = NameOf(out.fd, copy.protocol, getpeername);
+    if (!registered || InodeOf(out.fd) == copy.inode) {
+      out.cookie = cookie;
+      out.protocol = copy.protocol;
+      out.local = std::move(local);
+      out.remote = std::move(remote);
+    }
+  }
+  return copy.slot->id.load(std::memory_order_acquire) == out.id;
 }
 
 void SocketTable::ForEach(const std::function<void(SocketSnapshot&&)>& visit,
                           SocketId after) const {
-  std::vector<SocketSnapshot> chunk;
+  std::vector<Copy> chunk;
   chunk.reserve(kSnapshotChunk);
   uint32_t next = 0;
   while (next < slots_in_use_.load(std::memory_order_acquire)) {
+    PrefetchFrom(next);
     {
       TableLock lock(*this);
       const uint32_t end =
           std::min(slots_in_use_.load(std::memory_order_relaxed), next + kScanChunk);
       for (; next < end && chunk.size() < kSnapshotChunk; ++next) {
-        SocketSlot& slot = Slot(next);
+        const SocketSlot& slot = Slot(next);
         // An id of 0 is no socket, and `after` is at least that.
-        if (slot.id.load(std::memory_order_relaxed) > after) chunk.push_back(SnapshotLocked(slot));
+        if (slot.id.load(std::memory_order_relaxed) > after) chunk.push_back(CopyLocked(slot));
       }
     }
-    for (SocketSnapshot& snapshot : chunk) visit(std::move(snapshot));
+    for (Copy& copy : chunk) {
+      if (Complete(copy)) visit(std::move(copy.socket));
+    }
     chunk.clear();
     LetOthersGoFirst();
   }
+}
+
+void SocketTable::PrefetchFrom(uint32_t index) const {
+  const uint32_t end =
+      std::min(slots_in_use_.load(std::memory_order_acquire), index + kSnapshotChunk);
+  for (; index < end; ++index) PrefetchSlot(Slot(index));
 }
 
 std::vector<SocketId> SocketTable::IdsAfter(SocketId after, size_t most) const {
@@ -157,25 +182,33 @@ std::pair<size_t, size_t> SocketTable::CountClosed() const {
 }
 
 bool SocketTable::Inspect(SocketId id, int fd, absl::FunctionRef<void(int)> inspect) const {
-  TableLock lock(*this);
-  const SocketSlot* slot = FindByFdLocked(fd);
-  if (!slot || slot->id.load(std::memory_order_relaxed) != id) return false;
-  if (slot->role != Role::kRegistered) {
-    inspect(fd);
-    return true;
+  const SocketSlot* slot = nullptr;
+  bool registered = false;
+  uint64_t inode = 0;
+  {
+    TableLock lock(*this);
+    slot = FindByFdLocked(fd);
+    if (!slot || slot->id.load(std::memory_order_relaxed) != id) return false;
+    registered = slot->role == Role::kRegistered;
+    if (registered) inode = slot->inode;
   }
-  // A program may close its fd at any moment, and the number may be another file
-  // then: what was read counts only if it was the same before and after.
-  if (InodeOf(fd) != slot->inode) return false;
+  // As in Complete: what was read counts only if the socket was the same before and after.
+  if (registered && InodeOf(fd) != inode) return false;
   inspect(fd);
-  return InodeOf(fd) == slot->inode;
+  if (registered && InodeOf(fd) != inode) return false;
+  return slot->id.load(std::memory_order_acquire) == id;
 }
 
 std::optional<SocketSnapshot> SocketTable::Find(SocketId id) const {
-  TableLock lock(*this);
-  SocketSlot* slot = FindByIdLocked(id);
-  if (!slot) return std::nullopt;
-  return SnapshotLocked(*slot);
+  Copy copy;
+  {
+    TableLock lock(*this);
+    const SocketSlot* slot = FindByIdLocked(id);
+    if (!slot) return std::nullopt;
+    copy = CopyLocked(*slot);
+  }
+  if (!Complete(copy)) return std::nullopt;
+  return std::move(copy.socket);
 }
 
 std::pair<int, int> SocketTable::CountSockets(const Service& service) const {

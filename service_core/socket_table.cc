@@ -216,9 +216,13 @@ SocketSlot* SocketTable::Lookup(RegistrationKey key) {
 
 void SocketTable::Prefetch(RegistrationKey key) const {
   if (key.slot >= slots_in_use_.load(std::memory_order_acquire)) return;
+  PrefetchSlot(Slot(key.slot));
+}
+
+void SocketTable::PrefetchSlot(const SocketSlot& slot) {
   constexpr size_t kCacheLine = 64;
-  const char* const slot = reinterpret_cast<const char*>(&Slot(key.slot));
-  for (size_t i = 0; i < sizeof(SocketSlot); i += kCacheLine) __builtin_prefetch(slot + i);
+  const char* const bytes = reinterpret_cast<const char*>(&slot);
+  for (size_t i = 0; i < sizeof(SocketSlot); i += kCacheLine) __builtin_prefetch(bytes + i);
 }
 
 bool SocketTable::WasRemovedInAnEarlierTurn(RegistrationKey key) const {

@@ -141,6 +141,7 @@ class BusyHandler {
   // The waits while `work` runs on this thread, in ns.
   template <typename Work>
   std::vector<int64_t> WaitsWhile(Work work) {
+    longest_interruption_ = 0;
     waits_.clear();
     waits_.reserve(kMostWaits);
     stop_ = false;
@@ -151,6 +152,10 @@ class BusyHandler {
     stopped_.wait(false);
     return waits_;
   }
+
+  // For how long the machine took the core away during the last WaitsWhile, at most, while
+  // the handler did its own work: nothing that it could have waited for. In ns.
+  int64_t longest_interruption() const { return longest_interruption_; }
 
  private:
   // Some work of its own between two calls: a handler that does nothing but take
@@ -170,7 +175,10 @@ class BusyHandler {
       sockhost_service_modify(service_, ready_.get(), POLLIN);
       end = MonotonicNanos();
       if (waits_.size() < kMostWaits) waits_.push_back(end - begin);
-      while (MonotonicNanos() - end < kOwnWorkNanos) {
+      int64_t now = MonotonicNanos();
+      for (int64_t before = now; now - end < kOwnWorkNanos; before = now) {
+        now = MonotonicNanos();
+        longest_interruption_ = std::max(longest_interruption_, now - before);
       }
     }
     if (!stop_) {
@@ -187,6 +195,7 @@ class BusyHandler {
   std::atomic<bool> stopped_{true};
   // Written by the service thread before stopped_.
   std::vector<int64_t> waits_;
+  int64_t longest_interruption_ = 0;
 };
 
 // Waits of a handler in several windows of time, in ns.
@@ -209,8 +218,8 @@ double Quantile(std::vector<int64_t>& values, double share) {
 
 // How long a handler that uses the table waits while another thread takes a
 // snapshot of it: the longest wait of each snapshot, median and maximum, and the
-// 99.9th percentile of all waits; and the same without any snapshot, which is what
-// the machine itself does to a thread.
+// 99.9th percentile of all waits; the same without any snapshot; and for how long the
+// machine itself takes the core away from the handler during a snapshot.
 void BM_HandlerDelayDuringSnapshot(benchmark::State& state) {
   const IdleSockets sockets(kMany);
   sockets.RegisterOneByOne();
@@ -222,12 +231,14 @@ void BM_HandlerDelayDuringSnapshot(benchmark::State& state) {
   Check(sockhost_service_define(&definition, &service) == 0, "sockhost_service_define");
   Waits waits;
   Waits waits_without;
+  std::vector<int64_t> interruptions;
   {
     BusyHandler handler(service);
     for (auto _ : state) {
       const int64_t begin = MonotonicNanos();
       waits.Add(handler.WaitsWhile(
           [] { ServiceHost::OfProcess().ForEachSocket([](SocketSnapshot&&) {}); }));
+      interruptions.push_back(handler.longest_interruption());
       const int64_t took = MonotonicNanos() - begin;
       state.SetIterationTime(static_cast<double>(took) / 1e9);
       waits_without.Add(handler.WaitsWhile([begin, took] {
@@ -244,6 +255,7 @@ void BM_HandlerDelayDuringSnapshot(benchmark::State& state) {
   };
   report("wait", waits);
   report("wait_without", waits_without);
+  state.counters["interruption_median_us"] = Quantile(interruptions, 0.5);
 }
 BENCHMARK(BM_HandlerDelayDuringSnapshot)
     ->UseManualTime()

@@ -159,9 +159,8 @@ class ServiceHost {
   // STATE_INVALID (it is no connection).
   absl::Status CloseSocket(SocketId id, absl::AnyInvocable<void()> done);
 
-  // Calls `inspect` with the fd of `socket`, which cannot be closed meanwhile; false
-  // if that is closed. `inspect` must be short (microseconds): the service thread
-  // may wait for it.
+  // Calls `inspect` with the fd of `socket`. False if that is closed, perhaps meanwhile: then
+  // what `inspect` has seen may be another file's. Nobody waits for it.
   bool InspectSocket(const SocketSnapshot& socket, absl::FunctionRef<void(int fd)> inspect) const;
 
   // What happened last. Readers come and go as they like.
