@@ -78,9 +78,12 @@ struct EventRing::State {
     return static_cast<size_t>(sequence - 1) % capacity;
   }
 
-  void Put(HostEvent&& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Returns what the event that it takes the place of has told of a listener.
+  std::shared_ptr<const ListenerSnapshot> Put(HostEvent&& event)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   HostEvent Get(int64_t sequence) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Forget(int64_t sequence, CompactEvent& kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  std::shared_ptr<const ListenerSnapshot> Forget(int64_t sequence, CompactEvent& kept)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Announce(int64_t sequence) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   Mutex mutex;
@@ -121,18 +124,20 @@ void EventRing::SetCapacity(size_t capacity) {
 }
 
 void EventRing::Add(HostEvent&& event) {
+  // Freed after the mutex is let go.
+  std::shared_ptr<const ListenerSnapshot> forgotten;
   MutexLock lock(state_->mutex, Awake::kYes);
   event.sequence = state_->last.load(std::memory_order_relaxed) + 1;
   if (event.time_nanos == 0) event.time_nanos = absl::GetCurrentTimeNanos();
   const int64_t sequence = event.sequence;
-  state_->Put(std::move(event));
+  forgotten = state_->Put(std::move(event));
   state_->last.store(sequence, std::memory_order_release);
   state_->Announce(sequence + 1);
   // The next one comes after a system call or more.
   Prefetch();
 }
 
-void EventRing::State::Put(HostEvent&& event) {
+std::shared_ptr<const ListenerSnapshot> EventRing::State::Put(HostEvent&& event) {
   const size_t index = IndexOf(event.sequence);
   // First what can run out of memory.
   CompactEvent& kept = records.Make(index);
@@ -149,7 +154,8 @@ void EventRing::State::Put(HostEvent&& event) {
     listeners.erase(event.sequence);
     throw;
   }
-  Forget(event.sequence - static_cast<int64_t>(capacity), kept);
+  std::shared_ptr<const ListenerSnapshot> forgotten =
+      Forget(event.sequence - static_cast<int64_t>(capacity), kept);
   SocketFacts& facts = event.socket;
   kept.kind = event.kind;
   kept.role = facts.role;
@@ -161,19 +167,25 @@ void EventRing::State::Put(HostEvent&& event) {
   kept.service = service;
   kept.listener = listener;
   kept.remote = std::move(facts.remote);
-  if (!ending) return;
+  if (!ending) return forgotten;
   ending->create_time_nanos = facts.create_time_nanos;
   ending->counters = std::move(event.counters);
   kept.has_rare = ending->counters.has_rare();
+  return forgotten;
 }
 
-void EventRing::State::Forget(int64_t sequence, CompactEvent& kept) {
+std::shared_ptr<const ListenerSnapshot> EventRing::State::Forget(int64_t sequence,
+                                                                 CompactEvent& kept) {
   names.Release(kept.service);
   names.Release(kept.listener);
   kept.service = kept.listener = nullptr;
   if (kept.has_rare) endings.Find(IndexOf(sequence))->counters = CounterValues();
   kept.has_rare = false;
-  if (!listeners.empty()) listeners.erase(sequence);
+  const auto told = listeners.find(sequence);
+  if (told == listeners.end()) return nullptr;
+  std::shared_ptr<const ListenerSnapshot> forgotten = std::move(told->second);
+  listeners.erase(told);
+  return forgotten;
 }
 
 HostEvent EventRing::State::Get(int64_t sequence) const {
