@@ -237,7 +237,6 @@ bool SocketTable::ReapSome() {
     TableLock lock(*this);
     for (; count < slots.size() && first_retired_ != 0; ++count) {
       slots[count] = &Slot(first_retired_ - 1);
-      closed_.Prefetch(count);
       first_retired_ = slots[count]->next;
     }
     if (first_retired_ == 0) last_retired_ = 0;
@@ -247,12 +246,14 @@ bool SocketTable::ReapSome() {
   {
     TableLock lock(*this);
     // Of many at a time only the last ones stay.
-    for (size_t i = count - std::min(count, closed_.limit()); i < count; ++i) {
-      if (closing_[i].id != 0) closed_.Add(std::move(closing_[i]));
-    }
+    const size_t first = count - std::min(count, closed_.limit());
+    for (size_t i = first; i < count; ++i) closed_.Prefetch(i - first);
     for (size_t i = 0; i < count; ++i) {
       slots[i]->counters.Clear();
       GiveBackLocked(*slots[i]);
+    }
+    for (size_t i = first; i < count; ++i) {
+      if (closing_[i].id != 0) closed_.Add(std::move(closing_[i]));
     }
     reaped_ += count;
     // As nearly always: nobody waits for it.
@@ -295,6 +296,8 @@ void SocketTable::Close(SocketSlot& slot, SocketSnapshot& closed) {
 
 void SocketTable::Free(SocketSlot& slot) {
   if (slot.closes_fd) UniqueFd(slot.fd).reset();
+  // After the long system call: what was loaded before it is out of the cache again.
+  if (events_) events_->Prefetch();
   if (slot.role == Role::kConnection) {
     slot.listener->counters.Add(Counter::active_connections, -1);
     slot.service->counters.Add(Counter::active_connections, -1);

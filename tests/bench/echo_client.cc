@@ -1,6 +1,7 @@
 #include "tests/bench/echo_client.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -169,7 +170,7 @@ class ChurnClient : public EchoClient {
   void Start() override {
     started_ = MonotonicNanos();
     received_ = 0;
-    Connect(SOCK_STREAM);
+    ConnectFromNextAddress();
     const auto size = static_cast<ssize_t>(context_.options.size);
     if (send(fd_.get(), context_.payload.data(), context_.options.size, MSG_NOSIGNAL) != size) {
       Die("send");
@@ -211,9 +212,28 @@ std::unique_ptr<EchoClient> EchoClient::New(LoadContext& context) {
 }
 
 void EchoClient::Connect(int type) {
-  // Blocking for the connect, which over loopback waits for no other process.
   fd_.reset(socket(AF_INET, type | SOCK_CLOEXEC, 0));
   if (!fd_.valid()) Die("socket");
+  FinishConnect();
+}
+
+void EchoClient::ConnectFromNextAddress() {
+  constexpr uint32_t kFirst = 0x7f010001;  // 127.1.0.1
+  constexpr uint32_t kMany = 60'000;
+  fd_.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd_.valid()) Die("socket");
+  const int on = 1;
+  if (setsockopt(fd_.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) != 0) {
+    Die("setsockopt");
+  }
+  sockaddr_in source = Loopback(0);
+  source.sin_addr.s_addr = htonl(kFirst + context_.sources++ % kMany);
+  if (bind(fd_.get(), reinterpret_cast<const sockaddr*>(&source), sizeof(source)) != 0) Die("bind");
+  FinishConnect();
+}
+
+void EchoClient::FinishConnect() {
+  // Blocking for the connect, which over loopback waits for no other process.
   const auto* address = reinterpret_cast<const sockaddr*>(&context_.address);
   if (connect(fd_.get(), address, sizeof(context_.address)) != 0) Die("connect");
   epoll_event event{};

@@ -41,6 +41,8 @@ struct LoadContext {
   const std::vector<char> payload;
   UniqueFd epoll;
   LoadResult result;
+  // How many connections came from an address of their own.
+  uint32_t sources = 0;
 };
 
 // One connection. A failure that no echo server may cause ends the program.
@@ -60,9 +62,17 @@ class EchoClient {
  protected:
   // Opens a connected, polled, non-blocking socket of `type`.
   void Connect(int type);
+  // As Connect, from one loopback address after another. With one address the kernel would
+  // look for a port among those of all connections of the last minute, more and more slowly:
+  // then the server waits, and wakes up for each connection alone.
+  void ConnectFromNextAddress();
 
   LoadContext& context_;
   UniqueFd fd_;
+
+ private:
+  // Connects `fd_` and polls it.
+  void FinishConnect();
 };
 
 }  // namespace sockhost
