@@ -205,7 +205,7 @@ def print_figures(figures):
 # ---- What is measured --------------------------------------------------------------------------
 
 
-def measure_data(bin_dir, folder, bench, rows_with):
+def measure_data(bin_dir, folder, bench, loads):
     """Returns the rows of all servers."""
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(servers.Sockhostd(bin_dir, folder, SERVER_CORE))
@@ -217,9 +217,7 @@ def measure_data(bin_dir, folder, bench, rows_with):
         names = [each.name for each in several]
         print_data_header(*names)
         rows = []
-        for load in LOADS:
-            if rows_with not in load.what:
-                continue
+        for load in loads:
             rows.append(bench.compare(load, *several))
             print_data_row(rows[-1], *names)
     print_latencies(rows, *names[:2])
@@ -262,11 +260,21 @@ def measure_core(bin_dir, out_dir, quick):
     return [*figures, core_figures.dispatch_instructions(bin_dir, out_dir)]
 
 
+def chosen_loads(options):
+    """Returns the rows of the data path and of forwarding that are wanted."""
+    loads = {"data": LOADS, "forward": forward_bench.LOADS}
+    return [
+        [load for load in loads[part] if options.rows in load.what]
+        if options.only in (None, part) else []
+        for part in loads
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few minutes, wider ranges")
     parser.add_argument("--only", choices=("data", "forward", "core"), help="one part of the figures")
-    parser.add_argument("--rows", default="", metavar="WORD", help="rows with it in their name")
+    parser.add_argument("--rows", default="", metavar="WORD", help="only rows with it in their name")
     parser.add_argument(
         "--noise", type=float, default=MOST_OTHER_UTILISATION, metavar="FRACTION",
         help="of a core, spent by others: more, and a round does not count (default %(default)s)",
@@ -275,6 +283,11 @@ def main():
     options = parser.parse_args()
     if os.cpu_count() < 2:
         sys.exit("bench: two cores are needed, one for the server and one for the load")
+
+    data_loads, forward_loads = chosen_loads(options)
+    if options.rows and not data_loads and not forward_loads:
+        part = options.only or "any part"
+        parser.error(f"--rows {options.rows}: no row of {part} has that in its name")
 
     servers.fd_limit()
     bin_dir = options.build_dir / "bin"
@@ -286,17 +299,17 @@ def main():
     }
     figures = []
     effort = QUICK if options.quick else FULL
-    if options.only in (None, "data"):
+    if data_loads:
         bench = Bench(bin_dir, effort, options.noise)
         with tempfile.TemporaryDirectory(prefix="sockhost-bench-") as folder:
-            results["data"] = measure_data(bin_dir, folder, bench, options.rows)
+            results["data"] = measure_data(bin_dir, folder, bench, data_loads)
         figures.append(measure_memory(bin_dir))
         results["idle"] = measure_idle(bench, bin_dir)
-    if options.only in (None, "forward"):
+    if forward_loads:
         with tempfile.TemporaryDirectory(prefix="sockhost-bench-") as folder:
             cores = (LOAD_CORE, SERVER_CORE)
             results["forward"] = forward_bench.measure_forward(
-                bin_dir, folder, effort, cores, options.noise, ATTEMPTS
+                bin_dir, folder, effort, cores, options.noise, ATTEMPTS, forward_loads
             )
     if options.only in (None, "core"):
         figures += measure_core(bin_dir, out_dir, options.quick)

@@ -110,7 +110,7 @@ def print_row(row, names):
         print(f"{'':<28} {failed:g} messages of ours were lost or failed")
 
 
-def measure_forward(bin_dir, folder, effort, cores, most_other, attempts_per_round):
+def measure_forward(bin_dir, folder, effort, cores, most_other, attempts_per_round, loads):
     """Prints and returns the rows."""
     load_core, server_core = cores
     with contextlib.ExitStack() as stack:
@@ -134,7 +134,7 @@ def measure_forward(bin_dir, folder, effort, cores, most_other, attempts_per_rou
         print(f"\n{'Forwarding: CPU, ns/message':<28}" + "".join(f"{n:>16}" for n in names))
         bench = ForwardBench(bin_dir, effort, cores, most_other)
         rows = []
-        for load in LOADS:
+        for load in loads:
             rows.append(bench.compare(load, several, upstream, attempts_per_round))
             print_row(rows[-1], names)
     return rows
