@@ -13,8 +13,9 @@ namespace {
 
 constexpr int32_t kDefaultSize = 1000;
 constexpr int32_t kMostSize = 10000;
-// Longer than any token of ours: eight texts of 256 bytes, and what is around.
-constexpr size_t kMaxTokenLength = 4096;
+// Longer than any token of ours: nine texts as long as a path may be (a service's owner is
+// one), and what is around them, in base64.
+constexpr size_t kMaxTokenLength = 65536;
 
 // FNV-1a, 64 bits: the same in every process, so a token outlives a restart.
 std::string FingerprintOf(absl::string_view call) {
