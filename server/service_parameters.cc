@@ -1,6 +1,7 @@
 #include "service_parameters.h"
 
 #include "absl/strings/str_cat.h"
+#include "filter_syntax.h"
 #include "forward_parameters.h"
 #include "resource_name.h"
 #include "responder_parameters.h"
@@ -9,10 +10,12 @@
 namespace sockhost {
 namespace {
 
+// `service` is the client's text: whether there is one is not known yet.
 absl::Status OfAnotherService(absl::string_view field, absl::string_view service) {
-  return Error(Reason::kFIELD_INVALID,
-               absl::StrCat("parameters \"", field, "\" are not for service \"", service, "\""),
-               {{"value", std::string(field)}}, absl::StrCat("listener.", field));
+  return Error(
+      Reason::kFIELD_INVALID,
+      absl::StrCat("parameters \"", field, "\" are not for service ", QuoteForMessage(service)),
+      {{"value", std::string(field)}}, absl::StrCat("listener.", field));
 }
 
 bool AnswersDatagrams(absl::string_view service) {

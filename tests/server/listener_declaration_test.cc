@@ -4,10 +4,16 @@
 
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
 namespace {
+
+using testing::AllOf;
+using testing::Each;
+using testing::HasSubstr;
+using testing::Truly;
 
 v1::Listener Declared() {
   v1::Listener listener;
@@ -163,6 +169,17 @@ void Set(v1::Listener& listener, const google::protobuf::FieldDescriptor& field)
     default:
       FAIL() << field.full_name();
   }
+}
+
+// A client that shows the message as it is must not be told to clear its screen.
+TEST(DecodeListenerTest, ErrorShowsNoControlCharacters) {
+  v1::Listener listener = Declared();
+  listener.set_service("services/\x1b[2J\n");
+  listener.mutable_banner()->set_text("x");
+  const absl::Status status = DecodeListener("web", listener).status();
+  EXPECT_EQ(ReasonOf(status, "listener.banner"), Reason::kFIELD_INVALID);
+  EXPECT_THAT(status.message(),
+              AllOf(HasSubstr("\"\\x1b[2J\\n\""), Each(Truly(absl::ascii_isprint))));
 }
 
 TEST(DecodeListenerTest, WhatIsOutputOnlyIsCleared) {
