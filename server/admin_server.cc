@@ -1,5 +1,6 @@
 #include "admin_server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -9,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -48,18 +50,28 @@ constexpr int kMaxThreads = 16;
 // shut down.
 constexpr absl::Duration kWatchGrace = absl::Milliseconds(500);
 
-// gRPC has a line for each handshake that fails: anybody could fill the log. Few
-// of them go into our own.
-void ForwardGrpcLog(gpr_log_func_args* line) {
+// gRPC has a line for each handshake that fails, protobuf for each text that is not
+// UTF-8: anybody could fill the log, and wait for a reader of standard error who does
+// not. Few of them go into our own.
+void ForwardLog(LogLevel level, absl::string_view library, absl::string_view message) {
   constexpr int kLinesPerSecond = 5;
   static std::atomic<int64_t> second{0};
   static std::atomic<int> lines{0};
   const int64_t now = absl::ToInt64Seconds(MonotonicTime());
   if (second.exchange(now) != now) lines = 0;
   if (lines++ >= kLinesPerSecond) return;
+  LogLine(level, absl::StrCat(library, ": ", absl::StripAsciiWhitespace(message)));
+}
+
+void ForwardGrpcLog(gpr_log_func_args* line) {
   const bool is_error = line->severity == GPR_LOG_SEVERITY_ERROR;
-  LogLine(is_error ? LogLevel::kWarning : LogLevel::kDebug,
-          absl::StrCat("gRPC: ", absl::StripAsciiWhitespace(line->message)));
+  ForwardLog(is_error ? LogLevel::kWarning : LogLevel::kDebug, "gRPC", line->message);
+}
+
+void ForwardProtobufLog(google::protobuf::LogLevel level, const char*, int,
+                        const std::string& message) {
+  const bool is_error = level >= google::protobuf::LOGLEVEL_ERROR;
+  ForwardLog(is_error ? LogLevel::kWarning : LogLevel::kDebug, "protobuf", message);
 }
 
 void SetLimits(grpc::ServerBuilder& builder) {
@@ -94,6 +106,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   gpr_set_log_function(ForwardGrpcLog);
+  google::protobuf::SetLogHandler(ForwardProtobufLog);
   grpc::EnableDefaultHealthCheckService(true);
   EnableIntrospection(introspection);
   grpc::ServerBuilder builder;

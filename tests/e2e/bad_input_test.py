@@ -459,6 +459,12 @@ class GarbageTest(BadInputTestCase):
                 with self.subTest(f"{method} {raw}"):
                     self.assertNotEqual(self.call_with(method, raw), grpc.StatusCode.OK)
 
+    def test_what_libraries_say_of_it_is_in_lines_of_the_log(self):
+        for _ in range(20):
+            self.call_with("GetListener", b"\n\x02\xff\xfe")
+        for line in self.daemon.log().splitlines():
+            self.assertRegex(line, r"^\d{4}-\d\d-\d\dT\S+ (debug|info|warning|error) ")
+
     def test_message_that_is_too_long(self):
         raw = admin_pb2.GetListenerRequest(name="x" * (2 << 20)).SerializeToString()
         self.assertEqual(self.call_with("GetListener", raw), grpc.StatusCode.RESOURCE_EXHAUSTED)
