@@ -5,13 +5,16 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "request_messages.h"
 #include "require.h"
+#include "sample_items.h"
 #include "server/list_query.h"
 #include "server/listener_declaration.h"
 #include "server/listener_record.h"
@@ -19,6 +22,7 @@
 #include "server/request_memory.h"
 #include "server/resource_name.h"
 #include "server/service_parameters.h"
+#include "server/upstream.h"
 #include "sockhost/v1/admin.pb.h"
 
 namespace sockhost {
@@ -35,12 +39,25 @@ void CheckError(const absl::Status& status) {
   Require(!detail->field.empty(), "the field is named");
 }
 
+bool IsForward(const v1::Listener& listener) { return ServiceId(listener.service()) == "forward"; }
+
+// Without the upstreams that have a host name: decoding would begin to look it up.
+v1::Listener WithoutNames(v1::Listener listener) {
+  if (!listener.has_forward()) return listener;
+  auto& upstreams = *listener.mutable_forward()->mutable_upstreams();
+  for (int i = upstreams.size() - 1; i >= 0; --i) {
+    const auto upstream = Upstream::Parse(upstreams[i]);
+    if (!upstream.ok()) RequireParseError(upstream.status(), Reason::kADDRESS_INVALID);
+    const bool has_name = upstream.ok() && !(*upstream)->host().empty();
+    if (has_name) upstreams.DeleteSubrange(i, 1);
+  }
+  return listener;
+}
+
 // A declaration becomes what the core takes, or an error of a field.
 void DecodeDeclaration(absl::string_view id, const v1::Listener& listener) {
-  // Those of a forward listener begin to look up the names of its upstreams.
-  if (ServiceId(listener.service()) == "forward")
-    return CheckError(ValidateListenerTexts(listener));
-  const absl::StatusOr<ListenerConfig> config = DecodeListener(id, listener);
+  const absl::StatusOr<ListenerConfig> config =
+      DecodeListener(id, IsForward(listener) ? WithoutNames(listener) : listener);
   CheckError(config.status());
   if (!config.ok()) return;
   CheckError(ValidateListenerConfig(*config));
@@ -77,18 +94,28 @@ void Decode(const v1::CreateListenerRequest& request) {
   DecodeDeclaration(request.listener_id(), request.listener());
 }
 
-void Decode(const v1::UpdateListenerRequest& request) {
-  CheckRemembered(request);
+v1::Listener DeclaredBefore(bool is_forward) {
   v1::Listener declared;
   declared.set_name("listeners/web");
-  declared.set_service("services/banner");
+  declared.set_service(is_forward ? "services/forward" : "services/banner");
   declared.set_address("tcp://127.0.0.1:0");
-  declared.mutable_banner()->set_text("x");
+  if (is_forward) {
+    declared.mutable_forward()->add_upstreams("tcp://127.0.0.1:80");
+  } else {
+    declared.mutable_banner()->set_text("x");
+  }
   declared.mutable_tcp_keepalive()->set_count(1);
+  return declared;
+}
+
+void Decode(const v1::UpdateListenerRequest& request) {
+  CheckRemembered(request);
+  v1::Listener declared = DeclaredBefore(IsForward(request.listener()));
+  const std::string service = declared.service();
   const absl::Status status = MergeUpdate(request, declared);
   CheckError(status);
   if (!status.ok()) return;
-  Require(declared.name() == "listeners/web" && declared.service() == "services/banner",
+  Require(declared.name() == "listeners/web" && declared.service() == service,
           "what cannot change has not");
   v1::Listener without_output = declared;
   ClearOutputOnly(without_output);
@@ -101,8 +128,14 @@ void DecodeList(absl::string_view collection, const Request& request) {
   const auto query = ListQuery<Item>::Parse(collection, request);
   CheckError(query.status());
   if (!query.ok()) return;
-  const std::string token = query->AppendPage({}, [](const Item&) { return size_t{0}; });
-  Require(token.empty(), "nothing is one page");
+  size_t shown = 0;
+  const std::vector<Item> items = SampleItems<Item>();
+  const std::string token = query->AppendPage(items, [&](const Item&) { return ++shown; });
+  Require(shown <= items.size(), "items are shown once");
+  if (token.empty()) return;
+  Request next = request;
+  next.set_page_token(token);
+  Require(ListQuery<Item>::Parse(collection, next).ok(), "the next page can be asked for");
 }
 
 void Decode(const v1::ListListenersRequest& request) {
@@ -144,27 +177,46 @@ void DecodeSocketName(const std::string& name) {
 void Decode(const v1::GetSocketRequest& request) { DecodeSocketName(request.name()); }
 void Decode(const v1::CloseSocketRequest& request) { DecodeSocketName(request.name()); }
 
+struct Message {
+  const google::protobuf::Descriptor* (*descriptor)();
+  void (*parse_and_decode)(const uint8_t* data, size_t size);
+};
+
 template <class Request>
-void ParseAndDecode(const uint8_t* data, size_t size) {
-  Request request;
-  if (request.ParseFromArray(data, static_cast<int>(size))) Decode(request);
+constexpr Message MessageOf() {
+  return {&Request::descriptor, [](const uint8_t* data, size_t size) {
+            Request request;
+            if (request.ParseFromArray(data, static_cast<int>(size))) Decode(request);
+          }};
 }
 
-constexpr void (*kMessages[])(const uint8_t*, size_t) = {
-    ParseAndDecode<v1::CreateListenerRequest>, ParseAndDecode<v1::ListListenersRequest>,
-    ParseAndDecode<v1::ListSocketsRequest>,    ParseAndDecode<v1::ListServicesRequest>,
-    ParseAndDecode<v1::GetListenerRequest>,    ParseAndDecode<v1::DeleteListenerRequest>,
-    ParseAndDecode<v1::GetServiceRequest>,     ParseAndDecode<v1::GetSocketRequest>,
-    ParseAndDecode<v1::CloseSocketRequest>,    ParseAndDecode<v1::UpdateListenerRequest>,
-    ParseAndDecode<v1::PauseListenerRequest>,  ParseAndDecode<v1::ResumeListenerRequest>,
-    ParseAndDecode<v1::DrainListenerRequest>,
+// The seeds count on the order: new ones go to the end.
+constexpr Message kMessages[] = {
+    MessageOf<v1::CreateListenerRequest>(), MessageOf<v1::ListListenersRequest>(),
+    MessageOf<v1::ListSocketsRequest>(),    MessageOf<v1::ListServicesRequest>(),
+    MessageOf<v1::GetListenerRequest>(),    MessageOf<v1::DeleteListenerRequest>(),
+    MessageOf<v1::GetServiceRequest>(),     MessageOf<v1::GetSocketRequest>(),
+    MessageOf<v1::CloseSocketRequest>(),    MessageOf<v1::UpdateListenerRequest>(),
+    MessageOf<v1::PauseListenerRequest>(),  MessageOf<v1::ResumeListenerRequest>(),
+    MessageOf<v1::DrainListenerRequest>(),
 };
 
 }  // namespace
 }  // namespace sockhost
 
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  sockhost::SilenceProtobuf();
+  std::vector<const google::protobuf::Descriptor*> known;
+  for (const sockhost::Message& message : sockhost::kMessages) {
+    known.push_back(message.descriptor());
+  }
+  sockhost::RequireRequestsOf(sockhost::Reply::kOne, known);
+  return 0;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  sockhost::kMessages[data[0] % std::size(sockhost::kMessages)](data + 1, size - 1);
+  sockhost::kMessages[data[0] % std::size(sockhost::kMessages)].parse_and_decode(data + 1,
+                                                                                 size - 1);
   return 0;
 }

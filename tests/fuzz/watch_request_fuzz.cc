@@ -7,9 +7,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "request_messages.h"
 #include "require.h"
+#include "sample_items.h"
 #include "server/event_token.h"
+#include "server/proto_encoding.h"
 #include "server/resource_filter.h"
 #include "server/watch_options.h"
 #include "sockhost/v1/event.pb.h"
@@ -35,6 +39,22 @@ void CheckInterval(absl::Duration interval) {
           "intervals are in their range");
 }
 
+// What a watch sends: a socket that matches, without what the mask hides.
+void CheckShown(const WatchOptions& options) {
+  for (const SocketSnapshot& socket : SampleItems<SocketSnapshot>()) {
+    if (!options.filter.Matches(socket)) continue;
+    v1::Socket shown;
+    Encode(socket, shown);
+    const size_t all = shown.ByteSizeLong();
+    options.mask.Trim(shown);
+    Require(!shown.name().empty(), "the name is always shown");
+    const size_t some = shown.ByteSizeLong();
+    Require(some == all || (some < all && !options.mask.key().empty()), "only a mask hides");
+    options.mask.Trim(shown);
+    Require(shown.ByteSizeLong() == some, "what is shown stays");
+  }
+}
+
 void Check(const v1::WatchSocketsRequest& request) {
   const absl::StatusOr<WatchOptions> options = ParseWatchOptions(request);
   CheckError(options.status());
@@ -45,6 +65,7 @@ void Check(const v1::WatchSocketsRequest& request) {
           "without an interval it is once");
   const absl::StatusOr<WatchOptions> again = ParseWatchOptions(request);
   Require(again.ok() && again->view_key == options->view_key, "equal requests share a view");
+  CheckShown(*options);
 }
 
 void CheckToken(const std::string& token) {
@@ -56,7 +77,14 @@ void CheckToken(const std::string& token) {
 }
 
 void Check(const v1::WatchEventsRequest& request) {
-  CheckError(EventFilter::Parse(request.filter()).status());
+  const absl::StatusOr<EventFilter> filter = EventFilter::Parse(request.filter());
+  CheckError(filter.status());
+  const absl::StatusOr<EventFilter> negated =
+      EventFilter::Parse(absl::StrCat("NOT (", request.filter(), ")"));
+  for (const HostEvent& event : SampleItems<HostEvent>()) {
+    if (!filter.ok() || !negated.ok()) break;
+    Require(filter->Matches(event) != negated->Matches(event), "NOT turns the answer round");
+  }
   const auto heartbeat =
       ParseWatchInterval(request.heartbeat_interval(), "heartbeat_interval", "never");
   CheckError(heartbeat.status());
@@ -72,6 +100,14 @@ void CheckBytes(absl::string_view bytes) {
 
 }  // namespace
 }  // namespace sockhost
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  sockhost::SilenceProtobuf();
+  sockhost::RequireRequestsOf(sockhost::Reply::kStream,
+                              {sockhost::v1::WatchSocketsRequest::descriptor(),
+                               sockhost::v1::WatchEventsRequest::descriptor()});
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
