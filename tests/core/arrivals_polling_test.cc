@@ -73,20 +73,6 @@ TEST_F(ArrivalsPollingTest, HandlerThatNeverReadsAllStaysLevelTriggered) {
   EXPECT_EQ(PollingOf(Role::kConnection), Polling::kLevel);
 }
 
-// tcp(7): a receive call ends at the urgent byte, however much follows.
-TEST_F(ArrivalsPollingTest, UrgentDataHidesNothing) {
-  DefineEcho();
-  const StopOnExit stop(loop_);
-  const UniqueFd client = Connect();
-  BecomeDrained(client.get());
-  AtOnce([&] {
-    SendText(client.get(), "before");
-    ASSERT_EQ(send(client.get(), "!", 1, MSG_OOB), 1);
-    SendText(client.get(), "after");
-  });
-  EXPECT_EQ(ReceiveText(client.get(), 11), "beforeafter");
-}
-
 TEST_F(ArrivalsPollingTest, EndThatComesWithDataIsSeen) {
   DefineEcho();
   const StopOnExit stop(loop_);
@@ -203,19 +189,6 @@ TEST_F(KeptArrivalsTest, EndThatComesWithDataIsSeen) {
   EXPECT_EQ(ends_, 1);
 }
 
-TEST_F(KeptArrivalsTest, UrgentDataHidesNothing) {
-  DefineKeptEcho();
-  const StopOnExit stop(loop_);
-  const UniqueFd client = Connect();
-  Exchange(client.get(), "ping");
-  AtOnce([&] {
-    SendText(client.get(), "before");
-    ASSERT_EQ(send(client.get(), "!", 1, MSG_OOB), 1);
-    SendText(client.get(), "after");
-  });
-  EXPECT_EQ(ReceiveText(client.get(), 11), "beforeafter");
-}
-
 // A service may have more to send when its peer has ended; it hears of a reset all the same.
 TEST_F(KeptArrivalsTest, EndIsReportedOnceAndTheResetThatFollows) {
   std::atomic<int> resets{0};
@@ -238,6 +211,34 @@ TEST_F(KeptArrivalsTest, EndIsReportedOnceAndTheResetThatFollows) {
   client.reset();
   EXPECT_TRUE(Becomes([&] { return resets.load(); }, Eq(1)));
 }
+
+// ---- Connections of either kind -----------------------------------------------------------
+
+// Parameter: whether the service keeps its connections.
+class EitherArrivalsTest : public KeptArrivalsTest, public testing::WithParamInterface<bool> {
+ protected:
+  void DefineEitherEcho() { GetParam() ? DefineKeptEcho() : DefineEcho(); }
+};
+
+// tcp(7): a receive call ends at the urgent byte, however much follows.
+TEST_P(EitherArrivalsTest, UrgentDataHidesNothing) {
+  DefineEitherEcho();
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  BecomeDrained(client.get());
+  AtOnce([&] {
+    SendText(client.get(), "before");
+    ASSERT_EQ(send(client.get(), "!", 1, MSG_OOB), 1);
+    SendText(client.get(), "after");
+  });
+  EXPECT_EQ(ReceiveText(client.get(), 11), "beforeafter");
+}
+
+INSTANTIATE_TEST_SUITE_P(, EitherArrivalsTest, testing::Bool(), [](const auto& tested) {
+  return std::string(tested.param ? "Kept" : "Plain");
+});
+
+// ---- Sockets that a program registers -----------------------------------------------------
 
 // A program may read its own fd in any way, on any thread.
 TEST_F(ArrivalsPollingTest, RegisteredSocketsStayLevelTriggered) {
