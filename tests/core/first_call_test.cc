@@ -1,9 +1,13 @@
 // A service that speaks first: its handler is called before the connection is polled.
 #include <gmock/gmock.h>
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -19,6 +23,34 @@ using testing::Eq;
 class FirstCallTest : public ListenersFixture {
  protected:
   UniqueFd Connect() { return ConnectTo(Create(Config("web")).effective_address); }
+
+  // A connection whose first call does `spoil` to its fd, so that epoll refuses it with
+  // `error`, is closed like one that could not be accepted; the listener goes on.
+  void ExpectClosedAfterIt(int error, std::function<void(int fd)> spoil) {
+    DefineTestService(
+        [&](const Event& event) {
+          const int fd = event.event.fd;
+          const int call = ++calls_;
+          if (call == 1) return spoil(fd);
+          if (call > 2) return static_cast<void>(sockhost_socket_close(fd));
+          SendText(fd, "hello");
+          sockhost_socket_set_events(fd, POLLIN);
+        },
+        POLLOUT);
+    const StopOnExit stop(loop_);
+    const SocketAddress address = Create(Config("web")).effective_address;
+    const UniqueFd client = ConnectTo(address);
+    EXPECT_TRUE(WaitClosed(client.get()));
+    EXPECT_TRUE(CounterBecomes("web", Counter::accept_errors, 1));
+    EXPECT_TRUE(CounterBecomes("web", Counter::active_connections, 0));
+    const CounterValues counters = ListenerCounters("web");
+    EXPECT_EQ(counters.errors()[0].error_number, error);
+    EXPECT_EQ(table_.closed_behind(), 0);
+    const UniqueFd next = ConnectTo(address);
+    EXPECT_EQ(ReceiveText(next.get(), 5), "hello");
+    EXPECT_EQ(ListenerCounters("web")[Counter::active_connections], 1);
+    FinishTurns(loop_);
+  }
 
   std::atomic<int> calls_{0};
 };
@@ -97,6 +129,26 @@ TEST_F(FirstCallTest, FdThatItClosesSilentlyIsNotClosedAgain) {
   EXPECT_TRUE(CounterBecomes("web", Counter::active_connections, 0));
   EXPECT_EQ(table_.closed_behind(), 1);
   EXPECT_EQ(ListenerCounters("web")[Counter::accept_errors], 0);
+}
+
+// epoll takes one entry of an fd, and that is another one.
+TEST_F(FirstCallTest, ConnectionThatEpollRefusesIsClosed) {
+  ExpectClosedAfterIt(EEXIST, [this](int fd) {
+    epoll_event silent{};
+    EXPECT_EQ(epoll_ctl(table_.epoll().fd(), EPOLL_CTL_ADD, fd, &silent), 0);
+  });
+}
+
+// Nor can it be found there: that does not make it somebody else's, who is to close it.
+TEST_F(FirstCallTest, FdThatCannotBePolledIsClosed) {
+  const UniqueFd file = RegularFile();
+  std::atomic<int> replaced{-1};
+  ExpectClosedAfterIt(EPERM, [&](int fd) { replaced = dup2(file.get(), fd); });
+  struct stat found {};
+  struct stat wanted {};
+  ASSERT_EQ(fstat(file.get(), &wanted), 0);
+  // The number may be that of the next connection.
+  EXPECT_TRUE(fstat(replaced, &found) != 0 || found.st_ino != wanted.st_ino);
 }
 
 TEST_F(FirstCallTest, ManyAtOnceAreAllCalled) {

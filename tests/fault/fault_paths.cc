@@ -50,15 +50,15 @@ std::set<int> OpenFds() {
   return fds;
 }
 
-ListenerConfig Config(const std::string& address) {
+ListenerConfig Config(const std::string& service, const std::string& address) {
   ListenerConfig config;
   config.name = "listener";
-  config.service = "echo";
+  config.service = service;
   config.address = SocketAddress::Parse(address).value();
   return config;
 }
 
-// A byte to the echo service; a listener that has fallen silent is a failure.
+// A byte to a service that answers; a listener that has fallen silent is a failure.
 void Exchange(const SocketAddress& address) {
   const int type = address.is_datagram() ? SOCK_DGRAM : SOCK_STREAM;
   const UniqueFd client(socket(address.family(), type | SOCK_CLOEXEC, 0));
@@ -85,8 +85,8 @@ void Delete(ServiceHost& host, const std::string& name) {
   }
 }
 
-void LifeOfAListener(ServiceHost& host, const std::string& address) {
-  const absl::StatusOr<ListenerSnapshot> listener = host.CreateListener(Config(address));
+void LifeOfAListener(ServiceHost& host, const std::string& service, const std::string& address) {
+  const absl::StatusOr<ListenerSnapshot> listener = host.CreateListener(Config(service, address));
   if (!listener.ok()) return;
   for (int client = 0; client < 3; ++client) Exchange(listener->effective_address);
   Delete(host, "listener");
@@ -120,8 +120,10 @@ void LifeOfRegistrations() {
 }
 
 void RunAll(ServiceHost& host) {
-  LifeOfAListener(host, "tcp://127.0.0.1:0");
-  LifeOfAListener(host, "udp://127.0.0.1:0");
+  LifeOfAListener(host, "echo", "tcp://127.0.0.1:0");
+  LifeOfAListener(host, "echo", "udp://127.0.0.1:0");
+  // It speaks first, and its connections are polled afterwards.
+  LifeOfAListener(host, "chargen", "tcp://127.0.0.1:0");
   LifeOfRegistrations();
 }
 
@@ -138,7 +140,9 @@ int Run() {
     std::printf("refused: %s\n", started.ToString().c_str());
     return 0;
   }
-  if (!host.DefineService(kEchoService, ServiceKind::kBuiltIn).ok()) Fail("cannot define echo");
+  for (const sockhost_service_definition& service : {kEchoService, kChargenService}) {
+    if (!host.DefineService(service, ServiceKind::kBuiltIn).ok()) Fail("cannot define a service");
+  }
   const std::set<int> before = OpenFds();
   RunAll(host);
   const std::set<int> after = OpenFds();
