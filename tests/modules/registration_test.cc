@@ -203,11 +203,11 @@ TEST_F(RegistrationTest, CallerMayHoldALockThatTheMethodWants) {
   Registration registration = MustRegister([&](Probe&, const auto&) {
     waits = true;
     const std::lock_guard<std::mutex> lock(wanted);
+    waits = false;
     return Next::kKeep;
   });
   {
     const std::lock_guard<std::mutex> lock(wanted);
-    waits = false;
     ASSERT_TRUE(Becomes([&] { return waits.load(); }, Eq(true)));
     EXPECT_TRUE(registration.SetEvents(POLLOUT).ok());
     registration.Remove();
