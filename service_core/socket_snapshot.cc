@@ -14,8 +14,8 @@ namespace {
 
 // How many sockets are copied before the mutex is let go: some 0.2 us each.
 constexpr uint32_t kSnapshotChunk = 8;
-// How many slots are looked at, most of which may be free.
-constexpr uint32_t kScanChunk = 512;
+// How many closed sockets are looked at before the mutex is let go.
+constexpr uint32_t kSearchChunk = 512;
 
 using NameFunction = int (*)(int, sockaddr*, socklen_t*);
 
@@ -85,33 +85,42 @@ bool SocketTable::Complete(Copy& copy) {
 
 void SocketTable::ForEach(const std::function<void(SocketSnapshot&&)>& visit,
                           SocketId after) const {
-  std::vector<Copy> chunk;
-  chunk.reserve(kSnapshotChunk);
+  std::vector<const SocketSlot*> slots;
+  std::vector<Copy> copies;
+  slots.reserve(kSnapshotChunk);
+  copies.reserve(kSnapshotChunk);
   uint32_t next = 0;
   while (next < slots_in_use_.load(std::memory_order_acquire)) {
-    PrefetchFrom(next);
+    next = FindInUse(next, after, slots);
     {
       TableLock lock(*this);
-      const uint32_t end =
-          std::min(slots_in_use_.load(std::memory_order_relaxed), next + kScanChunk);
-      for (; next < end && chunk.size() < kSnapshotChunk; ++next) {
-        const SocketSlot& slot = Slot(next);
-        // An id of 0 is no socket, and `after` is at least that.
-        if (slot.id.load(std::memory_order_relaxed) > after) chunk.push_back(CopyLocked(slot));
+      for (const SocketSlot* slot : slots) {
+        if (slot->id.load(std::memory_order_relaxed) > after) copies.push_back(CopyLocked(*slot));
       }
     }
-    for (Copy& copy : chunk) {
+    for (Copy& copy : copies) {
       if (Complete(copy)) visit(std::move(copy.socket));
     }
-    chunk.clear();
+    copies.clear();
     LetOthersGoFirst();
   }
 }
 
-void SocketTable::PrefetchFrom(uint32_t index) const {
-  const uint32_t end =
-      std::min(slots_in_use_.load(std::memory_order_acquire), index + kSnapshotChunk);
-  for (; index < end; ++index) PrefetchSlot(Slot(index));
+uint32_t SocketTable::FindInUse(uint32_t index, SocketId after,
+                                std::vector<const SocketSlot*>& slots) const {
+  slots.clear();
+  const uint32_t end = slots_in_use_.load(std::memory_order_acquire);
+  for (; index < end && slots.size() < kSnapshotChunk; ++index) {
+    const SocketSlot& slot = Slot(index);
+    // An id of 0 is no socket, and `after` is at least that.
+    if (slot.id.load(std::memory_order_relaxed) <= after) continue;
+    PrefetchSlot(slot);
+    slots.push_back(&slot);
+  }
+  // Its last word; the first was the id. A hypervisor can take 150 us to bring a page back,
+  // and a prefetch does not wait for that.
+  for (const SocketSlot* slot : slots) slot->counters.has_rare();
+  return index;
 }
 
 std::vector<SocketId> SocketTable::IdsAfter(SocketId after, size_t most) const {
@@ -168,7 +177,7 @@ std::optional<SocketSnapshot> SocketTable::FindClosed(SocketId id) const {
   while (true) {
     TableLock lock(*this);
     next = std::min(next, closed_.end());
-    for (uint32_t looked = 0; looked < kScanChunk; ++looked) {
+    for (uint32_t looked = 0; looked < kSearchChunk; ++looked) {
       if (next <= closed_.begin()) return std::nullopt;
       --next;
       if (closed_[next].id == id) return closed_[next];

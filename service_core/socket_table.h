@@ -278,8 +278,9 @@ class SocketTable {
   // Adds what only the kernel knows. Without the mutex: the service thread would wait for
   // these system calls. False: the socket went meanwhile.
   static bool Complete(Copy& copy);
-  // Loads the slots that a snapshot copies next into the cache.
-  void PrefetchFrom(uint32_t index) const;
+  // Puts the next few slots that a snapshot copies, from `index` on, into `slots`, and loads
+  // them: with the mutex held that would keep the service thread waiting. Returns where to go on.
+  uint32_t FindInUse(uint32_t index, SocketId after, std::vector<const SocketSlot*>& slots) const;
   static void PrefetchSlot(const SocketSlot& slot);
   // Of a socket that waits for the reaping. The service thread, without the mutex. Throws
   // std::bad_alloc.
