@@ -61,12 +61,13 @@ absl::string_view ReadName(const Item& listener, absl::string_view, std::string&
   return listener.config->name;
 }
 
-absl::string_view ReadUid(const Item& listener, absl::string_view, std::string&) {
-  return RecordOf(listener).uid;
+absl::string_view ReadUid(const Item& listener, absl::string_view, std::string& storage) {
+  storage = UuidText(RecordOf(listener).uid);
+  return storage;
 }
 
 absl::string_view ReadDisplayName(const Item& listener, absl::string_view, std::string&) {
-  return RecordOf(listener).declared.display_name();
+  return RecordOf(listener).display_name;
 }
 
 absl::string_view ReadService(const Item& listener, absl::string_view, std::string&) {
@@ -89,8 +90,8 @@ absl::string_view ReadStateReason(const Item& listener, absl::string_view, std::
 }
 
 absl::string_view ReadLabel(const Item& listener, absl::string_view key, std::string&) {
-  const auto& labels = RecordOf(listener).declared.labels();
-  const auto found = labels.find(std::string(key));
+  const auto& labels = RecordOf(listener).labels;
+  const auto found = labels.find(key);
   return found == labels.end() ? absl::string_view() : absl::string_view(found->second);
 }
 

@@ -94,11 +94,12 @@ absl::Status AdminService::Create(const v1::CreateListenerRequest& request,
   if (!config.ok()) return config.status();
   const absl::MutexLockMaybe one_at_a_time(Forwards(*config) ? &forwarders_ : nullptr);
   if (absl::Status status = RefuseForwardLoop(*config, host_); !status.ok()) return status;
-  config->attachment = MakeListenerRecord(request.listener_id(), request.listener());
+  response = request.listener();
+  config->attachment = MakeListenerRecord(request.listener_id(), response);
   const absl::StatusOr<ListenerSnapshot> created =
       host_.CreateListener(*config, request.validate_only() ? Keep::kNo : Keep::kYes);
   if (!created.ok()) return ExplainLimit(WithAddressField(created.status()));
-  Encode(*created, response);
+  EncodeOutputOnly(*created, response);
   return absl::OkStatus();
 }
 
@@ -109,8 +110,9 @@ absl::StatusOr<ListenerSnapshot> AdminService::FindListener(const std::string& n
   if (!id.ok()) return id.status();
   std::optional<ListenerSnapshot> found = host_.FindListener(*id);
   if (!found) return NotFound(Reason::kLISTENER_NOT_FOUND, "listener", name);
-  const std::string& current = RecordOf(*found).etag;
-  if (!etag.empty() && etag != current) {
+  if (etag.empty()) return *std::move(found);
+  const std::string current = EtagText(RecordOf(*found));
+  if (etag != current) {
     return Error(Reason::kETAG_MISMATCH,
                  absl::StrCat("listener \"", name, "\" has etag ", current, ", not ", Shown(etag),
                               "; read it again"),
@@ -161,9 +163,10 @@ absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
                                      const v1::UpdateListenerRequest& request,
                                      v1::Listener& response) {
   const ListenerRecord& record = RecordOf(now);
-  v1::Listener declared = record.declared;
+  const v1::Listener before = DeclaredOf(record);
+  v1::Listener declared = before;
   if (absl::Status status = MergeUpdate(request, declared); !status.ok()) return status;
-  if (google::protobuf::util::MessageDifferencer::Equals(declared, record.declared)) {
+  if (google::protobuf::util::MessageDifferencer::Equals(declared, before)) {
     Encode(now, response);
     return absl::OkStatus();
   }
@@ -171,7 +174,7 @@ absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
   if (!config.ok()) return config.status();
   // What they stand for lives on: names that are resolved, flows, the health of
   // upstreams.
-  if (HaveSameParameters(declared, record.declared)) config->parameters = now.config->parameters;
+  if (HaveSameParameters(declared, before)) config->parameters = now.config->parameters;
   const absl::MutexLockMaybe one_at_a_time(Forwards(*config) ? &forwarders_ : nullptr);
   if (absl::Status status = RefuseForwardLoop(*config, host_); !status.ok()) return status;
   config->attachment = UpdatedRecord(record, declared);

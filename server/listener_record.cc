@@ -59,11 +59,17 @@ std::array<uint8_t, size> RandomBytes() {
 }
 
 // Opaque to clients; it only has to differ after each change.
-std::string MakeEtag() {
+uint64_t MakeEtag() {
   uint64_t bits;
   const auto bytes = RandomBytes<sizeof(bits)>();
   std::memcpy(&bits, bytes.data(), sizeof(bits));
-  return absl::StrCat("\"", absl::Hex(bits, absl::kZeroPad16), "\"");
+  return bits;
+}
+
+void Declare(const v1::Listener& declared, ListenerRecord& record) {
+  record.declared = declared.SerializeAsString();
+  record.display_name = declared.display_name();
+  for (const auto& [key, value] : declared.labels()) record.labels.emplace(key, value);
 }
 
 }  // namespace
@@ -88,14 +94,24 @@ absl::Status ValidateListenerTexts(const v1::Listener& listener) {
   return absl::OkStatus();
 }
 
+v1::Listener DeclaredOf(const ListenerRecord& record) {
+  v1::Listener declared;
+  declared.ParseFromString(record.declared);
+  return declared;
+}
+
+std::string EtagText(const ListenerRecord& record) {
+  return absl::StrCat("\"", absl::Hex(record.etag, absl::kZeroPad16), "\"");
+}
+
 std::shared_ptr<const ListenerRecord> MakeListenerRecord(absl::string_view id,
-                                                         const v1::Listener& listener) {
+                                                         v1::Listener& listener) {
+  ClearOutputOnly(listener);
+  listener.set_name(ListenerName(id));
+  listener.set_service(ServiceName(ServiceId(listener.service())));
+  if (!listener.has_enabled()) listener.set_enabled(true);
   auto record = std::make_shared<ListenerRecord>();
-  record->declared = listener;
-  ClearOutputOnly(record->declared);
-  record->declared.set_name(ListenerName(id));
-  record->declared.set_service(ServiceName(ServiceId(listener.service())));
-  if (!listener.has_enabled()) record->declared.set_enabled(true);
+  Declare(listener, *record);
   record->uid = MakeUuid();
   record->etag = MakeEtag();
   record->create_time_nanos = record->update_time_nanos = absl::GetCurrentTimeNanos();
@@ -104,24 +120,30 @@ std::shared_ptr<const ListenerRecord> MakeListenerRecord(absl::string_view id,
 
 std::shared_ptr<const ListenerRecord> UpdatedRecord(const ListenerRecord& record,
                                                     const v1::Listener& declared) {
-  auto next = std::make_shared<ListenerRecord>(record);
-  next->declared = declared;
+  auto next = std::make_shared<ListenerRecord>();
+  Declare(declared, *next);
+  next->uid = record.uid;
   next->etag = MakeEtag();
+  next->create_time_nanos = record.create_time_nanos;
   next->update_time_nanos = absl::GetCurrentTimeNanos();
   return next;
 }
 
-std::string MakeUuid() {
-  std::array<uint8_t, 16> bytes = RandomBytes<16>();
+Uuid MakeUuid() {
+  Uuid bytes = RandomBytes<sizeof(Uuid)>();
   bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);
   bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);
+  return bytes;
+}
+
+std::string UuidText(const Uuid& uuid) {
   constexpr absl::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  out.reserve(36);
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
-    out += kDigits[bytes[i] >> 4];
-    out += kDigits[bytes[i] & 0x0f];
+  std::string out(36, '-');
+  size_t at = 0;
+  for (size_t i = 0; i < uuid.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++at;
+    out[at++] = kDigits[uuid[i] >> 4];
+    out[at++] = kDigits[uuid[i] & 0x0f];
   }
   return out;
 }

@@ -193,7 +193,7 @@ int Run(int argc, const char* const* argv, Config config) {
 
   TaskThread tasks;
   HostIdentity identity{SOCKHOST_VERSION,
-                        MakeUuid(),
+                        UuidText(MakeUuid()),
                         absl::GetCurrentTimeNanos(),
                         MonotonicTime(),
                         options.max_sockets < budget.sockets,

@@ -92,6 +92,11 @@ v1::Socket::CloseReason EncodeCloseReason(CloseReason reason) {
   return v1::Socket::CLOSE_REASON_UNSPECIFIED;
 }
 
+// The admin API makes every listener of this process, each with its record.
+const ListenerRecord& RecordOf(const ListenerSnapshot& listener) {
+  return static_cast<const ListenerRecord&>(*listener.config->attachment);
+}
+
 void EncodeCounter(int64_t value, v1::Counters& out, void (v1::Counters::*set)(int64_t)) {
   if (value != 0) (out.*set)(value);
 }
@@ -139,11 +144,14 @@ void Encode(const CounterValues& values, v1::Counters& out) {
 }
 
 void Encode(const ListenerSnapshot& snapshot, v1::Listener& out) {
+  out.ParseFromString(RecordOf(snapshot).declared);
+  EncodeOutputOnly(snapshot, out);
+}
+
+void EncodeOutputOnly(const ListenerSnapshot& snapshot, v1::Listener& out) {
   const ListenerConfig& config = *snapshot.config;
-  // The admin API makes every listener of this process, each with its record.
-  const auto& record = static_cast<const ListenerRecord&>(*config.attachment);
-  out = record.declared;
-  out.set_uid(record.uid);
+  const ListenerRecord& record = RecordOf(snapshot);
+  out.set_uid(UuidText(record.uid));
   // As it was understood: numbers have one spelling.
   out.set_address(config.address.ToString());
   out.set_effective_address(snapshot.effective_address.ToString());
@@ -155,7 +163,7 @@ void Encode(const ListenerSnapshot& snapshot, v1::Listener& out) {
   if (snapshot.drain_deadline_nanos != 0) {
     EncodeTime(snapshot.drain_deadline_nanos, *out.mutable_drain_time());
   }
-  out.set_etag(record.etag);
+  out.set_etag(EtagText(record));
   EncodeTime(record.create_time_nanos, *out.mutable_create_time());
   EncodeTime(record.update_time_nanos, *out.mutable_update_time());
   Encode(snapshot.counters, *out.mutable_counters());

@@ -17,6 +17,8 @@ namespace sockhost {
 // Each fills an empty message. Any thread.
 void Encode(const CounterValues& values, v1::Counters& out);
 void Encode(const ListenerSnapshot& snapshot, v1::Listener& out);
+// Fills what the host says of a listener; `out` holds what was declared.
+void EncodeOutputOnly(const ListenerSnapshot& snapshot, v1::Listener& out);
 void Encode(const SocketSnapshot& snapshot, v1::Socket& out);
 void Encode(const ServiceSnapshot& snapshot, v1::Service& out);
 void Encode(const LoopStatistics& statistics, v1::LoopStatistics& out);

@@ -99,7 +99,8 @@ SocketAddress AdminApi::CreateListener(const std::string& id, const std::string&
   config.service = service;
   config.address = SocketAddress::Parse(address).value();
   // Every listener that the admin API shows has one.
-  config.attachment = MakeListenerRecord(config.name, {});
+  v1::Listener declared;
+  config.attachment = MakeListenerRecord(config.name, declared);
   return host_.CreateListener(config).value().effective_address;
 }
 

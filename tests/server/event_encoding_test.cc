@@ -65,7 +65,8 @@ TEST(EventEncodingTest, ListenerEventHasTheListener) {
   auto config = std::make_shared<ListenerConfig>();
   config->name = "web";
   config->service = "echo";
-  config->attachment = MakeListenerRecord("web", {});
+  v1::Listener declared;
+  config->attachment = MakeListenerRecord("web", declared);
   auto snapshot = std::make_shared<ListenerSnapshot>();
   snapshot->config = config;
   HostEvent created;

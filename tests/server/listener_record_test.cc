@@ -77,13 +77,16 @@ TEST(ListenerRecordTest, RecordHoldsTheTextsAndIsNew) {
   listener.set_state_reason("not mine");
   const int64_t before = absl::GetCurrentTimeNanos();
   const auto record = MakeListenerRecord("web", listener);
-  EXPECT_EQ(record->declared.name(), "listeners/web");
-  EXPECT_EQ(record->declared.service(), "services/echo");
-  EXPECT_EQ(record->declared.display_name(), "Web");
-  EXPECT_EQ(record->declared.uid(), "");
-  EXPECT_EQ(record->declared.state_reason(), "");
-  EXPECT_THAT(record->declared.labels(), ElementsAre(Pair("env", "test")));
-  EXPECT_NE(record->uid, "not mine");
+  const v1::Listener declared = DeclaredOf(*record);
+  EXPECT_EQ(declared.name(), "listeners/web");
+  EXPECT_EQ(declared.service(), "services/echo");
+  EXPECT_EQ(declared.display_name(), "Web");
+  EXPECT_EQ(declared.uid(), "");
+  EXPECT_EQ(declared.state_reason(), "");
+  EXPECT_THAT(declared.labels(), ElementsAre(Pair("env", "test")));
+  EXPECT_EQ(listener.DebugString(), declared.DebugString());
+  EXPECT_EQ(record->display_name, "Web");
+  EXPECT_THAT(record->labels, ElementsAre(Pair("env", "test")));
   EXPECT_GE(record->create_time_nanos, before);
   EXPECT_EQ(record->create_time_nanos, record->update_time_nanos);
   const auto another = MakeListenerRecord("web", listener);
@@ -94,7 +97,7 @@ TEST(ListenerRecordTest, RecordHoldsTheTextsAndIsNew) {
 TEST(ListenerRecordTest, UuidIsRandomVersion4) {
   std::set<std::string> seen;
   for (int i = 0; i < 1000; ++i) {
-    const std::string uuid = MakeUuid();
+    const std::string uuid = UuidText(MakeUuid());
     EXPECT_THAT(uuid, MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-"
                                    "[0-9a-f]{12}"));
     seen.insert(uuid);

@@ -98,16 +98,18 @@ TEST(ProtoEncodingTest, TimeIsSplitIntoSecondsAndNanos) {
 
 TEST(ProtoEncodingTest, Listener) {
   auto record = std::make_shared<ListenerRecord>();
-  record->uid = "uid";
-  record->declared.set_name("listeners/web");
-  record->declared.set_display_name("Web");
-  (*record->declared.mutable_labels())["env"] = "test";
-  record->declared.set_service("services/echo");
-  record->declared.set_address("tcp://[0:0::0]:0");
-  record->declared.set_backlog(5);
-  record->declared.set_max_connections(6);
-  record->declared.set_ipv6_only(true);
-  record->etag = "\"1\"";
+  record->uid = {0x12, 0x34};
+  v1::Listener declared;
+  declared.set_name("listeners/web");
+  declared.set_display_name("Web");
+  (*declared.mutable_labels())["env"] = "test";
+  declared.set_service("services/echo");
+  declared.set_address("tcp://[0:0::0]:0");
+  declared.set_backlog(5);
+  declared.set_max_connections(6);
+  declared.set_ipv6_only(true);
+  record->declared = declared.SerializeAsString();
+  record->etag = 0x1f;
   record->create_time_nanos = 1'000'000'000;
   record->update_time_nanos = 2'000'000'000;
   auto config = std::make_shared<ListenerConfig>();
@@ -126,7 +128,7 @@ TEST(ProtoEncodingTest, Listener) {
   v1::Listener out;
   Encode(snapshot, out);
   EXPECT_EQ(out.name(), "listeners/web");
-  EXPECT_EQ(out.uid(), "uid");
+  EXPECT_EQ(out.uid(), "12340000-0000-0000-0000-000000000000");
   EXPECT_EQ(out.display_name(), "Web");
   EXPECT_EQ(out.labels().at("env"), "test");
   EXPECT_EQ(out.service(), "services/echo");
@@ -138,7 +140,7 @@ TEST(ProtoEncodingTest, Listener) {
   EXPECT_TRUE(out.ipv6_only());
   EXPECT_EQ(out.state(), v1::Listener::PAUSED);
   EXPECT_EQ(out.state_reason(), "why");
-  EXPECT_EQ(out.etag(), "\"1\"");
+  EXPECT_EQ(out.etag(), "\"000000000000001f\"");
   EXPECT_EQ(out.create_time().seconds(), 1);
   EXPECT_EQ(out.update_time().seconds(), 2);
   EXPECT_EQ(out.counters().receive_bytes(), 7);

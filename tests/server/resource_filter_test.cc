@@ -506,7 +506,7 @@ TEST(SocketFilterTest, ErrorShowsLittleOfTheFilterAndOnlyPrintableCharacters) {
 
 // ---- Listeners and services --------------------------------------------------
 
-ListenerSnapshot Listener(const v1::Listener& declared) {
+ListenerSnapshot Listener(v1::Listener declared) {
   ListenerConfig config;
   config.name = "web";
   config.service = "echo";
