@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
+#include <deque>
 #include <new>
 #include <utility>
 
@@ -40,6 +40,11 @@ struct alignas(kCacheLine) Ending {
   CounterValues counters;
 };
 static_assert(sizeof(Ending) == 2 * kCacheLine);
+
+struct Told {
+  int64_t sequence = 0;
+  std::shared_ptr<const ListenerSnapshot> listener;
+};
 
 // An array that is allocated in blocks when they are first needed: an idle host pays for few.
 template <typename T>
@@ -91,8 +96,8 @@ struct EventRing::State {
   Blocks<CompactEvent> records ABSL_GUARDED_BY(mutex);
   // At the same indexes, where the record is of a closed socket.
   Blocks<Ending> endings ABSL_GUARDED_BY(mutex);
-  // By the sequence, of listeners' events.
-  std::map<int64_t, std::shared_ptr<const ListenerSnapshot>> listeners ABSL_GUARDED_BY(mutex);
+  // What listeners' events tell, in their order.
+  std::deque<Told> listeners ABSL_GUARDED_BY(mutex);
   NameTable names ABSL_GUARDED_BY(mutex);
   // Written under the mutex.
   std::atomic<int64_t> last{0};
@@ -143,7 +148,8 @@ std::shared_ptr<const ListenerSnapshot> EventRing::State::Put(HostEvent&& event)
   CompactEvent& kept = records.Make(index);
   Ending* ending = nullptr;
   if (event.kind == HostEventKind::kSocketClosed) ending = &endings.Make(index);
-  if (event.listener) listeners[event.sequence] = event.listener;
+  const bool tells = event.listener != nullptr;
+  if (tells) listeners.push_back({event.sequence, std::move(event.listener)});
   NameTable::Name* service = nullptr;
   NameTable::Name* listener = nullptr;
   try {
@@ -151,7 +157,7 @@ std::shared_ptr<const ListenerSnapshot> EventRing::State::Put(HostEvent&& event)
     listener = names.Use(event.socket.listener);
   } catch (...) {
     names.Release(service);
-    listeners.erase(event.sequence);
+    if (tells) listeners.pop_back();
     throw;
   }
   std::shared_ptr<const ListenerSnapshot> forgotten =
@@ -181,10 +187,9 @@ std::shared_ptr<const ListenerSnapshot> EventRing::State::Forget(int64_t sequenc
   kept.service = kept.listener = nullptr;
   if (kept.has_rare) endings.Find(IndexOf(sequence))->counters = CounterValues();
   kept.has_rare = false;
-  const auto told = listeners.find(sequence);
-  if (told == listeners.end()) return nullptr;
-  std::shared_ptr<const ListenerSnapshot> forgotten = std::move(told->second);
-  listeners.erase(told);
+  if (listeners.empty() || listeners.front().sequence != sequence) return nullptr;
+  std::shared_ptr<const ListenerSnapshot> forgotten = std::move(listeners.front().listener);
+  listeners.pop_front();
   return forgotten;
 }
 
@@ -211,7 +216,11 @@ HostEvent EventRing::State::Get(int64_t sequence) const {
     event.socket.create_time_nanos = ending.create_time_nanos;
     event.counters = ending.counters;
   }
-  if (const auto it = listeners.find(sequence); it != listeners.end()) event.listener = it->second;
+  if (event.is_of_socket()) return event;
+  const auto told =
+      std::lower_bound(listeners.begin(), listeners.end(), sequence,
+                       [](const Told& one, int64_t wanted) { return one.sequence < wanted; });
+  if (told != listeners.end() && told->sequence == sequence) event.listener = told->listener;
   return event;
 }
 

@@ -76,7 +76,8 @@ ListenerSnapshot Listener::SnapshotLocked() const {
   out.drain_deadline_nanos = status_.drain_deadline_nanos;
   out.counters = counters.Read();
   if (out.state == ListenerState::kDraining) {
-    const int64_t left = out.counters[Counter::active_connections];
+    // Read only: to be written to, a rare counter would be made room for.
+    const int64_t left = std::as_const(out.counters)[Counter::active_connections];
     out.state_reason =
         left > 0 ? absl::StrCat(left, " connections are left") : std::string("drained");
   }
