@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <iterator>
@@ -39,6 +40,18 @@ absl::Status Invalid(absl::string_view text, absl::string_view why) {
   return Error(Reason::kADDRESS_INVALID,
                absl::StrCat("address \"", shown, "\": ", why, "; ", kExpected),
                {{"address", shown}});
+}
+
+// By hand: inet_ntop, or StrCat with its nine pieces, takes as long as all the rest of a list's
+// row.
+std::string Ipv4Text(absl::string_view scheme, const uint8_t (&bytes)[16], uint16_t port) {
+  char text[sizeof("tcp://255.255.255.255:65535")];
+  char* end = std::copy(scheme.begin(), scheme.end(), text);
+  for (int i = 0; i < 4; ++i) {
+    end = std::to_chars(end, std::end(text), bytes[i]).ptr;
+    *end++ = i < 3 ? '.' : ':';
+  }
+  return std::string(text, std::to_chars(end, std::end(text), port).ptr);
 }
 
 std::optional<uint16_t> ParsePort(absl::string_view text) {
@@ -357,11 +370,7 @@ std::string SocketAddress::ToString() const {
     return absl::StrCat(unix_scheme, "//", Printable(name));
   }
   const absl::string_view scheme = protocol_ == Protocol::kUdp ? "udp://" : "tcp://";
-  // Not by inet_ntop, which takes as long as all the rest of a list's row.
-  if (family_ == AF_INET) {
-    return absl::StrCat(scheme, bytes_[0], ".", bytes_[1], ".", bytes_[2], ".", bytes_[3], ":",
-                        port_);
-  }
+  if (family_ == AF_INET) return Ipv4Text(scheme, bytes_, port_);
   char host[INET6_ADDRSTRLEN];
   inet_ntop(family_, bytes_, host, sizeof(host));
   std::string zone;
