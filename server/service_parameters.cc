@@ -43,7 +43,8 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(
     case v1::Listener::PARAMETERS_NOT_SET:
       break;
   }
-  if (AnswersDatagrams(service)) return DecodeResponder(listener);
+  // Without it the limits are the usual ones.
+  if (listener.has_udp_guard()) return DecodeResponder(listener);
   return nullptr;
 }
 

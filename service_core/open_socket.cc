@@ -112,6 +112,12 @@ absl::Status SetBindOptions(int fd, const SocketAddress& address, const SocketOp
   return status;
 }
 
+// nullptr: only datagrams ask whose port it is.
+std::shared_ptr<const OwnDatagramPort> OwnPort(const SocketAddress& address) {
+  if (address.protocol() != Protocol::kUdp) return nullptr;
+  return std::make_shared<const OwnDatagramPort>(address);
+}
+
 int WholeSeconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Seconds(absl::Ceil(duration, absl::Seconds(1))));
 }
@@ -119,6 +125,7 @@ int WholeSeconds(absl::Duration duration) {
 // Before listen(2): the window of a connection is settled when it is made. A new socket has
 // the system's defaults already.
 absl::Status Tune(int fd, const SocketAddress& address, const SocketTuning& tuning, bool is_new) {
+  if (is_new && tuning == SocketTuning()) return absl::OkStatus();
   struct Row {
     bool is_wanted;
     int level, option, value;
@@ -248,7 +255,7 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
       SocketAddress::From(address.protocol(), reinterpret_cast<sockaddr*>(&storage), length);
   const bool is_one_address = !out.address.is_wildcard() && out.address.family() != AF_INET6;
   if (type == SOCK_STREAM && is_one_address) out.address_of_connections = out.address;
-  out.own_port = std::make_shared<const OwnDatagramPort>(out.address);
+  out.own_port = OwnPort(out.address);
   status = Tune(out.fd.get(), out.address, options.tuning, /*is_new=*/true);
   if (status.ok()) status = Listen(out.fd.get(), options, out);
   if (!status.ok()) return status;
@@ -273,7 +280,7 @@ absl::StatusOr<OpenedSocket> AdoptSocket(UniqueFd fd, const SocketOptions& optio
   absl::Status status = AskForDestinations(fd.get(), out.address);
   if (!status.ok()) return status;
   out.fd = std::move(fd);
-  out.own_port = std::make_shared<const OwnDatagramPort>(out.address);
+  out.own_port = OwnPort(out.address);
   status = RetuneSocket(out.fd.get(), options, out);
   if (!status.ok()) return status;
   return out;
