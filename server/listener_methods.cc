@@ -285,6 +285,13 @@ class AdminService::Deletion {
   Completion& closed() { return closed_; }
   OneReply& reply() { return reply_; }
 
+  // The service thread has closed it.
+  void FinishOnceClosed(const std::shared_ptr<Deletion>& self) {
+    if (closed_.IsAwaited()) return;
+    // The service thread must not do gRPC's work.
+    service_.tasks_.Run([self] { self->Finish(absl::OkStatus()); });
+  }
+
   // It has ended, perhaps after the answer: the request is not forgotten.
   void Finish(const absl::Status& status) {
     if (!request_id_.empty()) {
@@ -327,11 +334,8 @@ void AdminService::Delete(const v1::DeleteListenerRequest& request,
     return deletion->Finish(CheckDelete(*found, request.force()));
   }
   if (status.ok()) {
-    status = host_.DeleteListener(*found, request.force(), [this, deletion] {
-      if (deletion->closed().IsAwaited()) return;
-      // On the service thread, which must not do gRPC's work.
-      tasks_.Run([deletion] { deletion->Finish(absl::OkStatus()); });
-    });
+    status = host_.DeleteListener(*found, request.force(),
+                                  [deletion] { deletion->FinishOnceClosed(deletion); });
   }
   if (absl::IsNotFound(status) && request.allow_missing()) {
     return deletion->Finish(absl::OkStatus());

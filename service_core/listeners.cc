@@ -148,18 +148,11 @@ absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* onl
                                absl::AnyInvocable<void()> done) {
   const std::shared_ptr<Listener> listener = Get(name);
   if (!listener || (only && !listener->IsInForce(only))) return NotFound(name);
-  // The name is taken until the last fd is closed: who sees it free can use the
-  // address again.
-  absl::AnyInvocable<void()> finish = [this, listener, done = std::move(done)]() mutable {
-    listener->RemoveFile();
-    if (Release(*listener->name(), listener.get())) {
-      listener->Record(HostEventKind::kListenerDeleted);
-    }
-    if (done) done();
-  };
+  auto deletion = std::make_unique<Deletion>(Deletion{listener, std::move(done)});
   const size_t connections =
-      table_.RemoveListener(*listener, force, [listener, finish = std::move(finish)]() mutable {
-        listener->RunWithFiles(std::move(finish));
+      table_.RemoveListener(*listener, force, [this, deletion = std::move(deletion)]() mutable {
+        Listener& closed = *deletion->listener;
+        closed.RunWithFiles([this, deletion = std::move(deletion)] { Finish(*deletion); });
       });
   if (connections == 0 || force) return absl::OkStatus();
   return Error(
@@ -167,6 +160,14 @@ absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* onl
       absl::StrCat("listener \"", name, "\" has ", connections,
                    " live connections; use force to close them"),
       {{"listener", absl::StrCat("listeners/", name)}, {"connections", absl::StrCat(connections)}});
+}
+
+// The name is taken until the last fd is closed: who sees it free can use the address again.
+void Listeners::Finish(Deletion& deletion) {
+  Listener& listener = *deletion.listener;
+  listener.RemoveFile();
+  if (Release(*listener.name(), &listener)) listener.Record(HostEventKind::kListenerDeleted);
+  if (deletion.done) deletion.done();
 }
 
 std::shared_ptr<Listener> Listeners::Get(absl::string_view name) const {

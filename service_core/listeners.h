@@ -71,6 +71,13 @@ class Listeners {
   bool IsUsed(const Service& service) const;
 
  private:
+  // One on its way. An object of its own, so that what carries it needs no memory.
+  struct Deletion {
+    std::shared_ptr<Listener> listener;
+    absl::AnyInvocable<void()> done;
+  };
+  void Finish(Deletion& deletion);
+
   absl::Status Reserve(const std::string& name);
   // Frees a name; with `listener`, only while it is that listener's. False if it is
   // not.
