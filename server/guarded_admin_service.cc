@@ -26,8 +26,9 @@ GuardedAdminService::GuardedAdminService(AdminService& service, const AccessCont
 }
 
 absl::Status GuardedAdminService::Check(const grpc::CallbackServerContext& context,
-                                        absl::string_view method, bool changes) const {
-  absl::Status status = access_.Check(access_.CallerOf(context), method);
+                                        absl::string_view method, AdminRole required,
+                                        bool changes) const {
+  absl::Status status = access_.Check(access_.CallerOf(context), method, required);
   if (!status.ok() || !changes || audit_ == nullptr) return status;
   return audit_->Ready();
 }
@@ -35,18 +36,20 @@ absl::Status GuardedAdminService::Check(const grpc::CallbackServerContext& conte
 #define SOCKHOST_X(method, request, response, role, changes)                                      \
   grpc::ServerUnaryReactor* GuardedAdminService::method(grpc::CallbackServerContext* context,     \
                                                         const request* input, response* output) { \
-    const absl::Status status = Check(*context, "/sockhost.v1.AdminService/" #method, changes);   \
+    const absl::Status status =                                                                   \
+        Check(*context, "/sockhost.v1.AdminService/" #method, AdminRole::role, changes);          \
     return status.ok() ? service_.method(context, input, output) : Reply(context, status);        \
   }
 SOCKHOST_UNARY_METHODS(SOCKHOST_X)
 #undef SOCKHOST_X
 
-#define SOCKHOST_X(method, request, response, role)                                           \
-  grpc::ServerWriteReactor<response>* GuardedAdminService::method(                            \
-      grpc::CallbackServerContext* context, const request* input) {                           \
-    const absl::Status status = Check(*context, "/sockhost.v1.AdminService/" #method, false); \
-    if (!status.ok()) return new RefusedStream<response>(status);                             \
-    return service_.method(context, input);                                                   \
+#define SOCKHOST_X(method, request, response, role)                                    \
+  grpc::ServerWriteReactor<response>* GuardedAdminService::method(                     \
+      grpc::CallbackServerContext* context, const request* input) {                    \
+    const absl::Status status =                                                        \
+        Check(*context, "/sockhost.v1.AdminService/" #method, AdminRole::role, false); \
+    if (!status.ok()) return new RefusedStream<response>(status);                      \
+    return service_.method(context, input);                                            \
   }
 SOCKHOST_STREAM_METHODS(SOCKHOST_X)
 #undef SOCKHOST_X

@@ -38,7 +38,7 @@ class GuardedAdminService final : public AdminServiceBase {
  private:
   // Errors: ROLE_REQUIRED, AUDIT_UNAVAILABLE.
   absl::Status Check(const grpc::CallbackServerContext& context, absl::string_view method,
-                     bool changes) const;
+                     AdminRole required, bool changes) const;
 
   AdminService& service_;
   const AccessControl& access_;
