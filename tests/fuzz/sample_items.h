@@ -43,7 +43,7 @@ inline std::vector<SocketSnapshot> SampleItems() {
 
 template <>
 inline std::vector<ListenerSnapshot> SampleItems() {
-  const auto make = [](const char* id, const v1::Listener& declared) {
+  const auto make = [](const char* id, v1::Listener declared) {
     auto config = std::make_shared<ListenerConfig>();
     config->name = id;
     config->service = "echo";
