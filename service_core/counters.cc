@@ -50,21 +50,25 @@ struct CounterBlock::Rare {
 
 CounterBlock::~CounterBlock() { delete rare_.load(); }
 
-CounterBlock::Rare& CounterBlock::AllocateRare() {
+CounterBlock::Rare& CounterBlock::OwnRare() {
   Rare* rare = rare_.load(std::memory_order_acquire);
-  if (rare) return *rare;
+  return rare ? *rare : AllocateRare();
+}
+
+CounterBlock::Rare& CounterBlock::AllocateRare() {
   std::unique_ptr<Rare> fresh(new (std::nothrow) Rare);
   // Out of memory: the count is lost, what was to be counted is not.
   static Rare lost;
   if (!fresh) return lost;
+  Rare* rare = nullptr;
   if (rare_.compare_exchange_strong(rare, fresh.get())) return *fresh.release();
   return *rare;
 }
 
-std::atomic<int64_t>& CounterBlock::RareCell(size_t i) { return AllocateRare().values[i]; }
+std::atomic<int64_t>& CounterBlock::RareCell(size_t i) { return OwnRare().values[i]; }
 
 void CounterBlock::AddError(int error_number) {
-  auto& cells = AllocateRare().errors;
+  auto& cells = OwnRare().errors;
   size_t i = 0;
   while (i < kErrorCells) {
     const int owner = cells[i].error_number.load(std::memory_order_relaxed);
@@ -78,13 +82,13 @@ void CounterBlock::AddError(int error_number) {
 }
 
 void CounterBlock::AddReceivedFromAnyThread(int64_t bytes, int64_t messages) {
-  Rare& rare = AllocateRare();
+  Rare& rare = OwnRare();
   rare.foreign_receive_bytes.fetch_add(bytes, std::memory_order_relaxed);
   rare.foreign_receive_messages.fetch_add(messages, std::memory_order_relaxed);
 }
 
 void CounterBlock::AddTransmittedFromAnyThread(int64_t bytes, int64_t messages) {
-  Rare& rare = AllocateRare();
+  Rare& rare = OwnRare();
   rare.foreign_transmit_bytes.fetch_add(bytes, std::memory_order_relaxed);
   rare.foreign_transmit_messages.fetch_add(messages, std::memory_order_relaxed);
 }
@@ -120,7 +124,7 @@ CounterValues CounterBlock::Read() const {
 
 void CounterBlock::Clear() {
   for (std::atomic<int64_t>& value : hot_) value.store(0, std::memory_order_relaxed);
-  delete rare_.exchange(nullptr);
+  if (has_rare()) delete rare_.exchange(nullptr);
 }
 
 }  // namespace sockhost

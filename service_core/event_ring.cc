@@ -46,6 +46,23 @@ struct Told {
   std::shared_ptr<const ListenerSnapshot> listener;
 };
 
+EventView ViewOf(const HostEvent& event) {
+  const SocketFacts& facts = event.socket;
+  return {.kind = event.kind,
+          .time_nanos = event.time_nanos,
+          .service = event.service,
+          .id = facts.id,
+          .fd = facts.fd,
+          .role = facts.role,
+          .protocol = facts.protocol,
+          .close_reason = event.close_reason,
+          .listener_of_socket = facts.listener,
+          .remote = facts.remote,
+          .create_time_nanos = facts.create_time_nanos,
+          .counters = event.counters,
+          .listener = event.listener};
+}
+
 // An array that is allocated in blocks when they are first needed: an idle host pays for few.
 template <typename T>
 class Blocks {
@@ -84,7 +101,7 @@ struct EventRing::State {
   }
 
   // Returns what the event that it takes the place of has told of a listener.
-  std::shared_ptr<const ListenerSnapshot> Put(HostEvent&& event)
+  std::shared_ptr<const ListenerSnapshot> Put(const EventView& event, int64_t sequence)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   HostEvent Get(int64_t sequence) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   std::shared_ptr<const ListenerSnapshot> Forget(int64_t sequence, CompactEvent& kept)
@@ -99,6 +116,9 @@ struct EventRing::State {
   // What listeners' events tell, in their order.
   std::deque<Told> listeners ABSL_GUARDED_BY(mutex);
   NameTable names ABSL_GUARDED_BY(mutex);
+  // Of the last event, whose names are often those of the next.
+  NameTable::Name* last_service ABSL_GUARDED_BY(mutex) = nullptr;
+  NameTable::Name* last_listener ABSL_GUARDED_BY(mutex) = nullptr;
   // Written under the mutex.
   std::atomic<int64_t> last{0};
   std::atomic<int64_t> lost{0};
@@ -123,59 +143,60 @@ void EventRing::SetCapacity(size_t capacity) {
   state_->endings.Resize(state_->capacity);
   state_->listeners.clear();
   state_->names = NameTable();
-  for (HostEvent& event : kept) {
-    if (event.sequence >= state_->First()) state_->Put(std::move(event));
+  state_->last_service = state_->last_listener = nullptr;
+  for (const HostEvent& event : kept) {
+    if (event.sequence >= state_->First()) state_->Put(ViewOf(event), event.sequence);
   }
 }
 
-void EventRing::Add(HostEvent&& event) {
+void EventRing::Add(const HostEvent& event) { Put(ViewOf(event)); }
+
+void EventRing::Put(const EventView& event) {
   // Freed after the mutex is let go.
   std::shared_ptr<const ListenerSnapshot> forgotten;
   MutexLock lock(state_->mutex, Awake::kYes);
-  event.sequence = state_->last.load(std::memory_order_relaxed) + 1;
-  if (event.time_nanos == 0) event.time_nanos = absl::GetCurrentTimeNanos();
-  const int64_t sequence = event.sequence;
-  forgotten = state_->Put(std::move(event));
+  const int64_t sequence = state_->last.load(std::memory_order_relaxed) + 1;
+  forgotten = state_->Put(event, sequence);
   state_->last.store(sequence, std::memory_order_release);
   state_->Announce(sequence + 1);
   // The next one comes after a system call or more.
   Prefetch();
 }
 
-std::shared_ptr<const ListenerSnapshot> EventRing::State::Put(HostEvent&& event) {
-  const size_t index = IndexOf(event.sequence);
+std::shared_ptr<const ListenerSnapshot> EventRing::State::Put(const EventView& event,
+                                                              int64_t sequence) {
+  const size_t index = IndexOf(sequence);
   // First what can run out of memory.
   CompactEvent& kept = records.Make(index);
   Ending* ending = nullptr;
   if (event.kind == HostEventKind::kSocketClosed) ending = &endings.Make(index);
   const bool tells = event.listener != nullptr;
-  if (tells) listeners.push_back({event.sequence, std::move(event.listener)});
+  if (tells) listeners.push_back({sequence, event.listener});
   NameTable::Name* service = nullptr;
   NameTable::Name* listener = nullptr;
   try {
-    service = names.Use(event.service);
-    listener = names.Use(event.socket.listener);
+    service = names.Use(event.service, last_service);
+    listener = names.Use(event.listener_of_socket, last_listener);
   } catch (...) {
     names.Release(service);
     if (tells) listeners.pop_back();
     throw;
   }
   std::shared_ptr<const ListenerSnapshot> forgotten =
-      Forget(event.sequence - static_cast<int64_t>(capacity), kept);
-  SocketFacts& facts = event.socket;
+      Forget(sequence - static_cast<int64_t>(capacity), kept);
   kept.kind = event.kind;
-  kept.role = facts.role;
-  kept.protocol = facts.protocol;
+  kept.role = event.role;
+  kept.protocol = event.protocol;
   kept.close_reason = event.close_reason;
-  kept.fd = facts.fd;
-  kept.time_nanos = event.time_nanos;
-  kept.id = facts.id;
-  kept.service = service;
-  kept.listener = listener;
-  kept.remote = std::move(facts.remote);
+  kept.fd = event.fd;
+  kept.time_nanos = event.time_nanos != 0 ? event.time_nanos : absl::GetCurrentTimeNanos();
+  kept.id = event.id;
+  kept.service = last_service = service;
+  kept.listener = last_listener = listener;
+  kept.remote = event.remote;
   if (!ending) return forgotten;
-  ending->create_time_nanos = facts.create_time_nanos;
-  ending->counters = std::move(event.counters);
+  ending->create_time_nanos = event.create_time_nanos;
+  ending->counters = event.counters;
   kept.has_rare = ending->counters.has_rare();
   return forgotten;
 }
@@ -245,6 +266,14 @@ void EventRing::Prefetch() const {
 void EventRing::Record(absl::FunctionRef<HostEvent()> make) {
   try {
     Add(make());
+  } catch (const std::bad_alloc&) {
+    state_->lost.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+void EventRing::Record(const EventView& event) {
+  try {
+    Put(event);
   } catch (const std::bad_alloc&) {
     state_->lost.fetch_add(1, std::memory_order_relaxed);
   }

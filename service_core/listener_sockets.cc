@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "listener.h"
 #include "socket_table.h"
 
@@ -56,7 +57,7 @@ bool SocketTable::RemoveLastLocked(Listener& listener, SocketSlot** removed) {
 
 void SocketTable::FinishHere(SocketSlot& slot) {
   SocketSnapshot closed;
-  Close(slot, closed);
+  Close(slot, closed, absl::GetCurrentTimeNanos());
   TableLock lock(*this);
   if (closed_.limit() > 0 && closed.id != 0) closed_.Add(std::move(closed));
   slot.counters.Clear();

@@ -48,7 +48,7 @@ bool Listener::is_draining() const {
 }
 
 void Listener::Describe(Role role, SocketSnapshot& out) const {
-  out.listener = name_;
+  if (out.listener != name_) out.listener = name_;
   MutexLock lock(status_mutex_);
   out.draining = IsDrainingLocked();
   if (role == Role::kConnection) out.local = status_.address_of_connections;

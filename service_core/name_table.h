@@ -20,10 +20,14 @@ class NameTable {
     size_t uses = 0;
   };
 
-  // One more use of `text`, which lasts until Release; nullptr for nullptr. Throws
-  // std::bad_alloc.
-  Name* Use(const std::shared_ptr<const std::string>& text) {
+  // One more use of `text`, which lasts until Release; nullptr for nullptr. `likely`, which is
+  // in use or nullptr, is where it is looked for first. Throws std::bad_alloc.
+  Name* Use(const std::shared_ptr<const std::string>& text, Name* likely) {
     if (!text) return nullptr;
+    if (likely && likely->text == text) {
+      ++likely->uses;
+      return likely;
+    }
     // Not Abseil's map: that one is broken by a bad_alloc while it grows.
     Name& name = names_[text.get()];
     if (name.uses++ == 0) name.text = text;

@@ -92,47 +92,7 @@ std::string Printable(absl::string_view name) {
 
 static_assert(sizeof(SocketAddress) == 24);
 
-SocketAddress& SocketAddress::operator=(const SocketAddress& other) {
-  if (this == &other) return *this;
-  Clear();
-  CopyFrom(other);
-  return *this;
-}
-
-SocketAddress& SocketAddress::operator=(SocketAddress&& other) noexcept {
-  if (this == &other) return *this;
-  Clear();
-  MoveFrom(other);
-  return *this;
-}
-
-void SocketAddress::CopyFrom(const SocketAddress& other) {
-  if (other.is_unix()) {
-    new (&name_) std::shared_ptr<const std::string>(other.name_);
-  } else {
-    std::memcpy(bytes_, other.bytes_, sizeof(bytes_));
-  }
-  scope_id_ = other.scope_id_;
-  port_ = other.port_;
-  family_ = other.family_;
-  protocol_ = other.protocol_;
-}
-
-void SocketAddress::MoveFrom(SocketAddress& other) noexcept {
-  if (other.is_unix()) {
-    new (&name_) std::shared_ptr<const std::string>(std::move(other.name_));
-  } else {
-    std::memcpy(bytes_, other.bytes_, sizeof(bytes_));
-  }
-  scope_id_ = other.scope_id_;
-  port_ = other.port_;
-  family_ = other.family_;
-  protocol_ = other.protocol_;
-  other.Clear();
-}
-
-void SocketAddress::Clear() {
-  if (!is_unix()) return;
+void SocketAddress::ClearName() {
   name_.~shared_ptr();
   std::memset(bytes_, 0, sizeof(bytes_));
   family_ = AF_UNSPEC;

@@ -3,37 +3,45 @@
 #include "listener.h"
 
 namespace sockhost {
+namespace {
 
-HostEvent OpenedEvent(const SocketSlot& slot) {
-  HostEvent event;
-  event.kind = HostEventKind::kSocketOpened;
-  event.time_nanos = slot.create_time_nanos;
-  event.service = slot.service->name;
-  event.socket.id = slot.id.load(std::memory_order_relaxed);
-  event.socket.fd = slot.fd;
-  event.socket.role = slot.role;
-  event.socket.protocol = slot.protocol;
-  if (slot.listener) event.socket.listener = slot.listener->name();
-  if (slot.has_peer_address()) event.socket.remote = slot.address;
-  event.socket.create_time_nanos = slot.create_time_nanos;
-  return event;
+const std::shared_ptr<const std::string> kNoName;
+const std::shared_ptr<const ListenerSnapshot> kNoListener;
+const SocketAddress kNoAddress;
+const CounterValues kNoCounters;
+
+}  // namespace
+
+EventView OpenedEvent(const SocketSlot& slot) {
+  return {.kind = HostEventKind::kSocketOpened,
+          .time_nanos = slot.create_time_nanos,
+          .service = slot.service->name,
+          .id = slot.id.load(std::memory_order_relaxed),
+          .fd = slot.fd,
+          .role = slot.role,
+          .protocol = slot.protocol,
+          .close_reason = CloseReason::kNone,
+          .listener_of_socket = slot.listener ? slot.listener->name() : kNoName,
+          .remote = slot.has_peer_address() ? slot.address : kNoAddress,
+          .create_time_nanos = slot.create_time_nanos,
+          .counters = kNoCounters,
+          .listener = kNoListener};
 }
 
-HostEvent ClosedEvent(const SocketSnapshot& closed) {
-  HostEvent event;
-  event.kind = HostEventKind::kSocketClosed;
-  event.time_nanos = closed.close_time_nanos;
-  event.service = closed.service;
-  event.socket = {.id = closed.id,
-                  .fd = closed.fd,
-                  .role = closed.role,
-                  .protocol = closed.protocol,
-                  .listener = closed.listener,
-                  .remote = closed.remote,
-                  .create_time_nanos = closed.create_time_nanos};
-  event.close_reason = closed.close_reason;
-  event.counters = closed.counters;
-  return event;
+EventView ClosedEvent(const SocketSnapshot& closed) {
+  return {.kind = HostEventKind::kSocketClosed,
+          .time_nanos = closed.close_time_nanos,
+          .service = closed.service,
+          .id = closed.id,
+          .fd = closed.fd,
+          .role = closed.role,
+          .protocol = closed.protocol,
+          .close_reason = closed.close_reason,
+          .listener_of_socket = closed.listener,
+          .remote = closed.remote,
+          .create_time_nanos = closed.create_time_nanos,
+          .counters = closed.counters,
+          .listener = kNoListener};
 }
 
 }  // namespace sockhost

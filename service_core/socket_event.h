@@ -7,11 +7,13 @@
 
 namespace sockhost {
 
+// Both point into what they are made of.
+
 // `slot` stands in the table; under its mutex.
-HostEvent OpenedEvent(const SocketSlot& slot);
+EventView OpenedEvent(const SocketSlot& slot);
 
 // `closed` has its reason and its final counters.
-HostEvent ClosedEvent(const SocketSnapshot& closed);
+EventView ClosedEvent(const SocketSnapshot& closed);
 
 }  // namespace sockhost
 

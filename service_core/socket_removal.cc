@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "listener.h"
 #include "socket_event.h"
 #include "socket_table.h"
@@ -42,9 +43,10 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) 
   --slot.service->sockets;
   slot.close_reason = open ? reason : CloseReason::kClosedBehind;
   slot.removed_turn.store(turn(), std::memory_order_relaxed);
-  size_.fetch_sub(1, std::memory_order_relaxed);
+  size_.store(size() - 1, std::memory_order_relaxed);
   LeaveIdsLocked(slot);
-  slot.retired_id = slot.id.exchange(0, std::memory_order_release);
+  slot.retired_id = slot.id.load(std::memory_order_relaxed);
+  slot.id.store(0, std::memory_order_release);
   LeaveListLocked(slot);
   RetireLocked(slot, open && fate == Fate::kClose);
   if (!open) LogClosedBehind(slot);
@@ -241,19 +243,22 @@ bool SocketTable::ReapSome() {
     }
     if (first_retired_ == 0) last_retired_ = 0;
   }
-  for (size_t i = 0; i < count; ++i) Close(*slots[i], closing_[i]);
+  const int64_t now = count > 0 ? absl::GetCurrentTimeNanos() : 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (i + 1 < count) ClosedSockets::Prefetch(*closing_[i + 1]);
+    Close(*slots[i], *closing_[i], now);
+  }
 
   {
     TableLock lock(*this);
     // Of many at a time only the last ones stay.
     const size_t first = count - std::min(count, closed_.limit());
-    for (size_t i = first; i < count; ++i) closed_.Prefetch(i - first);
     for (size_t i = 0; i < count; ++i) {
       slots[i]->counters.Clear();
       GiveBackLocked(*slots[i]);
     }
     for (size_t i = first; i < count; ++i) {
-      if (closing_[i].id != 0) closed_.Add(std::move(closing_[i]));
+      if (closing_[i]->id != 0) closed_.Exchange(closing_[i]);
     }
     reaped_ += count;
     // As nearly always: nobody waits for it.
@@ -282,16 +287,16 @@ SocketTable::AfterReapList SocketTable::NextAfterReap() {
   return next;
 }
 
-void SocketTable::Close(SocketSlot& slot, SocketSnapshot& closed) {
+void SocketTable::Close(SocketSlot& slot, SocketSnapshot& closed, int64_t now) {
   try {
     // While the fd is open.
-    DescribeRetired(slot, closed);
+    DescribeRetired(slot, now, closed);
   } catch (const std::bad_alloc&) {
     closed.id = 0;
     not_described_.fetch_add(1, std::memory_order_relaxed);
   }
   Free(slot);
-  if (events_ && closed.id != 0) events_->Record([&closed] { return ClosedEvent(closed); });
+  if (events_ && closed.id != 0) events_->Record(ClosedEvent(closed));
 }
 
 void SocketTable::Free(SocketSlot& slot) {
@@ -303,8 +308,10 @@ void SocketTable::Free(SocketSlot& slot) {
     slot.service->counters.Add(Counter::active_connections, -1);
     slot.listener->ForgetConnection(slot.address);
   }
-  void* user_data = slot.user_data.exchange(nullptr, std::memory_order_relaxed);
-  if (user_data && slot.service->free_user_data) slot.service->free_user_data(user_data);
+  void* user_data = slot.user_data.load(std::memory_order_relaxed);
+  if (!user_data) return;
+  slot.user_data.store(nullptr, std::memory_order_relaxed);
+  if (slot.service->free_user_data) slot.service->free_user_data(user_data);
 }
 
 bool SocketTable::NoteClose(int fd) {

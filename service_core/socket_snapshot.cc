@@ -5,7 +5,6 @@
 #include <limits>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "listener.h"
 #include "socket_table.h"
 
@@ -34,15 +33,21 @@ uint64_t CookieOf(int fd) {
   return cookie;
 }
 
-// What the table itself knows. Throws std::bad_alloc.
+// What the table itself knows; `out` may have described another socket. Throws std::bad_alloc.
 void Describe(const SocketSlot& slot, SocketId id, SocketSnapshot& out) {
   out.id = id;
   out.fd = slot.fd;
   out.role = slot.role;
-  out.service = slot.service->name;
-  if (slot.listener) slot.listener->Describe(slot.role, out);
-  if (slot.has_own_address()) out.local = slot.address;
-  if (slot.has_peer_address()) out.remote = slot.address;
+  // Most often those of the socket before: then there are no references to count.
+  if (out.service != slot.service->name) out.service = slot.service->name;
+  out.local = slot.has_own_address() ? slot.address : SocketAddress();
+  out.remote = slot.has_peer_address() ? slot.address : SocketAddress();
+  if (slot.listener) {
+    slot.listener->Describe(slot.role, out);
+  } else {
+    out.listener = nullptr;
+    out.draining = false;
+  }
   out.create_time_nanos = slot.create_time_nanos;
   out.events = slot.events.load(std::memory_order_relaxed);
   out.masked = slot.polling.load(std::memory_order_relaxed) == Polling::kMasked;
@@ -140,12 +145,12 @@ std::vector<SocketId> SocketTable::IdsAfter(SocketId after, size_t most) const {
 
 // Its handler will not be called any more, so the counters are final; its fd is not
 // closed yet if it is ours to close.
-void SocketTable::DescribeRetired(const SocketSlot& slot, SocketSnapshot& out) {
-  out = SocketSnapshot();
+void SocketTable::DescribeRetired(const SocketSlot& slot, int64_t now, SocketSnapshot& out) {
   Describe(slot, slot.retired_id, out);
+  out.cookie = 0;
   out.protocol = slot.protocol;
   out.close_reason = slot.close_reason;
-  out.close_time_nanos = absl::GetCurrentTimeNanos();
+  out.close_time_nanos = now;
   if (slot.closes_fd && out.local.empty()) {
     out.local = NameOf(slot.fd, slot.protocol, getsockname);
   }

@@ -18,6 +18,7 @@ namespace sockhost {
 SocketTable::SocketTable() {
   chunks_.resize(kMostSockets / kChunk);
   closing_.resize(kReapChunk);
+  for (auto& place : closing_) place = std::make_unique<SocketSnapshot>();
 }
 
 SocketTable::~SocketTable() { Reap(); }
@@ -177,11 +178,11 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   // The kernel took the fd although the table knew the number: the file that was
   // registered is gone, closed without a word, and the number is used anew.
   if (stale) RemoveLocked(*stale, Fate::kLeaveOpen, CloseReason::kClosedBehind);
-  size_.fetch_add(1, std::memory_order_relaxed);
+  size_.store(size() + 1, std::memory_order_relaxed);
   if (spec.role == Role::kRegistered) registered_.fetch_add(1, std::memory_order_relaxed);
   ++spec.service->sockets;
   EnterListLocked(*slot);
-  if (events_) events_->Record([slot] { return OpenedEvent(*slot); });
+  if (events_) events_->Record(OpenedEvent(*slot));
   *out = slot;
   return 0;
 }

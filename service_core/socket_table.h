@@ -251,9 +251,10 @@ class SocketTable {
   void LockContended() const ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex_);
   // Lets those have the mutex who wait for it. Without it.
   void LetOthersGoFirst() const;
-  // Frees a slot that waits for the reaping. What it was goes to `closed`, its id 0 if
-  // there was no memory to describe it, and to the readers of events.
-  void Close(SocketSlot& slot, SocketSnapshot& closed);
+  // Frees a slot that waits for the reaping. What it was goes to `closed`, whatever that held,
+  // its id 0 if there was no memory to describe it, and to the readers of events. `now`: on the
+  // wall clock, ns since 1970.
+  void Close(SocketSlot& slot, SocketSnapshot& closed, int64_t now);
   void Free(SocketSlot& slot);
   // Removes the last socket of a withdrawn listener, if it has one. True if the service
   // thread is not needed for the rest; then FinishHere comes next.
@@ -284,7 +285,7 @@ class SocketTable {
   static void PrefetchSlot(const SocketSlot& slot);
   // Of a socket that waits for the reaping. The service thread, without the mutex. Throws
   // std::bad_alloc.
-  static void DescribeRetired(const SocketSlot& slot, SocketSnapshot& out);
+  static void DescribeRetired(const SocketSlot& slot, int64_t now, SocketSnapshot& out);
 
   static constexpr uint32_t kChunk = 256;
   // How many sockets are closed before other sockets are served: closing a connection
@@ -326,7 +327,7 @@ class SocketTable {
   AfterReapList after_reap_ ABSL_GUARDED_BY(mutex_);
   ClosedSockets closed_ ABSL_GUARDED_BY(mutex_);
   // Of the service thread: what ReapSome is about to put into `closed_`; kReapChunk of them.
-  std::vector<SocketSnapshot> closing_;
+  std::vector<std::unique_ptr<SocketSnapshot>> closing_;
   std::atomic<int64_t> not_described_{0};
   // True while there is something to reap: spares the mutex on quiet turns.
   std::atomic<bool> reap_needed_{false};

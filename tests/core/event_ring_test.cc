@@ -111,8 +111,8 @@ TEST(EventRingTest, EventsOfAllKindsComeBackWhole) {
     changed.kind = HostEventKind::kListenerStateChanged;
     changed.service = closed.service;
     changed.listener = std::make_shared<const ListenerSnapshot>();
-    ring.Add(HostEvent(closed));
-    ring.Add(HostEvent(changed));
+    ring.Add(closed);
+    ring.Add(changed);
     ring.Add(Opened(round));
 
     const std::vector<HostEvent> events = ring.Read(ring.last() - 2).events;
@@ -140,6 +140,24 @@ TEST(EventRingTest, EventsOfAllKindsComeBackWhole) {
   }
 }
 
+// The names of the last event are looked at first for the next: also where they go with it.
+TEST(EventRingTest, NamesTakeTurnsInTheSmallestRing) {
+  EventRing ring;
+  ring.SetCapacity(1);
+  for (int round = 0; round < 6; ++round) {
+    HostEvent event = Opened(round);
+    event.service = std::make_shared<const std::string>(round % 2 == 0 ? "echo" : "discard");
+    if (round % 3 != 0) event.socket.listener = std::make_shared<const std::string>("web");
+    for (int times = 0; times < 2; ++times) {
+      ring.Add(event);
+      const EventRing::Batch batch = ring.Read(ring.last());
+      ASSERT_THAT(batch.events, SizeIs(1));
+      EXPECT_EQ(batch.events[0].service, event.service);
+      EXPECT_EQ(batch.events[0].socket.listener, event.socket.listener);
+    }
+  }
+}
+
 TEST(EventRingTest, WhatAnEventHoldsIsFreedWithIt) {
   EventRing ring;
   ring.SetCapacity(2);
@@ -148,7 +166,7 @@ TEST(EventRingTest, WhatAnEventHoldsIsFreedWithIt) {
   event.listener = std::make_shared<const ListenerSnapshot>();
   const std::weak_ptr<const std::string> service = event.service;
   const std::weak_ptr<const ListenerSnapshot> listener = event.listener;
-  ring.Add(std::move(event));
+  ring.Add(event);
   event = HostEvent();
   ring.Add(Opened(2));
   EXPECT_FALSE(service.expired());

@@ -50,7 +50,8 @@ check_sources() {
 
 # Where a time of day is told: to people, to clients, or to X.509. Everything that
 # waits or measures takes CLOCK_MONOTONIC, which nobody can set.
-tells_time_of_day='service_core/(event_ring|listener_life|service_loop|socket_snapshot|socket_table)\.cc
+tells_time_of_day='service_core/(event_ring|listener_life|listener_sockets|service_loop)\.cc
+service_core/socket_(removal|table)\.cc
 service_core/include/zephyr/sys/clock\.h
 server/(audit_log|call_interceptor|daytime_service|listener_record|logging|main)\.cc
 server/(server_certificates|socket_sample|time_service)\.cc'

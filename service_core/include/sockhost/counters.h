@@ -194,6 +194,7 @@ class CounterBlock {
   }
   std::atomic<int64_t>& RareCell(size_t i);
   int64_t GetRare(size_t i) const;
+  Rare& OwnRare();
   Rare& AllocateRare();
 
   std::array<std::atomic<int64_t>, kHotCounters> hot_{};

@@ -34,11 +34,12 @@ class EventRing {
 
   // Gives `event` its sequence, and the present time unless it has one. Throws
   // std::bad_alloc.
-  void Add(HostEvent&& event);
+  void Add(const HostEvent& event);
 
   // Adds what `make` makes. An event for which there is no memory is lost and counted;
   // what it tells of has happened all the same.
   void Record(absl::FunctionRef<HostEvent()> make);
+  void Record(const EventView& event);
   int64_t lost() const;
 
   struct Batch {
@@ -61,6 +62,9 @@ class EventRing {
 
  private:
   struct State;
+
+  void Put(const EventView& event);
+
   const std::unique_ptr<State> state_;
 };
 

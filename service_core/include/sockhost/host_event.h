@@ -36,6 +36,25 @@ struct SocketFacts {
   int64_t create_time_nanos = 0;
 };
 
+// What a HostEvent tells, where it stands: for the call that takes it. Connections come and go,
+// and two copies of each would be most of what their events cost.
+struct EventView {
+  HostEventKind kind;
+  // As in HostEvent.
+  int64_t time_nanos;
+  const std::shared_ptr<const std::string>& service;
+  SocketId id;
+  int fd;
+  Role role;
+  Protocol protocol;
+  CloseReason close_reason;
+  const std::shared_ptr<const std::string>& listener_of_socket;
+  const SocketAddress& remote;
+  int64_t create_time_nanos;
+  const CounterValues& counters;
+  const std::shared_ptr<const ListenerSnapshot>& listener;
+};
+
 // A copy; what is behind pointers never changes.
 struct HostEvent {
   bool is_of_socket() const {

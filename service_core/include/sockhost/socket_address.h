@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -32,8 +34,18 @@ class SocketAddress {
   SocketAddress() {}
   SocketAddress(const SocketAddress& other) { CopyFrom(other); }
   SocketAddress(SocketAddress&& other) noexcept { MoveFrom(other); }
-  SocketAddress& operator=(const SocketAddress& other);
-  SocketAddress& operator=(SocketAddress&& other) noexcept;
+  SocketAddress& operator=(const SocketAddress& other) {
+    if (this == &other) return *this;
+    Clear();
+    CopyFrom(other);
+    return *this;
+  }
+  SocketAddress& operator=(SocketAddress&& other) noexcept {
+    if (this == &other) return *this;
+    Clear();
+    MoveFrom(other);
+    return *this;
+  }
   ~SocketAddress() { Clear(); }
 
   // Reads the text form. Error: ADDRESS_INVALID with what is wrong.
@@ -80,10 +92,29 @@ class SocketAddress {
   bool operator==(const SocketAddress& other) const;
 
  private:
-  // Each into an address without a name; MoveFrom leaves one behind.
-  void CopyFrom(const SocketAddress& other);
-  void MoveFrom(SocketAddress& other) noexcept;
-  void Clear();
+  // Inline, and names apart: each connection that comes and goes copies addresses some ten times.
+  void CopyFrom(const SocketAddress& other) {
+    CopyPlain(other);
+    if (is_unix()) new (&name_) std::shared_ptr<const std::string>(other.name_);
+  }
+  // Leaves an address without a name behind.
+  void MoveFrom(SocketAddress& other) noexcept {
+    CopyPlain(other);
+    if (is_unix()) new (&name_) std::shared_ptr<const std::string>(std::move(other.name_));
+    other.Clear();
+  }
+  void Clear() {
+    if (is_unix()) ClearName();
+  }
+  // All but a name; into an address that has none.
+  void CopyPlain(const SocketAddress& other) {
+    if (!other.is_unix()) std::memcpy(bytes_, other.bytes_, sizeof(bytes_));
+    scope_id_ = other.scope_id_;
+    port_ = other.port_;
+    family_ = other.family_;
+    protocol_ = other.protocol_;
+  }
+  void ClearName();
   void SetName(absl::string_view name);
   static absl::StatusOr<SocketAddress> ParseUnix(absl::string_view text, Protocol protocol,
                                                  absl::string_view name);
