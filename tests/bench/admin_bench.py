@@ -1,6 +1,6 @@
 """The admin API beside itself: what calls cost the daemon, and how long lists take.
 
-usage: admin_bench.py BUILD_DIR [--rounds 5] [--calls 8000] [--sockets 19000]
+usage: admin_bench.py BUILD_DIR [--rounds 5] [--calls 8000] [--sockets 19000] [--daemon OPTIONS]
 
 Cases run in turns, A B C A B C; the figures are medians of the rounds, with the best in brackets: a
 machine that is busy with something else makes slices worse, never better. grpc.health.v1 Check
@@ -22,11 +22,12 @@ PAGES = (10_000, 1_000)
 class Daemon:
     """One sockhostd and what drives it."""
 
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, options):
         self._bin = pathlib.Path(build).resolve() / "bin"
         self._address = f"unix:{folder}/admin.sock"
         self._process = subprocess.Popen(
-            [self._bin / "sockhostd", "--admin", self._address], stderr=subprocess.DEVNULL
+            [self._bin / "sockhostd", "--admin", self._address, *options],
+            stderr=subprocess.DEVNULL,
         )
         while not pathlib.Path(f"{folder}/admin.sock").exists():
             time.sleep(0.05)
@@ -91,9 +92,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calls", type=int, default=8000)
     parser.add_argument("--sockets", type=int, default=19_000)
+    parser.add_argument("--daemon", default="", help="e.g. --daemon=--event-history=1")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sockhost-bench.") as folder:
-        daemon = Daemon(arguments.build, folder)
+        daemon = Daemon(arguments.build, folder, arguments.daemon.split())
         try:
             daemon.create("one", "tcp://127.0.0.1:0", "echo")
             show_calls(daemon, arguments.rounds, arguments.calls)
