@@ -106,6 +106,7 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
     FollowDraining(slot, ready);
   }
   const int64_t pause = spin_guard_.AfterCall(slot, table_.turn());
+  if (pause == SpinGuard::kClosedBehind) return AuditNext(slot);
   if (pause != 0) Mask(slot, pause);
 }
 

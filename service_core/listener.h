@@ -102,6 +102,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
   // Takes waiting connections and puts them into the table.
   void Accept(SocketSlot& slot, ServiceLoop& loop);
+  // Tells the readers of events if its last connection went while it was draining.
+  void NoteDrained();
   // A connection from `peer` has been reaped.
   void ForgetConnection(const SocketAddress& peer);
 

@@ -30,8 +30,8 @@ absl::Status TableError(const std::string& name, int error_number, const SocketT
   if (error_number == ENOSPC) {
     return Error(Reason::kSOCKET_LIMIT,
                  absl::StrCat("cannot open listener \"", name, "\": all ", table.max_sockets(),
-                              " sockets are used; raise RLIMIT_NOFILE, or the kernel's "
-                              "fs.epoll.max_user_watches"),
+                              " sockets are used; raise max_sockets (--max-sockets), which "
+                              "RLIMIT_NOFILE bounds, or the kernel's fs.epoll.max_user_watches"),
                  {{"limit", absl::StrCat(table.max_sockets())},
                   {"used", absl::StrCat(table.size())},
                   {"setting", "RLIMIT_NOFILE"}});

@@ -78,8 +78,9 @@ ListenerSnapshot Listener::SnapshotLocked() const {
   if (out.state == ListenerState::kDraining) {
     // Read only: to be written to, a rare counter would be made room for.
     const int64_t left = std::as_const(out.counters)[Counter::active_connections];
-    out.state_reason =
-        left > 0 ? absl::StrCat(left, " connections are left") : std::string("drained");
+    out.state_reason = left > 1    ? absl::StrCat(left, " connections are left")
+                       : left == 1 ? "1 connection is left"
+                                   : "drained";
   }
   return out;
 }
@@ -87,6 +88,14 @@ ListenerSnapshot Listener::SnapshotLocked() const {
 void Listener::Record(HostEventKind kind) const {
   MutexLock lock(status_mutex_);
   RecordLocked(kind);
+}
+
+void Listener::NoteDrained() {
+  if (counters.Get(Counter::active_connections) > 0) return;
+  MutexLock lock(status_mutex_);
+  if (status_.state == ListenerState::kDraining && !status_.is_going) {
+    RecordLocked(HostEventKind::kListenerStateChanged);
+  }
 }
 
 void Listener::RecordLocked(HostEventKind kind) const {

@@ -143,7 +143,7 @@ int ServiceLoop::TimeoutMs() const {
   if (!is_reaped_) return 0;
   int64_t wake_at = std::numeric_limits<int64_t>::max();
   if (!timers_.empty()) wake_at = timers_.begin()->first;
-  if (table_.HasRegistered()) wake_at = std::min(wake_at, next_audit_);
+  if (table_.HasExposed()) wake_at = std::min(wake_at, next_audit_);
   if (wake_at == std::numeric_limits<int64_t>::max()) return -1;
   const int64_t wait = wake_at - MonotonicNanos();
   if (wait <= 0) return 0;
@@ -165,8 +165,8 @@ void ServiceLoop::Turn() {
     if (i + 1 < ready.size()) table_.Prefetch(RegistrationKey::Unpack(ready[i + 1].data.u64));
     Attempt([&] { Dispatch(RegistrationKey::Unpack(ready[i].data.u64), ready[i].events); });
   }
-  if (table_.HasRegistered() && turn_started_ >= next_audit_) {
-    Attempt([this] { AuditRegistered(); });
+  if (table_.HasExposed() && turn_started_ >= next_audit_) {
+    Attempt([this] { AuditExposed(); });
   }
   RunTimers();
   RunPosted();
@@ -188,11 +188,18 @@ void ServiceLoop::DropStaleEvent(RegistrationKey key) {
   if (table_.RebuildEpoll()) AddTo(statistics_.epoll_rebuilds, 1);
 }
 
-void ServiceLoop::AuditRegistered() {
+void ServiceLoop::AuditNext(const SocketSlot& slot) {
+  table_.FindNext(slot);
+  next_audit_ = turn_started_;
+}
+
+void ServiceLoop::AuditExposed() {
   for (const SocketId id : table_.FindClosedBehind(kAuditedSlots)) {
     SocketSlot* slot = table_.SlotOfId(id);
     if (!slot) continue;
-    CallHandler(*slot, POLLNVAL);
+    // Whoever registered it learns of it. A handler of connections takes what it is called with
+    // for one: it would work with somebody else's file.
+    if (slot->role == Role::kRegistered) CallHandler(*slot, POLLNVAL);
     if (slot->id.load(std::memory_order_relaxed) == id) {
       table_.RemoveSlot(*slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
     }

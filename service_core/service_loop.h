@@ -52,6 +52,10 @@ class ServiceLoop {
   // True on the thread that runs handlers of this loop.
   bool OnServiceThread() const;
 
+  // The service thread only: it looks at the end of this turn whether the fd of `slot` was
+  // closed behind its back.
+  void AuditNext(const SocketSlot& slot);
+
   // The slot of `fd`, when called inside a handler for its own socket or on the
   // service thread for another one; else nullptr.
   static SocketSlot* SlotOnServiceThread(int fd);
@@ -92,7 +96,7 @@ class ServiceLoop {
   void DropStaleEvent(RegistrationKey key);
   void RunPosted();
   void RunTimers();
-  void AuditRegistered();
+  void AuditExposed();
 
   // ---- In event_dispatch.cc.
 

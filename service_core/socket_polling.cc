@@ -51,15 +51,17 @@ bool SocketTable::RemoveFromEpoll(const SocketSlot& slot) const {
   return epoll_.Remove(slot.fd) == 0;
 }
 
+bool SocketTable::IsClosedBehind(const SocketSlot& slot) {
+  return slot.is_exposed() && InodeOf(slot.fd) != slot.inode;
+}
+
 bool SocketTable::IsStillPolledLocked(const SocketSlot& slot) const {
   const Polling polling = slot.polling.load(std::memory_order_relaxed);
   if (polling == Polling::kOpening) return true;
-  // A hang-up would be reported once more if such an entry were modified. What has no
-  // inode of its own, an eventfd for instance, never hangs up.
-  if (slot.role == Role::kRegistered && polling != Polling::kLevel &&
-      slot.inode != anonymous_inode_) {
-    return InodeOf(slot.fd) == slot.inode;
-  }
+  // Such an entry would be reported once more if it were modified. What has no inode of its
+  // own never hangs up.
+  const bool is_quiet = slot.role != Role::kRegistered || polling != Polling::kLevel;
+  if (is_quiet && slot.inode != anonymous_inode_) return !IsClosedBehind(slot);
   // An entry belongs to a number and a file: only the kernel knows both.
   const uint32_t events = slot.events.load(std::memory_order_relaxed);
   return epoll_.Modify(slot.fd, EpollEvents(slot, events), slot.key()) == 0;
@@ -117,7 +119,7 @@ bool SocketTable::RebuildEpoll() {
   for (uint32_t i = 0; i < end; ++i) {
     SocketSlot& slot = Slot(i);
     if (slot.id.load(std::memory_order_relaxed) == 0) continue;
-    if (slot.role == Role::kRegistered && !IsStillPolledLocked(slot)) {
+    if (slot.is_exposed() && !IsStillPolledLocked(slot)) {
       RemoveLocked(slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
     }
   }
@@ -140,7 +142,7 @@ std::vector<SocketId> SocketTable::FindClosedBehind(uint32_t count) {
   for (; audited_ < end && count > 0; ++audited_, --count) {
     const SocketSlot& slot = Slot(audited_);
     const SocketId id = slot.id.load(std::memory_order_relaxed);
-    if (id == 0 || slot.role != Role::kRegistered) continue;
+    if (id == 0 || !slot.is_exposed()) continue;
     if (!IsStillPolledLocked(slot)) found.push_back(id);
   }
   return found;

@@ -40,6 +40,7 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) 
     --slot.service->registered;
   }
   if (slot.role == Role::kRegistered) registered_.fetch_sub(1, std::memory_order_relaxed);
+  if (slot.is_exposed()) exposed_.fetch_sub(1, std::memory_order_relaxed);
   --slot.service->sockets;
   slot.close_reason = open ? reason : CloseReason::kClosedBehind;
   slot.removed_turn.store(turn(), std::memory_order_relaxed);
@@ -296,6 +297,8 @@ void SocketTable::Close(SocketSlot& slot, SocketSnapshot& closed, int64_t now) {
     not_described_.fetch_add(1, std::memory_order_relaxed);
   }
   Free(slot);
+  const bool was_draining = closed.id != 0 && closed.draining;
+  if (was_draining && closed.role == Role::kConnection) slot.listener->NoteDrained();
   if (events_ && closed.id != 0) events_->Record(ClosedEvent(closed));
 }
 

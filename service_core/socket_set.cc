@@ -165,7 +165,7 @@ int SocketTable::AddOne(Service& service, int fd, short events, void* user_data)
   if (!IsOpen(fd)) return -EBADF;
   // A thread that watches no program's fd may wait without limit; from now on it
   // has to look for those that were closed silently.
-  const bool wake = !HasRegistered();
+  const bool wake = !HasExposed();
   {
     TableLock lock(*this);
     if (service.withdrawn) return -ENOENT;

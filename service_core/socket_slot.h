@@ -32,6 +32,12 @@ struct SocketAge {
   uint32_t active_ms;
 };
 
+// True for an fd that code of a program works with, and can close without a word.
+inline bool IsExposed(Role role, const Service& service) {
+  if (role == Role::kRegistered) return true;
+  return role != Role::kListening && service.kind == ServiceKind::kModule;
+}
+
 // A place in the table. Slots never move and are never freed; the id tells
 // which socket stands in one.
 //
@@ -68,7 +74,7 @@ struct SocketSlot {
   int fd = -1;
 
   union {
-    // Constant while id is. Of a registered fd: tells whether the number was reused.
+    // Constant while id is. Of an exposed fd: tells whether the number was reused.
     uint64_t inode = 0;
     // Of a retired slot: what the id was. Guarded by the table's mutex.
     SocketId retired_id;
@@ -123,6 +129,7 @@ struct SocketSlot {
   bool has_stamp(uint32_t stamp) const {
     return role == Role::kRegistered && registered.stamp == stamp;
   }
+  bool is_exposed() const { return IsExposed(role, *service); }
   bool has_own_address() const { return role == Role::kListening || role == Role::kDatagram; }
   bool has_peer_address() const { return role == Role::kConnection || role == Role::kUpstream; }
   // -1: none.

@@ -59,7 +59,7 @@ void Describe(const SocketSlot& slot, SocketId id, SocketSnapshot& out) {
 SocketTable::Copy SocketTable::CopyLocked(const SocketSlot& slot) const {
   Copy copy;
   copy.slot = &slot;
-  copy.inode = slot.role == Role::kRegistered ? slot.inode : 0;
+  copy.inode = slot.is_exposed() ? slot.inode : 0;
   copy.protocol = slot.protocol;
   Describe(slot, slot.id.load(std::memory_order_relaxed), copy.socket);
   return copy;
@@ -71,14 +71,15 @@ SocketTable::Copy SocketTable::CopyLocked(const SocketSlot& slot) const {
 bool SocketTable::Complete(Copy& copy) {
   SocketSnapshot& out = copy.socket;
   const bool registered = out.role == Role::kRegistered;
-  if (!registered || InodeOf(out.fd) == copy.inode) {
+  const auto is_same = [&copy] { return copy.inode == 0 || InodeOf(copy.socket.fd) == copy.inode; };
+  if (is_same()) {
     const uint64_t cookie = CookieOf(out.fd);
     SocketAddress local = std::move(out.local);
     SocketAddress remote = std::move(out.remote);
     const bool is_known = copy.protocol != Protocol::kNone;
     if (is_known && local.empty()) local = NameOf(out.fd, copy.protocol, getsockname);
     if (is_known && registered) remote = NameOf(out.fd, copy.protocol, getpeername);
-    if (!registered || InodeOf(out.fd) == copy.inode) {
+    if (is_same()) {
       out.cookie = cookie;
       out.protocol = copy.protocol;
       out.local = std::move(local);
@@ -197,19 +198,17 @@ std::pair<size_t, size_t> SocketTable::CountClosed() const {
 
 bool SocketTable::Inspect(SocketId id, int fd, absl::FunctionRef<void(int)> inspect) const {
   const SocketSlot* slot = nullptr;
-  bool registered = false;
   uint64_t inode = 0;
   {
     TableLock lock(*this);
     slot = FindByFdLocked(fd);
     if (!slot || slot->id.load(std::memory_order_relaxed) != id) return false;
-    registered = slot->role == Role::kRegistered;
-    if (registered) inode = slot->inode;
+    if (slot->is_exposed()) inode = slot->inode;
   }
   // As in Complete: what was read counts only if the socket was the same before and after.
-  if (registered && InodeOf(fd) != inode) return false;
+  if (inode != 0 && InodeOf(fd) != inode) return false;
   inspect(fd);
-  if (registered && InodeOf(fd) != inode) return false;
+  if (inode != 0 && InodeOf(fd) != inode) return false;
   return slot->id.load(std::memory_order_acquire) == id;
 }
 

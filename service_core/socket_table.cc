@@ -122,9 +122,10 @@ void SocketTable::GiveBackLocked(SocketSlot& slot) {
 
 int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   if (spec.service->withdrawn || (spec.listener && spec.listener->withdrawn)) return -ENOENT;
-  const uint64_t inode = spec.role == Role::kRegistered ? InodeOf(spec.fd) : 0;
+  const bool is_exposed = IsExposed(spec.role, *spec.service);
+  const uint64_t inode = is_exposed ? InodeOf(spec.fd) : 0;
   // Before memory is taken: who knows what number this is.
-  if (spec.role == Role::kRegistered && inode == 0) return -EBADF;
+  if (is_exposed && inode == 0) return -EBADF;
   SocketSlot* slot = nullptr;
   try {
     slot = TakeSlotLocked(spec.fd);
@@ -180,6 +181,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   if (stale) RemoveLocked(*stale, Fate::kLeaveOpen, CloseReason::kClosedBehind);
   size_.store(size() + 1, std::memory_order_relaxed);
   if (spec.role == Role::kRegistered) registered_.fetch_add(1, std::memory_order_relaxed);
+  if (is_exposed) exposed_.fetch_add(1, std::memory_order_relaxed);
   ++spec.service->sockets;
   EnterListLocked(*slot);
   if (events_) events_->Record(OpenedEvent(*slot));

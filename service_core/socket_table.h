@@ -186,11 +186,16 @@ class SocketTable {
   // As Remove, for a slot that Lookup gave.
   void RemoveSlot(SocketSlot& slot, Fate fate, CloseReason reason);
 
-  // Ids of the registered sockets among the next `count` slots, in turn, whose fd
-  // number no longer stands for the file that was registered.
+  // Ids of the exposed sockets among the next `count` slots, in turn, whose fd number no
+  // longer stands for the file that was added.
   std::vector<SocketId> FindClosedBehind(uint32_t count);
-  // False if no program has registered anything.
-  bool HasRegistered() const { return registered_.load(std::memory_order_relaxed) > 0; }
+  // FindClosedBehind goes on with this one.
+  void FindNext(const SocketSlot& slot) { audited_ = slot.index; }
+  // True if the number of an exposed socket stands for another file, or none. False too where
+  // both files share an inode, as eventfds do.
+  static bool IsClosedBehind(const SocketSlot& slot);
+  // False if no program has an fd that stands in the table.
+  bool HasExposed() const { return exposed_.load(std::memory_order_relaxed) > 0; }
 
   // Closes the fds and frees the slots of what was removed, and runs what waits
   // for that, in the order of the removals. Must run when no handler does.
@@ -333,6 +338,7 @@ class SocketTable {
   std::atomic<bool> reap_needed_{false};
   std::atomic<size_t> size_{0};
   std::atomic<size_t> registered_{0};
+  std::atomic<size_t> exposed_{0};
   std::atomic<uint32_t> turn_{0};
   // 1 in a turn. A removal clears an id and then asks, a turn sets this and then reads ids;
   // both change it (or add 0), so that one of the two sees the other.

@@ -25,6 +25,7 @@ class KeepErrno {
 void CountFailure(SocketSlot& slot, int error_number, Counter failures) {
   const Counter counter = error_number == EAGAIN ? Counter::would_block : failures;
   if (error_number == EINTR) return;
+  if (error_number == EBADF) ServiceLoop::Current()->AuditNext(slot);
   ForEachBlock(slot, [&](CounterBlock& block) {
     block.Add(counter);
     if (counter == failures) block.AddError(error_number);

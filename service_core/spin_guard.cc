@@ -96,7 +96,9 @@ int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn) {
 }
 
 int64_t SpinGuard::Probe(SocketSlot& slot) {
-  const uint32_t mark = IsStillReady(slot) ? QueueMark(slot.fd) : ~slot.queue_mark;
+  const bool is_ready = IsStillReady(slot);
+  if (!is_ready && SocketTable::IsClosedBehind(slot)) return kClosedBehind;
+  const uint32_t mark = is_ready ? QueueMark(slot.fd) : ~slot.queue_mark;
   if (mark != slot.queue_mark) {
     slot.queue_mark = mark;
     slot.idle_calls = kFreeIdleCalls - kProbeInterval;

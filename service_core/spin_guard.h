@@ -15,7 +15,8 @@ namespace sockhost {
 // doubles each time until the handler makes progress.
 //
 // What counts as progress: traffic that the zsock_ calls counted, a socket that
-// is no longer ready, or queues that moved. The kernel is only asked after
+// is no longer ready, or queues that moved. A number that stands for another file is
+// not ready either: that is asked for. The kernel is only asked after
 // kFreeIdleCalls idle calls, and every kProbeInterval calls from then on: a
 // handler that uses plain recv(2) costs two system calls in eight events.
 //
@@ -27,8 +28,11 @@ class SpinGuard {
   static constexpr int64_t kFirstPauseNanos = 1'000'000;
   static constexpr int64_t kLongestPauseNanos = 100'000'000;
 
+  // For AfterCall: the fd was closed behind the host's back.
+  static constexpr int64_t kClosedBehind = -1;
+
   // Tells of a handler call that has ended. Returns how long the socket has to be
-  // masked in ns, 0 for not at all.
+  // masked in ns, 0 for not at all, or kClosedBehind.
   int64_t AfterCall(SocketSlot& slot, uint32_t turn);
 
  private:

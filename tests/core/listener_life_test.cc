@@ -288,6 +288,26 @@ TEST_F(ListenerLifeTest, ConnectionsInheritTheOptionsOfTheSocket) {
   EXPECT_EQ(option(SOL_SOCKET, SO_SNDBUF), 40000);
 }
 
+TEST_F(ListenerLifeTest, EndOfADrainIsTold) {
+  EventRing events;
+  table_.RecordInto(events);
+  const StopOnExit stop(loop_);
+  UniqueFd client = ConnectTo(Create(Config("web")).effective_address);
+  ExpectEcho(client.get());
+  ASSERT_TRUE(listeners_.Drain("web", absl::Hours(1)).ok());
+  client.reset();
+  const auto reasons = [&events] {
+    std::vector<std::string> told;
+    for (const HostEvent& event : events.Read(1).events) {
+      const bool changed = event.kind == HostEventKind::kListenerStateChanged;
+      if (changed) told.push_back(event.listener->state_reason);
+    }
+    return told;
+  };
+  EXPECT_TRUE(Becomes(reasons, ElementsAre("1 connection is left", "drained")));
+  Delete("web");
+}
+
 // Each call is told once, in order, with the listener as it was afterwards.
 TEST_F(ListenerLifeTest, ChangesAreRecordedInTheirOrder) {
   EventRing events;

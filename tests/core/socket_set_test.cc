@@ -106,7 +106,7 @@ TEST_F(SocketSetTest, EmptySetRemovesEverySocket) {
   EXPECT_THAT(ReadyFds(), IsEmpty());
   EXPECT_THAT(DescriptorFds(*service_), Each(-1));
   EXPECT_EQ(table_.size(), 0u);
-  EXPECT_FALSE(table_.HasRegistered());
+  EXPECT_FALSE(table_.HasExposed());
   EXPECT_TRUE(IsOpen(a));
 }
 

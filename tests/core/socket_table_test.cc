@@ -361,13 +361,22 @@ TEST_F(SocketTableTest, ReusedNumberOfAPausedSocketIsFound) {
   EXPECT_THAT(table_.FindClosedBehind(10), ElementsAre(id));
 }
 
-TEST_F(SocketTableTest, OwnedFdsAreNotChecked) {
+// What a handler works with is checked: not a listening socket, nor what belongs to a service
+// that is built in.
+TEST_F(SocketTableTest, FdsThatNoProgramWorksWithAreNotChecked) {
+  sockhost_service_definition definition{};
+  definition.name = "own";
+  definition.handler = [](net_socket_service_event*) {};
+  const auto own = *registry_.Define(definition, ServiceKind::kBuiltIn);
   const auto service = NewService();
   const auto listener = NewListener(service);
-  UniqueFd fd = EventFd(false);
-  Add(*service, fd.get(), Role::kDatagram, listener.get());
-  fd.reset();
-  EXPECT_THAT(table_.FindClosedBehind(10), IsEmpty());
+  std::vector<UniqueFd> fds;
+  for (int i = 0; i < 3; ++i) fds.push_back(NewSocket(AF_INET, SOCK_DGRAM));
+  Add(*own, fds[0].get(), Role::kDatagram, NewListener(own).get());
+  Add(*service, fds[1].get(), Role::kListening, listener.get());
+  const SocketId id = Add(*service, fds[2].get(), Role::kDatagram, listener.get());
+  fds.clear();
+  EXPECT_THAT(table_.FindClosedBehind(10), ElementsAre(id));
 }
 
 TEST_F(SocketTableTest, ChecksGoRoundInSmallPortions) {
