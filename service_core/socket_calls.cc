@@ -2,6 +2,8 @@
 // the counters.
 #define SOCKHOST_PLAIN_POSIX
 #include <fcntl.h>
+#include <limits.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <zephyr/net/socket.h>
 
@@ -36,6 +38,16 @@ ssize_t Receive(int fd, msghdr& message, int flags) {
   const bool is_cut = result >= 0 && (message.msg_flags & MSG_TRUNC) != 0;
   CountReceive(fd, received, 1, is_cut ? 1 : 0);
   return result;
+}
+
+// The same bytes as one message; without parts if the call is to be left to the kernel, which
+// refuses a wrong number of them and does nothing for a size of 0.
+msghdr MessageOf(const iovec* parts, int count) {
+  msghdr message = {};
+  if (!parts || count <= 0 || count > IOV_MAX) return message;
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = static_cast<size_t>(count);
+  return SizeOf(message) > 0 ? message : msghdr{};
 }
 
 // A stream has neither addresses nor ends of messages to tell of.
@@ -120,6 +132,10 @@ int zsock_accept(int sock, struct sockaddr* addr, socklen_t* addrlen) {
   return accept4(sock, addr, addrlen, SOCK_CLOEXEC);
 }
 
+int sockhost_accept4(int sock, struct sockaddr* addr, socklen_t* addrlen, int flags) {
+  return accept4(sock, addr, addrlen, flags | SOCK_CLOEXEC);
+}
+
 int zsock_shutdown(int sock, int how) { return shutdown(sock, how); }
 
 int zsock_close(int sock) {
@@ -186,6 +202,20 @@ ssize_t sockhost_read(int fd, void* buf, size_t size) {
 ssize_t sockhost_write(int fd, const void* buf, size_t size) {
   const ssize_t result = zsock_send(fd, buf, size, 0);
   return result < 0 && errno == ENOTSOCK ? write(fd, buf, size) : result;
+}
+
+ssize_t sockhost_readv(int fd, const struct iovec* parts, int count) {
+  msghdr message = MessageOf(parts, count);
+  if (!message.msg_iov) return readv(fd, parts, count);
+  const ssize_t result = Receive(fd, message, 0);
+  return result < 0 && errno == ENOTSOCK ? readv(fd, parts, count) : result;
+}
+
+ssize_t sockhost_writev(int fd, const struct iovec* parts, int count) {
+  const msghdr message = MessageOf(parts, count);
+  if (!message.msg_iov) return writev(fd, parts, count);
+  const ssize_t result = zsock_sendmsg(fd, &message, 0);
+  return result < 0 && errno == ENOTSOCK ? writev(fd, parts, count) : result;
 }
 
 // ---- State and options

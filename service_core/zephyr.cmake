@@ -4,6 +4,7 @@ target_sources(sockhost_core PRIVATE
   init_levels.cc
   kernel/clock.cc
   kernel/event.cc
+  kernel/heap.cc
   kernel/lock.cc
   kernel/mem_slab.cc
   kernel/queue.cc

@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <zephyr/kernel.h>
+#include <zephyr/sys/clock.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -93,6 +94,14 @@ void k_busy_wait(uint32_t usec) {
   const int64_t end = sockhost::MonotonicNanos() + int64_t{usec} * 1000;
   while (sockhost::MonotonicNanos() < end) {
   }
+}
+
+int sys_clock_gettime(int clock_id, struct timespec* time) {
+  return clock_gettime(clock_id, time) == 0 ? 0 : -errno;
+}
+
+int sys_clock_settime(int clock_id, const struct timespec* time) {
+  return clock_settime(clock_id, time) == 0 ? 0 : -errno;
 }
 
 }  // extern "C"

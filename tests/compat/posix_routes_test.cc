@@ -1,5 +1,6 @@
 // Sources that call close, send, recv and so on are counted if they include a Zephyr
 // header, whatever else they include, and whatever they call their members.
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <ostream>
@@ -20,6 +21,7 @@ int use_plain_posix(int fd);
 int use_fortified_zephyr_headers_first(int fd);
 int use_fortified_zephyr_headers_last(int fd);
 int use_zephyr_headers_last_cxx(int fd);
+int accept_with_zephyr_headers(int fd);
 }
 
 namespace sockhost {
@@ -55,7 +57,7 @@ TEST_P(PosixRoutesTest, CallsAreReported) {
 
   std::vector<ReceiveReport> received;
   std::vector<TransmitReport> transmitted;
-  for (ssize_t size = 1; size <= 5; ++size) {
+  for (ssize_t size = 1; size <= 6; ++size) {
     transmitted.push_back({fd, size, static_cast<size_t>(size), 1});
     if (size != 4 || GetParam().routed == Routed::kAll) received.push_back({fd, size, 1, 0});
   }
@@ -82,6 +84,17 @@ INSTANTIATE_TEST_SUITE_P(
                            Routed::kAllButRead},
                     Source{"ZephyrHeadersLastCxx", use_zephyr_headers_last_cxx, Routed::kAll}),
     [](const testing::TestParamInfo<Source>& info) { return info.param.name; });
+
+TEST(Accept4RouteTest, IsRouted) {
+  const UniqueFd listening = NewSocket(AF_INET, SOCK_STREAM);
+  BindToLoopback(listening.get());
+  ASSERT_EQ(listen(listening.get(), 1), 0);
+  const UniqueFd client = ConnectTo(LocalAddress(listening.get(), Protocol::kTcp));
+  ASSERT_TRUE(WaitReadable(listening.get()));
+  const UniqueFd accepted(accept_with_zephyr_headers(listening.get()));
+  EXPECT_EQ(fcntl(accepted.get(), F_GETFD), FD_CLOEXEC);
+  EXPECT_NE(fcntl(accepted.get(), F_GETFL) & O_NONBLOCK, 0);
+}
 
 }  // namespace
 }  // namespace sockhost

@@ -1,9 +1,11 @@
 #define SOCKHOST_PLAIN_POSIX
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <zephyr/net/socket.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -128,6 +130,45 @@ TEST_F(SocketCallsTest, ReadAndWriteWorkOnPipes) {
   char buffer[8];
   EXPECT_EQ(sockhost_write(writer.get(), "pipe", 4), 4);
   EXPECT_EQ(Text(sockhost_read(reader.get(), buffer, sizeof(buffer)), buffer), "pipe");
+}
+
+TEST_F(SocketCallsTest, ReadvAndWritevWorkOnPipes) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  char text[] = "pipe";
+  char buffer[4];
+  const iovec out[] = {{text, 1}, {text + 1, 3}};
+  const iovec in[] = {{buffer, 3}, {buffer + 3, 1}};
+  EXPECT_EQ(sockhost_writev(writer.get(), out, 2), 4);
+  EXPECT_EQ(Text(sockhost_readv(reader.get(), in, 2), buffer), "pipe");
+}
+
+TEST_F(SocketCallsTest, ReadvAndWritevAreReportedWhole) {
+  const SocketPair pair = UnixPair(SOCK_DGRAM);
+  const int fd = pair.ours.get();
+  char text[] = "text";
+  const iovec parts[] = {{text, 1}, {text + 1, 2}};
+  EXPECT_EQ(sockhost_writev(fd, parts, 2), 3);
+  SendText(pair.peer.get(), "longer");
+  EXPECT_EQ(sockhost_readv(fd, parts, 2), 3);
+  EXPECT_THAT(Traffic().transmitted, ElementsAre(TransmitReport{fd, 3, 3, 1}));
+  EXPECT_THAT(Traffic().received, ElementsAre(ReceiveReport{fd, 3, 1, 1}));
+}
+
+TEST_F(SocketCallsTest, ReadvAndWritevOfNothingOrTooManyDoNothing) {
+  const SocketPair pair = UnixPair(SOCK_DGRAM);
+  SendText(pair.peer.get(), "a");
+  char buffer[8];
+  const iovec part = {buffer, 0};
+  EXPECT_EQ(sockhost_readv(pair.ours.get(), &part, 1), 0);
+  EXPECT_EQ(sockhost_readv(pair.ours.get(), &part, 0), 0);
+  EXPECT_EQ(sockhost_readv(pair.ours.get(), &part, -1), -1);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_EQ(sockhost_writev(pair.ours.get(), &part, IOV_MAX + 1), -1);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_EQ(sockhost_read(pair.ours.get(), buffer, sizeof(buffer)), 1);
 }
 
 TEST_F(SocketCallsTest, ReadOfNothingLeavesTheDatagram) {

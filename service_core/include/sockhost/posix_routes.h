@@ -16,6 +16,10 @@
  * stays uncounted is read(), and both in C++. Including a Zephyr header first
  * avoids it.
  *
+ * Not routed, so never counted: stdio on an fd (fdopen, dprintf), sendfile, splice,
+ * recvmmsg and sendmmsg (sockhost/socket_service_ext.h has counted ones), preadv2 and
+ * pwritev2, io_uring, and what a library does that includes no Zephyr header.
+ *
  * SOCKHOST_PLAIN_POSIX, defined before the first Zephyr header, turns this off.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -44,6 +48,7 @@
 #define __USE_FORTIFY_LEVEL 0
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #pragma pop_macro("__USE_FORTIFY_LEVEL")
 
@@ -56,11 +61,14 @@ extern "C" {
 #pragma redefine_extname close zsock_close
 #pragma redefine_extname bind zsock_bind
 #pragma redefine_extname accept zsock_accept
+#pragma redefine_extname accept4 sockhost_accept4
 #pragma redefine_extname send zsock_send
 #pragma redefine_extname sendto zsock_sendto
 #pragma redefine_extname sendmsg zsock_sendmsg
 #pragma redefine_extname recvmsg zsock_recvmsg
 #pragma redefine_extname write sockhost_write
+#pragma redefine_extname readv sockhost_readv
+#pragma redefine_extname writev sockhost_writev
 #pragma redefine_extname inet_ntop sockhost_inet_ntop
 #ifndef SOCKHOST_RECV_IS_INLINE
 #pragma redefine_extname recv zsock_recv
@@ -82,12 +90,17 @@ int close(int) __asm__("zsock_close");
 int bind(int, __CONST_SOCKADDR_ARG, socklen_t)
 SOCKHOST_NOTHROW __asm__("zsock_bind");
 int accept(int, __SOCKADDR_ARG, socklen_t *__restrict) __asm__("zsock_accept");
+#ifdef __USE_GNU
+int accept4(int, __SOCKADDR_ARG, socklen_t *__restrict, int) __asm__("sockhost_accept4");
+#endif
 ssize_t send(int, const void *, size_t, int) __asm__("zsock_send");
 ssize_t sendto(int, const void *, size_t, int, __CONST_SOCKADDR_ARG,
                socklen_t) __asm__("zsock_sendto");
 ssize_t sendmsg(int, const struct msghdr *, int) __asm__("zsock_sendmsg");
 ssize_t recvmsg(int, struct msghdr *, int) __asm__("zsock_recvmsg");
 ssize_t write(int, const void *, size_t) __asm__("sockhost_write");
+ssize_t readv(int, const struct iovec *, int) __asm__("sockhost_readv");
+ssize_t writev(int, const struct iovec *, int) __asm__("sockhost_writev");
 const char *inet_ntop(int, const void *__restrict, char *__restrict, socklen_t)
 SOCKHOST_NOTHROW __asm__("sockhost_inet_ntop");
 #ifndef SOCKHOST_RECV_IS_INLINE

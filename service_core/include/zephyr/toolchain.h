@@ -4,7 +4,10 @@
  *
  * Every Zephyr header comes through here first. In a strict -std=c11 build the
  * C library then declares POSIX and Linux names only if asked before its first
- * header is read, so this file asks.
+ * header is read, so this file asks. Where such a header came first, the headers
+ * of Zephyr compile all the same, but names that the C library hides then (struct
+ * addrinfo, struct timespec in C99) stay hidden: define _GNU_SOURCE on the command
+ * line, or include a Zephyr header first.
  *
  * Source: Zephyr API documentation, "Toolchain"; GCC manual, "Attributes".
  *

@@ -3,6 +3,7 @@
 /* Built with _FORTIFY_SOURCE: here read() is not routed. */
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <zephyr/net/socket.h>

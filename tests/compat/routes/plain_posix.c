@@ -5,6 +5,7 @@
 #include <zephyr/net/socket.h>
 
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define SOCKET_USER use_plain_posix

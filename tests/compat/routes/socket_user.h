@@ -13,8 +13,7 @@ struct socket_user_ops {
 };
 
 /*
- * Sends 1, 2, 3, 4 and 5 bytes through `fd` with five calls, receives 1, 2, 3, 4 and 5 with
- * five more, and closes it. Returns the number of calls that did not do that.
+ * Sends 1 to 6 bytes through `fd` with six calls, receives 1 to 6 with six more, and closes it. Returns the number of calls that did not do that.
  */
 #ifdef __cplusplus
 extern "C"
@@ -38,12 +37,15 @@ int SOCKET_USER(int fd) {
   wrong += sendmsg(fd, &message, 0) != 3;
   wrong += write(fd, data, 4) != 4;
   wrong += ops.send(fd, data, 5, 0) != 5;
+  part.iov_len = 6;
+  wrong += writev(fd, &part, 1) != 6;
 
   wrong += recv(fd, data, sizeof(data), 0) != 1;
   wrong += recvfrom(fd, data, sizeof(data), 0, NULL, NULL) != 2;
   wrong += recvmsg(fd, &message, 0) != 3;
   wrong += read(fd, data, sizeof(data)) != 4;
   wrong += ops.recv(fd, data, sizeof(data), 0) != 5;
+  wrong += readv(fd, &part, 1) != 6;
 
   wrong += ops.close(fd) != 0;
   return wrong;

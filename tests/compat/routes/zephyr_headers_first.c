@@ -7,3 +7,6 @@
 
 #define SOCKET_USER use_zephyr_headers_first
 #include "tests/compat/routes/socket_user.h"
+
+int accept_with_zephyr_headers(int fd);
+int accept_with_zephyr_headers(int fd) { return accept4(fd, NULL, NULL, SOCK_NONBLOCK); }

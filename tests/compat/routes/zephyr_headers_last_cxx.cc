@@ -2,6 +2,7 @@
 // The order of the headers is what this file is about.
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace {

@@ -24,6 +24,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <zephyr/sys/byteorder.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,13 +42,13 @@ extern "C" {
 #define INADDR_ANY_INIT \
   { INADDR_ANY }
 #define INADDR_LOOPBACK_INIT \
-  { htobe32(INADDR_LOOPBACK) }
+  { sys_cpu_to_be32(INADDR_LOOPBACK) }
 
 #ifndef htonll
-#define htonll(x) htobe64(x)
+#define htonll(x) sys_cpu_to_be64(x)
 #endif
 #ifndef ntohll
-#define ntohll(x) be64toh(x)
+#define ntohll(x) sys_be64_to_cpu(x)
 #endif
 
 /* ---- Views of one address --------------------------------------------------- */
@@ -92,19 +93,19 @@ static inline bool net_ipv4_addr_cmp(const struct in_addr *a, const struct in_ad
   return a->s_addr == b->s_addr;
 }
 static inline bool net_ipv4_is_addr_unspecified(const struct in_addr *addr) {
-  return addr->s_addr == htobe32(INADDR_ANY);
+  return addr->s_addr == sys_cpu_to_be32(INADDR_ANY);
 }
 static inline bool net_ipv4_is_addr_loopback(const struct in_addr *addr) {
-  return (be32toh(addr->s_addr) >> 24) == 127;
+  return (sys_be32_to_cpu(addr->s_addr) >> 24) == 127;
 }
 static inline bool net_ipv4_is_addr_mcast(const struct in_addr *addr) {
-  return (be32toh(addr->s_addr) >> 28) == 0xe;
+  return (sys_be32_to_cpu(addr->s_addr) >> 28) == 0xe;
 }
 static inline bool net_ipv4_is_ll_addr(const struct in_addr *addr) {
-  return (be32toh(addr->s_addr) >> 16) == 0xa9fe;
+  return (sys_be32_to_cpu(addr->s_addr) >> 16) == 0xa9fe;
 }
 static inline bool net_ipv4_is_private_addr(const struct in_addr *addr) {
-  const uint32_t host = be32toh(addr->s_addr);
+  const uint32_t host = sys_be32_to_cpu(addr->s_addr);
   return (host >> 24) == 10 || (host >> 20) == 0xac1 || (host >> 16) == 0xc0a8;
 }
 

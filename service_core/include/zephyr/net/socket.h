@@ -53,6 +53,9 @@ extern "C" {
 #define zsock_fd_set fd_set
 #define zsock_timeval timeval
 
+/* <netdb.h> may not have it: see zephyr/toolchain.h. */
+struct addrinfo;
+
 /* ---- Life of a socket -------------------------------------------------------- */
 
 int zsock_socket(int family, int type, int proto);
@@ -61,6 +64,8 @@ int zsock_bind(int sock, const struct sockaddr *addr, socklen_t addrlen);
 int zsock_connect(int sock, const struct sockaddr *addr, socklen_t addrlen);
 int zsock_listen(int sock, int backlog);
 int zsock_accept(int sock, struct sockaddr *addr, socklen_t *addrlen);
+/* accept4(2); SOCK_CLOEXEC is always set. */
+int sockhost_accept4(int sock, struct sockaddr *addr, socklen_t *addrlen, int flags);
 int zsock_shutdown(int sock, int how);
 
 /* Unregisters a socket that is still registered. One of a listener is closed by the
@@ -82,9 +87,11 @@ ssize_t zsock_recvfrom(int sock, void *buf, size_t max_len, int flags, struct so
                        socklen_t *addrlen);
 ssize_t zsock_recvmsg(int sock, struct msghdr *msg, int flags);
 
-/* read(2) and write(2); `fd` need not be a socket. */
+/* read(2), write(2), readv(2) and writev(2); `fd` need not be a socket. */
 ssize_t sockhost_read(int fd, void *buf, size_t size);
 ssize_t sockhost_write(int fd, const void *buf, size_t size);
+ssize_t sockhost_readv(int fd, const struct iovec *parts, int count);
+ssize_t sockhost_writev(int fd, const struct iovec *parts, int count);
 
 /* ---- State and options -------------------------------------------------------- */
 

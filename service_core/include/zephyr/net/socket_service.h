@@ -8,7 +8,8 @@
 #ifndef ZEPHYR_NET_SOCKET_SERVICE_H_
 #define ZEPHYR_NET_SOCKET_SERVICE_H_
 
-#include <sockhost/socket_service.h>
 #include <zephyr/net/socket.h>
+/* Not before: in a strict build the line above chooses what the C library declares. */
+#include <sockhost/socket_service.h>
 
 #endif /* ZEPHYR_NET_SOCKET_SERVICE_H_ */

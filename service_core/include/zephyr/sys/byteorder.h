@@ -13,18 +13,27 @@
 #include <endian.h>
 #include <string.h>
 
-#define sys_le16_to_cpu(x) le16toh(x)
-#define sys_cpu_to_le16(x) htole16(x)
-#define sys_be16_to_cpu(x) be16toh(x)
-#define sys_cpu_to_be16(x) htobe16(x)
-#define sys_le32_to_cpu(x) le32toh(x)
-#define sys_cpu_to_le32(x) htole32(x)
-#define sys_be32_to_cpu(x) be32toh(x)
-#define sys_cpu_to_be32(x) htobe32(x)
-#define sys_le64_to_cpu(x) le64toh(x)
-#define sys_cpu_to_le64(x) htole64(x)
-#define sys_be64_to_cpu(x) be64toh(x)
-#define sys_cpu_to_be64(x) htobe64(x)
+/* Not those of <endian.h>, which a strict C build may not declare. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SOCKHOST_LE(bits, x) ((uint##bits##_t)(x))
+#define SOCKHOST_BE(bits, x) __builtin_bswap##bits(x)
+#else
+#define SOCKHOST_LE(bits, x) __builtin_bswap##bits(x)
+#define SOCKHOST_BE(bits, x) ((uint##bits##_t)(x))
+#endif
+
+#define sys_le16_to_cpu(x) SOCKHOST_LE(16, x)
+#define sys_cpu_to_le16(x) SOCKHOST_LE(16, x)
+#define sys_be16_to_cpu(x) SOCKHOST_BE(16, x)
+#define sys_cpu_to_be16(x) SOCKHOST_BE(16, x)
+#define sys_le32_to_cpu(x) SOCKHOST_LE(32, x)
+#define sys_cpu_to_le32(x) SOCKHOST_LE(32, x)
+#define sys_be32_to_cpu(x) SOCKHOST_BE(32, x)
+#define sys_cpu_to_be32(x) SOCKHOST_BE(32, x)
+#define sys_le64_to_cpu(x) SOCKHOST_LE(64, x)
+#define sys_cpu_to_le64(x) SOCKHOST_LE(64, x)
+#define sys_be64_to_cpu(x) SOCKHOST_BE(64, x)
+#define sys_cpu_to_be64(x) SOCKHOST_BE(64, x)
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,10 +44,10 @@ extern "C" {
   static inline uint##bits##_t sys_get_##order##bits(const uint8_t *source) {       \
     uint##bits##_t value;                                                           \
     memcpy(&value, source, sizeof(value));                                          \
-    return order##bits##toh(value);                                                 \
+    return sys_##order##bits##_to_cpu(value);                                       \
   }                                                                                 \
   static inline void sys_put_##order##bits(uint##bits##_t value, uint8_t *target) { \
-    const uint##bits##_t stored = hto##order##bits(value);                          \
+    const uint##bits##_t stored = sys_cpu_to_##order##bits(value);                  \
     memcpy(target, &stored, sizeof(stored));                                        \
   }
 

@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <time.h>
 
+/* <time.h> may not have it: see zephyr/toolchain.h. */
+struct timespec;
+
 #define SYS_CLOCK_REALTIME CLOCK_REALTIME
 #define SYS_CLOCK_MONOTONIC CLOCK_MONOTONIC
 
@@ -21,14 +24,10 @@ extern "C" {
 #endif
 
 /* 0, or a negative errno. */
-static inline int sys_clock_gettime(int clock_id, struct timespec *time) {
-  return clock_gettime((clockid_t)clock_id, time) == 0 ? 0 : -errno;
-}
+int sys_clock_gettime(int clock_id, struct timespec *time);
 
 /* 0, or a negative errno: -EPERM for a process without CAP_SYS_TIME. */
-static inline int sys_clock_settime(int clock_id, const struct timespec *time) {
-  return clock_settime((clockid_t)clock_id, time) == 0 ? 0 : -errno;
-}
+int sys_clock_settime(int clock_id, const struct timespec *time);
 
 #ifdef __cplusplus
 }
