@@ -33,6 +33,11 @@ bool IsServiceName(absl::string_view name) {
                      [&](unsigned char c) { return is_low(c) || c == '_' || c == '-'; });
 }
 
+// " (file:line)"; nothing for a service that does not say where it is from.
+std::string InParentheses(absl::string_view owner) {
+  return owner.empty() ? "" : absl::StrCat(" (", owner, ")");
+}
+
 void Fill(net_socket_service_event* events, int count, net_socket_service_handler_t handler,
           const net_socket_service_desc* descriptor) {
   for (int i = 0; i < count; ++i) {
@@ -86,10 +91,13 @@ absl::StatusOr<std::shared_ptr<Service>> ServiceRegistry::Define(
                               "\": use 1 to 63 lower-case letters, digits, '-' and '_'; begin "
                               "with a letter, end with a letter or digit; or a C identifier"));
   }
-  if (!definition.handler || definition.capacity < 0 || definition.capacity > kMaxCapacity) {
+  if (!definition.handler) {
+    return Error(Reason::kSERVICE_INVALID, absl::StrCat("service \"", name, "\": needs a handler"));
+  }
+  if (definition.capacity < 0 || definition.capacity > kMaxCapacity) {
     return Error(Reason::kSERVICE_INVALID,
-                 absl::StrCat("service \"", name, "\": needs a handler, and a capacity from 0 to ",
-                              kMaxCapacity, " (got ", definition.capacity, ")"));
+                 absl::StrCat("service \"", name, "\": capacity ", definition.capacity,
+                              ": use 0 to ", kMaxCapacity));
   }
   auto service = std::make_shared<Service>();
   service->name = std::make_shared<const std::string>(name);
@@ -111,9 +119,9 @@ absl::StatusOr<std::shared_ptr<Service>> ServiceRegistry::Define(
 
   MutexLock lock(mutex_);
   if (const std::shared_ptr<Service> namesake = FindLocked(name)) {
-    return absl::AlreadyExistsError(absl::StrCat("service \"", name, "\" (", service->owner,
-                                                 "): the name is taken by another one (",
-                                                 namesake->owner, ")"));
+    return absl::AlreadyExistsError(
+        absl::StrCat("service \"", name, "\"", InParentheses(service->owner),
+                     ": the name is taken by another one", InParentheses(namesake->owner)));
   }
   storage.index = next_index_;
   AddLocked(service);

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "listener.h"
 #include "log.h"
 #include "socket_table.h"
 
@@ -64,6 +65,21 @@ class SetTransaction {
 
   // Logs who has `fd`.
   int Duplicate(int fd, const SocketSlot& owner) const {
+    if (owner.has_stamp(stamp_)) {
+      Log(LogLevel::kError, "an fd stands twice in one registration",
+          {{"service", *service_.name}, {"owner", service_.owner}, {"fd", fd}});
+      return -EEXIST;
+    }
+    if (owner.listener) {
+      Log(LogLevel::kError, "an fd belongs to a listener; no program can register it",
+          {{"service", *service_.name},
+           {"owner", service_.owner},
+           {"fd", fd},
+           {"listener", *owner.listener->name()},
+           {"registered_with", *owner.service->name},
+           {"registered_by", owner.service->owner}});
+      return -EEXIST;
+    }
     Log(LogLevel::kError, "an fd is registered already; one fd belongs to one service",
         {{"service", *service_.name},
          {"owner", service_.owner},

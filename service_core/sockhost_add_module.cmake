@@ -2,14 +2,15 @@
 #
 # Builds NAME.so, a module for `sockhostd --module NAME.so`, from C or C++ sources
 # that use the socket service API. The API's symbols come from the program that
-# loads the module, so it links nothing of sockhost. A C++ source that includes
+# loads the module, so it links nothing of sockhost. Warnings that the module's build asks
+# for are for its own sources, not for these headers. A C++ source that includes
 # sockhost/registration.h needs C++20, and absl::statusor:
 #   target_link_libraries(NAME PRIVATE absl::statusor)
 function(sockhost_add_module name)
   add_library(${name} MODULE ${ARGN})
   set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX .so C_VISIBILITY_PRESET hidden
     CXX_VISIBILITY_PRESET hidden)
-  target_include_directories(${name} PRIVATE
+  target_include_directories(${name} SYSTEM PRIVATE
     $<TARGET_PROPERTY:sockhost::core,INTERFACE_INCLUDE_DIRECTORIES>)
 endfunction()
 

@@ -60,6 +60,8 @@ int64_t k_uptime_get(void) {
   return sys_clock_tick_get() / (CONFIG_SYS_CLOCK_TICKS_PER_SEC / int64_t{MSEC_PER_SEC});
 }
 
+uint64_t k_cycle_get_64(void) { return static_cast<uint64_t>(sockhost::MonotonicNanos()); }
+
 k_timepoint_t sys_timepoint_calc(k_timeout_t timeout) {
   if (K_TIMEOUT_EQ(timeout, K_FOREVER)) return {UINT64_MAX};
   // Never in the future, whatever the clock says.

@@ -25,6 +25,9 @@ void Release(k_mutex& mutex) {
   if (WakeFirst(mutex.wait_q, 0)) mutex.lock_count = 1;
 }
 
+// What irq_lock() takes.
+pthread_mutex_t interrupts = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
 }  // namespace
 
 extern "C" {
@@ -58,6 +61,13 @@ int k_mutex_unlock(struct k_mutex* mutex) {
   Release(*mutex);
   return 0;
 }
+
+unsigned int sockhost_irq_lock(void) {
+  pthread_mutex_lock(&interrupts);
+  return 0;
+}
+
+void sockhost_irq_unlock(unsigned int) { pthread_mutex_unlock(&interrupts); }
 
 int k_sem_init(struct k_sem* sem, unsigned int initial_count, unsigned int limit) {
   if (limit == 0 || initial_count > limit) return -EINVAL;

@@ -41,6 +41,69 @@ int64_t Milliseconds(Function function) {
       .count();
 }
 
+// ---- Spin lock and interrupt lock
+
+// Nobody else gets `lock`.
+bool IsTaken(k_spinlock& lock) {
+  return OnAnotherThread([&] {
+           k_spinlock_key_t key;
+           const int result = k_spin_trylock(&lock, &key);
+           if (result == 0) k_spin_unlock(&lock, key);
+           return result;
+         }) == -EBUSY;
+}
+
+TEST(SpinLockTest, KeepsOthersOutUntilItIsUnlocked) {
+  static k_spinlock lock;
+  const k_spinlock_key_t key = k_spin_lock(&lock);
+  EXPECT_TRUE(IsTaken(lock));
+  k_spin_unlock(&lock, key);
+  EXPECT_FALSE(IsTaken(lock));
+}
+
+TEST(SpinLockTest, BlockGivesItBackHoweverItIsLeft) {
+  static k_spinlock lock;
+  int runs = 0;
+  K_SPINLOCK(&lock) {
+    ++runs;
+    EXPECT_TRUE(IsTaken(lock));
+  }
+  EXPECT_EQ(runs, 1);
+  EXPECT_FALSE(IsTaken(lock));
+  K_SPINLOCK(&lock) {
+    if (runs == 1) K_SPINLOCK_BREAK;
+    ++runs;
+  }
+  EXPECT_EQ(runs, 1);
+  EXPECT_FALSE(IsTaken(lock));
+  [] {
+    K_SPINLOCK(&lock) { return; }
+  }();
+  EXPECT_FALSE(IsTaken(lock));
+}
+
+TEST(InterruptLockTest, IsRecursiveAndKeepsOtherThreadsOut) {
+  static int value;
+  value = 0;
+  const unsigned int outer = irq_lock();
+  const unsigned int inner = irq_lock();
+  std::atomic<bool> waits{false};
+  std::thread other([&] {
+    waits = true;
+    const unsigned int key = irq_lock();
+    value *= 2;
+    irq_unlock(key);
+  });
+  EXPECT_TRUE(Becomes([&] { return waits.load(); }, Eq(true)));
+  value = 1;
+  irq_unlock(inner);
+  std::this_thread::yield();
+  value = 2;
+  irq_unlock(outer);
+  other.join();
+  EXPECT_EQ(value, 4);
+}
+
 // ---- Mutex
 
 TEST(MutexTest, RecursiveLockNeedsAsManyUnlocks) {

@@ -120,6 +120,13 @@ TEST_F(SocketCallsTest, CloseOfHostsSocketIsLeftToTheHost) {
   EXPECT_TRUE(IsOpen(fd.get()));
 }
 
+TEST_F(SocketCallsTest, FcntlTakesTheNamesOfZephyr) {
+  const SocketPair pair = UnixPair();
+  const int flags = zsock_fcntl(pair.ours.get(), ZVFS_F_GETFL, 0);
+  EXPECT_EQ(zsock_fcntl(pair.ours.get(), ZVFS_F_SETFL, flags | ZVFS_O_NONBLOCK), 0);
+  EXPECT_NE(fcntl(pair.ours.get(), F_GETFL) & O_NONBLOCK, 0);
+}
+
 // ---- Files that are no sockets
 
 TEST_F(SocketCallsTest, ReadAndWriteWorkOnPipes) {

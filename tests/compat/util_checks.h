@@ -59,7 +59,9 @@ static inline bool timeouts_are_right(void) {
          K_TIMEOUT_EQ(K_MSEC(-5), K_NO_WAIT) && !K_TIMEOUT_EQ(K_FOREVER, K_NO_WAIT) &&
          K_NSEC(1).ticks == 1 && K_TIMEOUT_EQ(SYS_TIMEOUT_MS(SYS_FOREVER_MS), K_FOREVER) &&
          k_ms_to_ticks_ceil32(3) == 3000 && k_ticks_to_ms_floor32(1999) == 1 &&
-         k_ticks_to_ms_ceil32(1001) == 2 && k_us_to_ticks_near64(7) == 7;
+         k_ticks_to_ms_ceil32(1001) == 2 && k_us_to_ticks_near64(7) == 7 &&
+         k_cyc_to_ns_floor64(5) == 5 && k_cyc_to_us_ceil32(1001) == 2 &&
+         k_ms_to_cyc_floor64(1) == sys_clock_hw_cycles_per_sec() / MSEC_PER_SEC;
 }
 
 /* True if what the compiler cannot check is right as well. */

@@ -133,6 +133,19 @@ TEST_F(ServiceRegistryTest, DefiningATakenNameFails) {
   EXPECT_THAT(Names(), ElementsAre("echo"));
 }
 
+TEST_F(ServiceRegistryTest, TakenNameTellsTheOwnersThatAreKnown) {
+  const auto message = [this](const char* name, const char* owner) {
+    sockhost_service_definition definition = Definition(name);
+    definition.owner = owner;
+    return std::string(registry_.Define(definition, ServiceKind::kModule).status().message());
+  };
+  EXPECT_EQ(message("known", "a.c:1"), "");
+  EXPECT_EQ(message("known", "b.c:2"),
+            "service \"known\" (b.c:2): the name is taken by another one (a.c:1)");
+  EXPECT_EQ(message("unknown", nullptr), "");
+  EXPECT_EQ(message("unknown", nullptr), "service \"unknown\": the name is taken by another one");
+}
+
 TEST_F(ServiceRegistryTest, ServicesAreListedInTheirOrderWithGrowingIndexes) {
   MacroService macro;
   const std::shared_ptr<Service> first = Define(Definition("zebra"));
@@ -203,6 +216,15 @@ TEST_F(ServiceRegistryTest, UnusableDefinitionsAreRefused) {
     EXPECT_EQ(DetailOf(status)->reason, Reason::kSERVICE_INVALID);
   }
   EXPECT_THAT(Names(), IsEmpty());
+}
+
+TEST_F(ServiceRegistryTest, RefusalNamesWhatIsWrongAlone) {
+  sockhost_service_definition no_handler = Definition("a");
+  no_handler.handler = nullptr;
+  EXPECT_EQ(registry_.Define(no_handler, ServiceKind::kModule).status().message(),
+            "service \"a\": needs a handler");
+  EXPECT_EQ(registry_.Define(Definition("a", -1), ServiceKind::kModule).status().message(),
+            "service \"a\": capacity -1: use 0 to 1048576");
 }
 
 TEST_F(ServiceRegistryTest, ThreadsGetOneServiceForOneName) {

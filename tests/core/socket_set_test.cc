@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "service_core/socket_table.h"
 #include "tests/core/log_lines.h"
 #include "tests/core/sockets.h"
@@ -22,6 +23,7 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::UnorderedElementsAre;
 
 class SocketSetTest : public TableFixture {
@@ -270,14 +272,23 @@ TEST_F(SocketSetTest, DuplicateOfAnotherServiceNamesBothOwners) {
                                           HasSubstr("owner2"))));
 }
 
-TEST_F(SocketSetTest, DuplicateOfAListenersSocketNamesItsService) {
+TEST_F(SocketSetTest, FdThatStandsTwiceInACallIsNotSaidToBeRegistered) {
+  const LogLines log;
+  EXPECT_EQ(Replace(*service_, {a, a}), -EEXIST);
+  EXPECT_THAT(log.lines(), Contains(AllOf(HasSubstr("twice"), HasSubstr("owner1"))));
+  EXPECT_THAT(log.lines(), Not(Contains(HasSubstr("registered"))));
+}
+
+TEST_F(SocketSetTest, DuplicateOfAListenersSocketNamesItsServiceAndTheListener) {
   const LogLines log;
   const auto listener = NewListener(other_);
   UniqueFd owned = EventFd(false);
   const int fd = owned.get();
   Add(*other_, owned.release(), Role::kDatagram, listener.get());
   EXPECT_EQ(Replace(*service_, {fd}), -EEXIST);
-  EXPECT_THAT(log.lines(), Contains(HasSubstr("owner2")));
+  EXPECT_THAT(log.lines(),
+              Contains(AllOf(HasSubstr("owner2"),
+                             HasSubstr(absl::StrCat("listener=", *listener->name())))));
   EXPECT_EQ(SlotOfFd(fd).role, Role::kDatagram);
   table_.RemoveListener(*listener, true, {});
 }

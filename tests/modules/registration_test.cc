@@ -384,6 +384,25 @@ TEST_F(RegistrationTest, MethodWithoutResultKeepsItsSocket) {
   EXPECT_TRUE(IsCalledAgain());
 }
 
+struct ConstMethod {
+  explicit ConstMethod(std::atomic<int>& calls) : calls(calls) {}
+  Next OnReady(const net_socket_service_event&) const {
+    ++calls;
+    return Next::kEnd;
+  }
+  std::atomic<int>& calls;
+};
+
+TEST_F(RegistrationTest, MethodMayBeConst) {
+  auto service = SocketService<&ConstMethod::OnReady>::Define("const-method", 1);
+  ASSERT_TRUE(service.ok()) << service.status();
+  const UniqueFd fd = EventFd(true);
+  const auto registration = service->Register(fd.get(), POLLIN, calls_);
+  ASSERT_TRUE(registration.ok()) << registration.status();
+  EXPECT_TRUE(Becomes([&] { return registration->IsRegistered(); }, Eq(false)));
+  EXPECT_EQ(calls_, 1);
+}
+
 // ---- Connections of listeners -------------------------------------------------
 
 std::atomic<int> sessions{0};

@@ -73,12 +73,38 @@ inline absl::Status StatusOf(int result, absl::string_view what) {
       absl::StrCat(what, ": the service thread could not start or has stopped"));
 }
 
+// What a template argument &T::Method is; no such class is ever made.
 template <typename T, typename R>
-std::type_identity<T> ObjectOf(R (T::*method)(const net_socket_service_event&));
+struct MethodOf {
+  using Object = T;
+  static constexpr bool kIsMethod = true;
+  static constexpr bool kReturnsNext = std::same_as<R, Next>;
+  static constexpr bool kHasGoodResult = kReturnsNext || std::is_void_v<R>;
+};
+struct NoMethod {
+  using Object = NoMethod;
+  static constexpr bool kIsMethod = false;
+  static constexpr bool kHasGoodResult = true;
+};
+
+template <typename T, typename R>
+MethodOf<T, R> Inspect(R (T::*method)(const net_socket_service_event&));
+template <typename T, typename R>
+MethodOf<T, R> Inspect(R (T::*method)(const net_socket_service_event&) const);
+NoMethod Inspect(...);
+
+template <auto kMethod>
+struct CheckedMethod : decltype(Inspect(kMethod)) {
+  static_assert(CheckedMethod::kIsMethod,
+                "write &T::Method, with Next Method(const net_socket_service_event& event)");
+  static_assert(CheckedMethod::kHasGoodResult,
+                "the method of a service returns sockhost::Next or void; anything else would be "
+                "thrown away");
+};
 
 template <auto kMethod, typename T>
 Next Call(T& object, const net_socket_service_event& event) {
-  if constexpr (std::same_as<decltype((object.*kMethod)(event)), Next>) {
+  if constexpr (CheckedMethod<kMethod>::kReturnsNext) {
     return (object.*kMethod)(event);
   } else {
     (object.*kMethod)(event);
@@ -224,11 +250,11 @@ class DefinedService {
 
 // A service for fds that the program opens itself. `kMethod` is &T::Method, with
 //   Next Method(const net_socket_service_event& event);
-// or the same with void.
+// or the same with void; the method may be const.
 template <auto kMethod>
 class SocketService : public DefinedService {
  public:
-  using Object = typename decltype(registration_internal::ObjectOf(kMethod))::type;
+  using Object = typename registration_internal::CheckedMethod<kMethod>::Object;
 
   // Makes a service known with room for `capacity` fds. Errors as above.
   static absl::StatusOr<SocketService> Define(std::string name, int capacity,
@@ -289,7 +315,7 @@ class SocketService : public DefinedService {
 template <auto kMethod>
 class ConnectionService : public DefinedService {
  public:
-  using Object = typename decltype(registration_internal::ObjectOf(kMethod))::type;
+  using Object = typename registration_internal::CheckedMethod<kMethod>::Object;
 
   // Makes a service known. Connections are first polled for `events`: with POLLOUT the
   // service speaks first. Errors as DefinedService::Define().

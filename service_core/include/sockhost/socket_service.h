@@ -60,10 +60,12 @@ struct net_socket_service_desc {
 };
 
 /*
- * Replaces the whole set of sockets of `service`. Entries with fd == -1 are
- * free slots. Every handler call that begins after the return sees the new set;
- * a call in progress finishes. Before the service thread runs, sockets are
- * queued and polled from its start. On error the old set stays in force.
+ * Replaces the whole set of sockets that programs have registered with `service`.
+ * Sockets of its listeners are no part of it, here and in the functions below.
+ * Entries with fd == -1 are free slots. Every handler call that begins after the
+ * return sees the new set; a call in progress finishes. Before the service thread
+ * runs, sockets are queued and polled from its start. On error the old set stays in
+ * force.
  *
  * The caller keeps ownership of the fds: unregister before closing one. An fd
  * that was closed all the same is found, counted and reported, and its handler
@@ -80,6 +82,11 @@ struct net_socket_service_desc {
  * a pause, which grows from 1 ms to 100 ms; the log names the service. A TCP
  * socket that is registered before it listens or connects is served from then on.
  *
+ * `user_data` is what every handler call for these sockets gets; the caller keeps
+ * what it points to, and what it pointed to at an earlier registration. Services
+ * with free_user_data (sockhost/socket_service_ext.h) have it freed for each
+ * socket that goes: register one socket at a time there, with sockhost_service_add().
+ *
  * Returns 0 or
  *   -EINVAL  service is NULL, len < 0, fds is NULL with len > 0, an fd < -1, or
  *            events hold a bit that poll(2) does not know
@@ -87,8 +94,8 @@ struct net_socket_service_desc {
  *   -ENOMEM  len is larger than the capacity of the service; or there is no memory
  *   -EBADF   an fd is not open
  *   -EPERM   an fd cannot be polled (a regular file or a directory)
- *   -EEXIST  an fd is twice in `fds`, or registered with another service (the
- *            log names it)
+ *   -EEXIST  an fd is twice in `fds`, registered with another service, or of a
+ *            listener (the log names it)
  *   -ENOSPC  the kernel's limit of epoll watches, or the host's socket limit, which
  *            the old and the new sockets share during the call
  *   -EIO     the service thread could not start or has stopped
@@ -97,7 +104,7 @@ int net_socket_service_register(const struct net_socket_service_desc *service, s
                                 int len, void *user_data);
 
 /*
- * Removes every socket of `service` from polling; the caller may close them
+ * Removes every registered socket of `service` from polling; the caller may close them
  * after the return: the host does not touch their numbers again. (A handler call
  * in progress may. If it could read from a number that is somebody else's by
  * then, let the host close it: sockhost_service_close() waits for that call.)
@@ -106,7 +113,7 @@ int net_socket_service_register(const struct net_socket_service_desc *service, s
 int net_socket_service_unregister(const struct net_socket_service_desc *service);
 
 /*
- * Unregisters `service` and hands its sockets to the service thread, which
+ * Unregisters `service` and hands its registered sockets to the service thread, which
  * closes them: in a handler, when that has returned. The caller must not use the
  * fds any more. sockhost_service_close() tells when they are closed.
  * Returns as net_socket_service_register(); after an error the fds are still the
@@ -164,23 +171,46 @@ void sockhost_service_withdraw(const struct net_socket_service_desc *service);
   }                                                                                        \
   struct sockhost_require_semicolon_##name_
 
+#ifdef __cplusplus
+#define SOCKHOST_SERVICE_DEFINE_PUBLIC_(name, cb, count) \
+  extern const struct net_socket_service_desc name;      \
+  SOCKHOST_SERVICE_DEFINE_(const, name, cb, count)
+#define SOCKHOST_SERVICE_REFUSE_(why) static_assert(false, why)
+#else
+#define SOCKHOST_SERVICE_DEFINE_PUBLIC_(name, cb, count) \
+  SOCKHOST_SERVICE_DEFINE_(const, name, cb, count)
+#define SOCKHOST_SERVICE_REFUSE_(why) __extension__ _Static_assert(0, why)
+#endif
+#define SOCKHOST_SERVICE_DEFINE_PRIVATE_(name, cb, count) \
+  SOCKHOST_SERVICE_DEFINE_(static const, name, cb, count)
+
+/* Both macros below say what has changed to a source with the arguments of Zephyr before 4.1. */
+#define SOCKHOST_SERVICE_OLD_FORM_(name, work_q, cb, count)                                       \
+  extern const struct net_socket_service_desc name;                                               \
+  SOCKHOST_SERVICE_REFUSE_(                                                                       \
+      "services have no work queue since Zephyr 4.1: write NET_SOCKET_SERVICE_SYNC_DEFINE(" #name \
+      ", " #cb ", " #count ") and give the handler the event: void " #cb                          \
+      "(struct net_socket_service_event *pev)")
+#define SOCKHOST_SERVICE_WRONG_FORM_(...) \
+  SOCKHOST_SERVICE_REFUSE_("a service is defined with three arguments: name, handler, count")
+#define SOCKHOST_SERVICE_SIXTH_(a1, a2, a3, a4, a5, form, ...) form
+#define SOCKHOST_SERVICE_FORM_(three, ...)                                                       \
+  SOCKHOST_SERVICE_SIXTH_(__VA_ARGS__, SOCKHOST_SERVICE_WRONG_FORM_, SOCKHOST_SERVICE_OLD_FORM_, \
+                          three, SOCKHOST_SERVICE_WRONG_FORM_, SOCKHOST_SERVICE_WRONG_FORM_, _)
+
 /*
+ * NET_SOCKET_SERVICE_SYNC_DEFINE(name, cb, count)
+ *
  * Defines service `name` with handler `cb` and room for `count` sockets, visible
  * to other files as `extern const struct net_socket_service_desc name;` (in C
  * without `const` as well). The handler is called synchronously: the next
  * service waits until it returns.
  */
-#ifdef __cplusplus
-#define NET_SOCKET_SERVICE_SYNC_DEFINE(name, cb, count) \
-  extern const struct net_socket_service_desc name;     \
-  SOCKHOST_SERVICE_DEFINE_(const, name, cb, count)
-#else
-#define NET_SOCKET_SERVICE_SYNC_DEFINE(name, cb, count) \
-  SOCKHOST_SERVICE_DEFINE_(const, name, cb, count)
-#endif
+#define NET_SOCKET_SERVICE_SYNC_DEFINE(...) \
+  SOCKHOST_SERVICE_FORM_(SOCKHOST_SERVICE_DEFINE_PUBLIC_, __VA_ARGS__)(__VA_ARGS__)
 
 /* As above, private to the file. */
-#define NET_SOCKET_SERVICE_SYNC_DEFINE_STATIC(name, cb, count) \
-  SOCKHOST_SERVICE_DEFINE_(static const, name, cb, count)
+#define NET_SOCKET_SERVICE_SYNC_DEFINE_STATIC(...) \
+  SOCKHOST_SERVICE_FORM_(SOCKHOST_SERVICE_DEFINE_PRIVATE_, __VA_ARGS__)(__VA_ARGS__)
 
 #endif /* SOCKHOST_SOCKET_SERVICE_H_ */

@@ -41,7 +41,10 @@ struct sockhost_service_definition {
   short connection_events;
   /* Called on the service thread when a socket of this service that carries
    * user_data other than NULL goes away; frees it. Not for a socket that was
-   * refused: its user_data is still the caller's. NULL: nothing to free. */
+   * refused: its user_data is still the caller's. NULL: nothing to free.
+   * Once for each socket: two with one user_data free it twice, unless it counts its
+   * users. What is replaced is never freed here: whoever sets another user_data, or
+   * registers the socket again with another one, owns the old one. */
   void (*free_user_data)(void *user_data);
   /* Nonzero: the service closes its connections itself, in every case. The host
    * does not look for peers that have closed, and POLLHUP and POLLERR of a
@@ -66,6 +69,9 @@ int sockhost_service_undefine(const struct net_socket_service_desc *service);
 
 /* ---- One socket of a set, O(1) ------------------------------------------- */
 
+/* These are for fds that programs have registered. An fd of a listener, of the same service
+ * too, is -EEXIST for the first function and -ENOENT for the others. */
+
 /* Adds one fd with its own user_data; the others are not touched. -ENOMEM: no entry is
  * free. */
 int sockhost_service_add(const struct net_socket_service_desc *service, int fd, short events,
@@ -75,7 +81,8 @@ int sockhost_service_add(const struct net_socket_service_desc *service, int fd, 
  * another file's by now; -EBADF: it was closed. */
 int sockhost_service_modify(const struct net_socket_service_desc *service, int fd, short events);
 
-/* Changes the user_data of one fd. The old one is not freed. -ENOENT as above. */
+/* Changes the user_data of one fd. The old one is the caller's again: it is not freed.
+ * -ENOENT as above. */
 int sockhost_service_set_user_data(const struct net_socket_service_desc *service, int fd,
                                    void *user_data);
 
@@ -106,7 +113,20 @@ struct sockaddr;
 /*
  * A socket that belongs to a listener: the host opened it and closes it. These
  * functions are for handlers, on the service thread, and for fds of their own
- * service. They return -ENOENT for another fd.
+ * service. They return -ENOENT for another fd, and on another thread, unless said
+ * otherwise.
+ *
+ * A handler that leaves the work to another thread:
+ *   - The program registers an eventfd with the same service, by sockhost_service_add().
+ *   - The handler of the connection asks for no more, sockhost_socket_set_events(fd, 0),
+ *     and hands the worker a request; user_data points to it, too.
+ *   - The worker does not touch the fd: the connection can go at any time, and its number
+ *     be somebody else's. It puts the result into a queue and writes the eventfd.
+ *   - The handler, called for the eventfd, takes results from the queue, sends each, and
+ *     asks for POLLIN again.
+ *   - free_user_data marks the request as gone; what the worker still has it frees when
+ *     its result comes back. Both happen on the service thread, so a flag is enough.
+ * zsock_close() works on a worker too, if it is sure of the number.
  *
  * The host closes a connection by itself when its handler returns and the peer
  * has closed and everything was read, or the connection has failed, as long as
@@ -116,7 +136,8 @@ struct sockaddr;
 /* Changes what the socket is polled for. */
 int sockhost_socket_set_events(int fd, short events);
 
-/* Stores state of the service; freed by free_user_data when the socket goes. */
+/* Stores state of the service; freed by free_user_data when the socket goes. What was stored
+ * before is the caller's again: it is not freed. */
 int sockhost_socket_set_user_data(int fd, void *user_data);
 
 /* Closes the socket when the handler returns. */
@@ -130,8 +151,8 @@ int sockhost_socket_close(int fd);
  * ended, SO_ERROR how.
  *
  * Returns the fd, or a negative errno: that of socket(2) or connect(2); -EINVAL:
- * `of_fd` is of no listener; -ECANCELED: its listener is being deleted; -ENOSPC: the
- * host's limit of sockets. On error `user_data` is not freed and nothing stays open.
+ * `of_fd` is of no listener, or this is another thread; -ECANCELED: its listener is being deleted;
+ * -ENOSPC: the host's limit of sockets. On error `user_data` is not freed and nothing stays open.
  */
 int sockhost_socket_connect(int of_fd, int type, const struct sockaddr *address,
                             unsigned int address_length, short events, void *user_data);
@@ -141,7 +162,8 @@ int sockhost_socket_connect(int of_fd, int type, const struct sockaddr *address,
  * -ENOENT also for a socket without a peer. */
 int sockhost_socket_peer(int fd, struct sockaddr *address, unsigned int *length);
 
-/* Nonzero if the socket exchanges datagrams. */
+/* Nonzero if the socket is that of a listener for datagrams; 0 for every other fd, and on
+ * another thread. */
 int sockhost_socket_is_datagram(int fd);
 
 /* Why a service drops a datagram; each has a counter of its own. */

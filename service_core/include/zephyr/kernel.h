@@ -28,6 +28,7 @@
 #include <zephyr/kernel/thread.h>
 #include <zephyr/kernel/timer.h>
 #include <zephyr/kernel/work.h>
+#include <zephyr/spinlock.h>
 #include <zephyr/sys/__assert.h>
 #include <zephyr/sys/atomic.h>
 #include <zephyr/sys/printk.h>

@@ -65,6 +65,15 @@ typedef struct {
 int64_t sys_clock_tick_get(void);
 static inline uint32_t sys_clock_tick_get_32(void) { return (uint32_t)sys_clock_tick_get(); }
 
+/* ---- Cycles: nanoseconds of the monotonic clock ------------------------------------ */
+
+uint64_t k_cycle_get_64(void);
+/* Begins anew every 4.3 s; differences within that time are right. */
+static inline uint32_t k_cycle_get_32(void) { return (uint32_t)k_cycle_get_64(); }
+static inline unsigned int sys_clock_hw_cycles_per_sec(void) { return NSEC_PER_SEC; }
+
+/* ---- Ends of timeouts --------------------------------------------------------------- */
+
 typedef struct {
   uint64_t tick;
 } k_timepoint_t;

@@ -77,6 +77,9 @@ bool sockhost_log_is_due(int64_t *last);
 #define LOG_HEXDUMP_INF(data, length, text) SOCKHOST_LOG_HEXDUMP(LOG_LEVEL_INF, data, length, text)
 #define LOG_HEXDUMP_DBG(data, length, text) SOCKHOST_LOG_HEXDUMP(LOG_LEVEL_DBG, data, length, text)
 
+/* Messages are handed on as they come: there is no deferred mode to leave. */
+#define LOG_PANIC() ((void)0)
+
 /* At most once a second from each place in the source. */
 #define SOCKHOST_LOG_RATELIMIT(level, ...)                                           \
   do {                                                                               \

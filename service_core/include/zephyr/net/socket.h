@@ -69,7 +69,7 @@ int sockhost_accept4(int sock, struct sockaddr *addr, socklen_t *addrlen, int fl
 int zsock_shutdown(int sock, int how);
 
 /* Unregisters a socket that is still registered. One of a listener is closed by the
- * host when the handler returns. */
+ * host when the handler returns, or soon if another thread calls this. */
 int zsock_close(int sock);
 
 /* ---- Data -------------------------------------------------------------------- */

@@ -117,6 +117,14 @@
 #define ZSOCK_FIONREAD FIONREAD
 #define ZSOCK_FIONBIO FIONBIO
 
+/* ---- Commands and flags of fcntl ------------------------------------------- */
+
+#define ZVFS_F_DUPFD F_DUPFD
+#define ZVFS_F_GETFL F_GETFL
+#define ZVFS_F_SETFL F_SETFL
+#define ZVFS_O_APPEND O_APPEND
+#define ZVFS_O_NONBLOCK O_NONBLOCK
+
 /* ---- Classes of IPv6 addresses ----------------------------------------------- */
 
 #define ZSOCK_IN6_IS_ADDR_UNSPECIFIED(addr) IN6_IS_ADDR_UNSPECIFIED(addr)

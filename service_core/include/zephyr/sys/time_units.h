@@ -1,6 +1,7 @@
 /*
  * Units of time and conversions between them:
- *   k_<from>_to_<to>_<rounding><bits>(), from and to in {ticks, ms, us},
+ *   k_<from>_to_<to>_<rounding><bits>(), from and to in {ticks, ms, us}, or one
+ *   of them cyc and the other in {ns, us, ms, ticks},
  *   rounding in {floor, ceil, near}, bits of the result 32 or 64.
  *
  * Source: Zephyr API documentation, "Time Units".
@@ -47,6 +48,16 @@ SOCKHOST_CONVERSION(ticks, ms, 1000U, 1U)
 SOCKHOST_CONVERSION(ms, ticks, 1U, 1000U)
 SOCKHOST_CONVERSION(us, ms, 1000U, 1U)
 SOCKHOST_CONVERSION(ms, us, 1U, 1000U)
+
+/* A cycle is a nanosecond: see k_cycle_get_32(). */
+SOCKHOST_CONVERSION(cyc, ns, 1U, 1U)
+SOCKHOST_CONVERSION(ns, cyc, 1U, 1U)
+SOCKHOST_CONVERSION(cyc, us, 1000U, 1U)
+SOCKHOST_CONVERSION(us, cyc, 1U, 1000U)
+SOCKHOST_CONVERSION(cyc, ticks, 1000U, 1U)
+SOCKHOST_CONVERSION(ticks, cyc, 1U, 1000U)
+SOCKHOST_CONVERSION(cyc, ms, 1000000U, 1U)
+SOCKHOST_CONVERSION(ms, cyc, 1U, 1000000U)
 
 #undef SOCKHOST_CONVERSION
 
