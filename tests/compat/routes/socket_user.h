@@ -13,7 +13,8 @@ struct socket_user_ops {
 };
 
 /*
- * Sends 1 to 6 bytes through `fd` with six calls, receives 1 to 6 with six more, and closes it. Returns the number of calls that did not do that.
+ * Sends 1 to 6 bytes through `fd` with six calls, receives 1 to 6 with six more, and closes it.
+ * Returns the number of calls that did not do that.
  */
 #ifdef __cplusplus
 extern "C"
