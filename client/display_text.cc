@@ -82,6 +82,16 @@ absl::string_view CutToWidth(absl::string_view text, size_t width) {
   return text.substr(0, end);
 }
 
+std::string ShortenedTo(absl::string_view text, size_t width) {
+  const size_t full = DisplayWidth(text);
+  if (full <= width) return std::string(text);
+  if (width == 0) return "";
+  const size_t head = (width - 1) / 2;
+  const size_t tail = width - 1 - head;
+  return absl::StrCat(CutToWidth(text, head), "\u2026",
+                      text.substr(CutToWidth(text, full - tail).size()));
+}
+
 std::string AgeText(absl::Duration age) {
   const int64_t seconds = std::max<int64_t>(0, absl::ToInt64Seconds(age));
   const int64_t minutes = seconds / 60, hours = minutes / 60, days = hours / 24;

@@ -23,6 +23,10 @@ size_t DisplayWidth(absl::string_view text);
 // The first `width` columns of printable text.
 absl::string_view CutToWidth(absl::string_view text, size_t width);
 
+// Printable text in at most `width` columns: what is too long gets an ellipsis in its
+// middle, so that an address keeps its port.
+std::string ShortenedTo(absl::string_view text, size_t width);
+
 // An age in its two largest units: 7s, 3m12s, 4h5m, 2d3h. Negative is 0s.
 std::string AgeText(absl::Duration age);
 

@@ -4,6 +4,8 @@
 
 #include <google/protobuf/message.h>
 
+#include <map>
+#include <set>
 #include <string>
 
 namespace sockhost::client {
@@ -13,10 +15,15 @@ enum class JsonLayout {
   kOneLine,   // for streams: one object, one line
 };
 
+// Names of fields by the full name of their message: {"sockhost.v1.Socket", {"fd"}}.
+using LeftOutFields = std::map<std::string, std::set<std::string>>;
+
 // lowerCamelCase names, int64 as strings. Fields without presence are printed
 // even if zero or empty, so that a script finds each counter in each object;
-// messages that are not set are left out. Ends with exactly one line end.
-std::string JsonText(const google::protobuf::Message& message, JsonLayout layout);
+// messages that are not set are left out, and so are the fields of `left_out`, of
+// which a zero would say what nobody knows. Ends with exactly one line end.
+std::string JsonText(const google::protobuf::Message& message, JsonLayout layout,
+                     const LeftOutFields& left_out = {});
 
 }  // namespace sockhost::client
 

@@ -31,9 +31,15 @@ struct Line {
 // Messages that stand for one value; nothing for all others.
 std::optional<std::string> ValueText(const Message& message, absl::Time now) {
   if (const auto* time = dynamic_cast<const google::protobuf::Timestamp*>(&message)) {
+    const absl::Duration age = now - TimeOf(*time);
+    // A whole second to come may be just under one by now: round it up.
+    const std::string distance =
+        age < absl::ZeroDuration()
+            ? absl::StrCat("in ", AgeText(absl::Ceil(-age, absl::Seconds(1))))
+            : absl::StrCat(AgeText(age), " ago");
     return absl::StrCat(
         absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", TimeOf(*time), absl::UTCTimeZone()), " (",
-        AgeText(now - TimeOf(*time)), " ago)");
+        distance, ")");
   }
   if (const auto* time = dynamic_cast<const google::protobuf::Duration*>(&message)) {
     const auto duration = absl::Seconds(time->seconds()) + absl::Nanoseconds(time->nanos());

@@ -14,7 +14,7 @@ namespace sockhost::client {
 // they have there; a new field of the API needs no code here. Fields that are
 // unset, empty or zero are left out. Units: nanoseconds as durations
 // (`handler_time_nanos` is shown as handler_time), times to the millisecond with
-// their age at `now`.
+// their age at `now`, or how far ahead of it they are.
 std::string SheetOf(const google::protobuf::Message& resource, absl::Time now);
 
 }  // namespace sockhost::client

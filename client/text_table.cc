@@ -1,6 +1,7 @@
 #include "client/text_table.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,13 +31,32 @@ void TextTable::AddRow(const std::vector<std::string>& cells) {
 }
 
 void TextTable::RemoveColumn(absl::string_view title) {
+  const size_t index = IndexOf(title);
+  if (index == columns_.size()) return;
+  const auto at = static_cast<std::ptrdiff_t>(index);
+  columns_.erase(columns_.begin() + at);
+  widths_.erase(widths_.begin() + at);
+  for (auto& row : rows_) row.erase(row.begin() + at);
+}
+
+void TextTable::ShortenColumn(absl::string_view title, size_t width) {
+  const size_t index = IndexOf(title);
+  if (index == columns_.size()) return;
+  width = std::max({width, columns_[index].min_width, DisplayWidth(columns_[index].title)});
+  if (widths_[index] <= width) return;
+  for (auto& row : rows_) row[index] = ShortenedTo(row[index], width);
+  widths_[index] = width;
+}
+
+size_t TextTable::width_of(absl::string_view title) const {
+  const size_t index = IndexOf(title);
+  return index == columns_.size() ? 0 : widths_[index];
+}
+
+size_t TextTable::IndexOf(absl::string_view title) const {
   const auto column = std::find_if(columns_.begin(), columns_.end(),
                                    [title](const Column& c) { return c.title == title; });
-  if (column == columns_.end()) return;
-  const auto index = column - columns_.begin();
-  columns_.erase(column);
-  widths_.erase(widths_.begin() + index);
-  for (auto& row : rows_) row.erase(row.begin() + index);
+  return static_cast<size_t>(column - columns_.begin());
 }
 
 size_t TextTable::width() const {

@@ -30,6 +30,13 @@ class TextTable {
   // Takes a column out again. A title that is not there changes nothing.
   void RemoveColumn(absl::string_view title);
 
+  // Shortens the cells of a column that are longer than `width`, with an ellipsis;
+  // its title stays. For text only: a number would be another one.
+  void ShortenColumn(absl::string_view title, size_t width);
+
+  // Columns that a column takes; 0 if there is no such title.
+  size_t width_of(absl::string_view title) const;
+
   // Columns that the longest line takes.
   size_t width() const;
 
@@ -41,6 +48,7 @@ class TextTable {
 
  private:
   std::string Line(const std::vector<std::string>& cells) const;
+  size_t IndexOf(absl::string_view title) const;  // columns_.size(): there is none
 
   std::vector<Column> columns_;
   std::vector<size_t> widths_;                  // of each column, titles included

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "client/display_text.h"
-#include "client/json_text.h"
+#include "client/read_mask.h"
 #include "client/watch_frame.h"
 
 namespace sockhost::client {
@@ -22,7 +22,9 @@ bool CanRepaint(const Arguments& arguments, const Output& output) {
 }  // namespace
 
 WatchDisplay::WatchDisplay(const Arguments& arguments, Output& output)
-    : arguments_(arguments), output_(output) {
+    : arguments_(arguments),
+      output_(output),
+      left_out_(LeftOutBy(arguments.watch_sockets.read_mask())) {
   if (CanRepaint(arguments, output)) screen_.emplace(output);
 }
 
@@ -31,7 +33,7 @@ absl::Status WatchDisplay::Show(const v1::WatchSocketsResponse& message) {
   if (!complete.ok()) return complete.status();
   switch (arguments_.output) {
     case OutputFormat::kJson:
-      return output_.Write(JsonText(message, JsonLayout::kOneLine));
+      return output_.Write(JsonText(message, JsonLayout::kOneLine, left_out_));
     case OutputFormat::kName:
       return ShowNames(message);
     case OutputFormat::kTable:
@@ -49,11 +51,13 @@ absl::Status WatchDisplay::ShowNames(const v1::WatchSocketsResponse& message) {
 }
 
 absl::Status WatchDisplay::ShowSample() {
+  const google::protobuf::FieldMask& mask = arguments_.watch_sockets.read_mask();
   if (screen_.has_value()) {
     const FrameSize size = screen_->size();
-    return screen_->Show(DrawFrame(samples_, size), size, arguments_.no_headers);
+    return screen_->Show(DrawFrame(samples_, size, absl::LocalTimeZone(), mask), size,
+                         arguments_.no_headers);
   }
-  const WatchFrame frame = DrawFrame(samples_, FrameSize());
+  const WatchFrame frame = DrawFrame(samples_, FrameSize(), absl::LocalTimeZone(), mask);
   std::string block = samples_.complete_samples() > 1 ? "\n" : "";
   if (!arguments_.no_headers) {
     for (const std::string& line : frame.summary) absl::StrAppend(&block, line, "\n");

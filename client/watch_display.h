@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "client/arguments.h"
+#include "client/json_text.h"
 #include "client/output.h"
 #include "client/socket_samples.h"
 #include "client/terminal_screen.h"
@@ -34,6 +35,7 @@ class WatchDisplay {
 
   const Arguments& arguments_;
   Output& output_;
+  const LeftOutFields left_out_;  // by the read mask
   SocketSamples samples_;
   std::optional<TerminalScreen> screen_;  // only if pictures are repainted
 };

@@ -2,6 +2,8 @@
 #ifndef SOCKHOST_CLIENT_WATCH_FRAME_H_
 #define SOCKHOST_CLIENT_WATCH_FRAME_H_
 
+#include <google/protobuf/field_mask.pb.h>
+
 #include <cstddef>
 #include <limits>
 #include <string>
@@ -24,10 +26,13 @@ struct WatchFrame {
   std::vector<std::string> rows;     // the most active socket first
 };
 
-// Draws `samples` into `size`: columns of less use are left out until the rest
-// fits, then lines are cut; rows that do not fit become "... and N more".
+// Draws `samples` into `size`: addresses are shortened, then columns of less use are
+// left out until the rest fits; the summary goes on in further lines. No number is ever
+// cut. Rows that do not fit become "... and N more". Of sockets that come by a read mask
+// only what it shows is drawn.
 WatchFrame DrawFrame(const SocketSamples& samples, const FrameSize& size,
-                     absl::TimeZone time_zone = absl::LocalTimeZone());
+                     absl::TimeZone time_zone = absl::LocalTimeZone(),
+                     const google::protobuf::FieldMask& mask = {});
 
 }  // namespace sockhost::client
 

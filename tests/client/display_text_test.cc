@@ -46,6 +46,14 @@ TEST(CutToWidthTest, NeverCutsInsideCodePoint) {
   EXPECT_EQ(CutToWidth("abc", 0), "");
 }
 
+TEST(ShortenedToTest, KeepsBothEnds) {
+  EXPECT_EQ(ShortenedTo("tcp://127.0.0.1:40001", 16), "tcp://1\u2026.1:40001");
+  EXPECT_EQ(ShortenedTo("K\u00fcche", 5), "K\u00fcche");
+  EXPECT_EQ(ShortenedTo("K\u00fcche", 4), "K\u2026he");
+  EXPECT_EQ(ShortenedTo("abc", 1), "\u2026");
+  EXPECT_EQ(ShortenedTo("abc", 0), "");
+}
+
 TEST(AgeTextTest, ShowsTwoLargestUnits) {
   EXPECT_EQ(AgeText(absl::Seconds(-5)), "0s");
   EXPECT_EQ(AgeText(absl::Milliseconds(7900)), "7s");

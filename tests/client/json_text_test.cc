@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "client/read_mask.h"
 #include "sockhost/v1/admin.pb.h"
 #include "sockhost/v1/watch.pb.h"
 
@@ -33,6 +34,25 @@ TEST(JsonTextTest, ZeroCountersArePrinted) {
   EXPECT_THAT(json, HasSubstr("\"listener\":\"\""));
   EXPECT_THAT(json, HasSubstr("\"role\":\"ROLE_UNSPECIFIED\""));
   EXPECT_THAT(json, Not(HasSubstr("createTime"))) << "a message that is not set is absent";
+}
+
+TEST(JsonTextTest, LeftOutFieldsAreNotPrinted) {
+  v1::WatchSocketsResponse message;
+  v1::Socket& socket = *message.add_sockets();
+  socket.set_name("sockets/1");
+  socket.mutable_counters();
+  socket.mutable_create_time()->set_seconds(1);
+  google::protobuf::FieldMask mask;
+  for (const char* path : {"fd", "counters.receive_bytes", "create_time.seconds"}) {
+    mask.add_paths(path);
+  }
+  EXPECT_EQ(JsonText(message, JsonLayout::kOneLine, LeftOutBy(mask)),
+            "{\"instanceId\":\"\",\"sequence\":\"0\",\"sockets\":[{\"name\":\"sockets/1\",\"fd\":0,"
+            "\"counters\":{\"receiveBytes\":\"0\"},\"createTime\":\"1970-01-01T00:00:01Z\"}],"
+            "\"removed\":[],\"sync\":false,\"more\":false,\"reset\":false}\n");
+  EXPECT_THAT(LeftOutBy({}), testing::IsEmpty());
+  mask.add_paths("*");
+  EXPECT_THAT(LeftOutBy(mask), testing::IsEmpty());
 }
 
 TEST(JsonTextTest, EmptyListIsOneObject) {

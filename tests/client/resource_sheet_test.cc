@@ -33,6 +33,14 @@ TEST(SheetOfTest, ShowsListener) {
             "  handler_time   1.234567ms\n");
 }
 
+TEST(SheetOfTest, TimeToComeIsAhead) {
+  v1::Listener listener;
+  listener.mutable_drain_time()->set_seconds(1'700'000'212);
+  EXPECT_EQ(SheetOf(listener, kNow), "drain_time  2023-11-14T22:16:52.000Z (in 20s)\n");
+  EXPECT_EQ(SheetOf(listener, kNow + absl::Milliseconds(100)),
+            "drain_time  2023-11-14T22:16:52.000Z (in 20s)\n");
+}
+
 TEST(SheetOfTest, ShowsHost) {
   v1::Host host;
   host.set_pid(7);

@@ -42,6 +42,18 @@ TEST(TextTableTest, WidthCountsCharactersNotBytes) {
   EXPECT_THAT(table.Lines(), ElementsAre("A    B", "\xc3\xbc\xc3\xbc   x", "abc  y"));
 }
 
+TEST(TextTableTest, ShortenedColumnKeepsItsTitle) {
+  TextTable table({{"A"}, {"LONG"}});
+  table.AddRow({"1", "abcdefgh"});
+  EXPECT_EQ(table.width_of("LONG"), 8u);
+  EXPECT_EQ(table.width_of("no such title"), 0u);
+  table.ShortenColumn("LONG", 6);
+  EXPECT_THAT(table.Lines(), ElementsAre("A  LONG", "1  ab\u2026fgh"));
+  table.ShortenColumn("LONG", 1);
+  EXPECT_EQ(table.width(), 7u);
+  EXPECT_THAT(table.Lines()[0], "A  LONG");
+}
+
 TEST(TextTableTest, RemovedColumnLeavesTheOthers) {
   TextTable table({{"A"}, {"B"}, {"C"}});
   table.AddRow({"1", "2", "3"});

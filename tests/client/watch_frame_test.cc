@@ -2,6 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "client/display_text.h"
 #include "tests/client/watch_message.h"
 
@@ -65,9 +71,78 @@ TEST(DrawFrameTest, ExactFitNeedsNoMore) {
 TEST(DrawFrameTest, TinyTerminalDoesNotBreakIt) {
   for (size_t lines = 0; lines < 5; ++lines) {
     const WatchFrame frame = DrawFrame(TwoSamples(), {.columns = 1, .lines = lines});
-    EXPECT_LE(frame.rows.size(), 1u);
-    EXPECT_EQ(frame.titles.size(), 1u);
+    EXPECT_EQ(DisplayWidth(frame.titles), 1u);
+    EXPECT_LE(frame.summary.size() + frame.rows.size() + 1, std::max<size_t>(lines, 2));
   }
+}
+
+SocketSamples LongNumbersAndAddresses() {
+  SocketSamples samples;
+  const auto message = [](int64_t time, int64_t sum) {
+    v1::WatchSocketsResponse out =
+        WatchMessage().At(time).Socket(1234567, sum, 3 * sum).Socket(7654321, 2 * sum, sum).Sync();
+    for (v1::Socket& socket : *out.mutable_sockets()) {
+      socket.set_remote_address("tcp://[2001:db8:1234:5678:9abc:def0:1234:5678]:40001");
+      socket.mutable_counters()->set_transmit_bytes(123456789012345 + sum);
+    }
+    return out;
+  };
+  EXPECT_TRUE(samples.Add(message(0, 98765432109)).ok());
+  EXPECT_TRUE(samples.Add(message(2, 98765498765)).ok());
+  return samples;
+}
+
+std::set<std::string> WordsOf(const WatchFrame& frame) {
+  std::set<std::string> words;
+  for (const auto& lines : {frame.summary, frame.rows}) {
+    for (const std::string& line : lines) {
+      for (const auto word : absl::StrSplit(line, ' ', absl::SkipEmpty())) words.emplace(word);
+    }
+  }
+  return words;
+}
+
+TEST(DrawFrameTest, NoWidthCutsANumber) {
+  const SocketSamples samples = LongNumbersAndAddresses();
+  std::set<std::string> whole = WordsOf(DrawFrame(samples, FrameSize(), absl::UTCTimeZone()));
+  for (size_t columns = 7; columns < 200; ++columns) {
+    const FrameSize size = {.columns = columns, .lines = 24};
+    const WatchFrame frame = DrawFrame(samples, size, absl::UTCTimeZone());
+    ASSERT_EQ(frame.rows.size(), 2u) << columns;
+    for (const std::string& word : WordsOf(frame)) {
+      EXPECT_TRUE(whole.count(word) > 0 || absl::StrContains(word, "\u2026")) << columns << word;
+    }
+    for (const std::string& row : frame.rows) EXPECT_LE(DisplayWidth(row), columns) << row;
+    for (const std::string& line : frame.summary) EXPECT_LE(DisplayWidth(line), columns) << line;
+  }
+}
+
+TEST(DrawFrameTest, AddressIsShortenedBeforeAColumnGoes) {
+  const WatchFrame frame = DrawFrame(LongNumbersAndAddresses(), {.columns = 150, .lines = 24});
+  EXPECT_THAT(frame.titles, HasSubstr("FD"));
+  EXPECT_THAT(frame.rows[0], HasSubstr("\u2026"));
+  EXPECT_THAT(frame.rows[0], HasSubstr(":40001 ")) << "the port is what tells them apart";
+}
+
+TEST(DrawFrameTest, NarrowSummaryGoesOnInFurtherLines) {
+  const WatchFrame frame =
+      DrawFrame(TwoSamples(), {.columns = 50, .lines = 24}, absl::UTCTimeZone());
+  EXPECT_THAT(frame.summary,
+              ElementsAre("sockhost 1970-01-01 00:00:02.0 UTC   sockets 3",
+                          "sample 2   instance instance-a",
+                          "events 20008 (10.0k/s)   rx-bytes 999 (500/s)", "tx-bytes 0 (0/s)"));
+}
+
+TEST(DrawFrameTest, ColumnsOfFieldsThatTheMaskLeavesOutAreNotShown) {
+  google::protobuf::FieldMask mask;
+  mask.add_paths("fd");
+  mask.add_paths("counters.receive_bytes");
+  const WatchFrame frame = DrawFrame(TwoSamples(), FrameSize(), absl::UTCTimeZone(), mask);
+  EXPECT_EQ(frame.titles, "ID   FD  RX-BYTES    RX/S");
+  EXPECT_EQ(frame.summary[1], "rx-bytes 999 (500/s)");
+  mask.add_paths("counters");
+  EXPECT_THAT(DrawFrame(TwoSamples(), FrameSize(), absl::UTCTimeZone(), mask).titles,
+              HasSubstr("TX/S"));
 }
 
 TEST(DrawFrameTest, NarrowTerminalKeepsCountersAndDropsWhatIsKnown) {
