@@ -23,7 +23,8 @@ struct TlsFiles {
 };
 
 // How to speak to `address`: TLS for tls://, else plaintext. FAILED_PRECONDITION
-// names the flags that are missing, or the file that cannot be read or used.
+// names the flags that are missing, or the file that cannot be read or used; a key that
+// is not the certificate's, for one.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> CredentialsFor(
     const AdminAddress& address, const TlsFiles& files);
 
