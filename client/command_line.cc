@@ -1,15 +1,18 @@
 #include "client/command_line.h"
 
+#include <exception>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/display_text.h"
 #include "client/duration_flag.h"
 #include "client/help_text.h"
 #include "client/nearest_word.h"
 #include "client/rpc_error.h"
+#include "client/switch_flag.h"
 
 namespace sockhost::client {
 namespace {
@@ -35,6 +38,20 @@ std::vector<std::string> WordsAndFlagsOf(const CLI::App& command) {
     for (const std::string& name : option->get_lnames()) words.push_back(absl::StrCat("--", name));
   }
   return words;
+}
+
+// Of CLI11's "--filter: 1 required EXPR missing" and "NAME: At Most 1 required but
+// received 2".
+std::string MismatchText(const std::string& text) {
+  const std::string name = text.substr(0, text.find(':'));
+  const std::vector<std::string> words = absl::StrSplit(text, ' ');
+  const bool is_flag = absl::StartsWith(name, "-");
+  if (!absl::StrContains(text, "At Most") || words.size() < 4) {
+    return absl::StrCat(name, is_flag ? ": a value is missing" : ": one is missing");
+  }
+  return is_flag ? absl::StrCat(name, " is given ", words.back(), " times; once is enough")
+                 : absl::StrCat(name, ": ", words.back(), " are given, not more than ", words[3],
+                                " can be");
 }
 
 }  // namespace
@@ -77,7 +94,8 @@ void CommandLine::AddGlobalFlags() {
           [this](const std::string& text) { arguments_.output = ParseOutputFormat(text); },
           "table, json or name [table]")
       ->type_name("FORMAT");
-  app_.add_flag("--no-headers", arguments_.no_headers, "Tables without titles");
+  AddSwitch(app_, "--no-headers", "Tables without titles",
+            [this](bool on) { arguments_.no_headers = on; });
 }
 
 void CommandLine::AddVerb(const Verb& verb) {
@@ -104,11 +122,21 @@ CommandLine::Result CommandLine::Parse(int argc, const char* const* argv) {
   } catch (const CLI::CallForVersion& version) {
     return {.verb = nullptr, .text = absl::StrCat(version.what(), "\n"), .exit_code = 0};
   } catch (const CLI::CallForHelp&) {
+    const std::vector<std::string> unknown = app_.remaining(true);
+    if (!unknown.empty()) return ExplainUnknownWord(ParsedPath(), unknown.front());
     return {.verb = nullptr, .text = HelpText(*this, ParsedPath()), .exit_code = 0};
   } catch (const CLI::ParseError& error) {
     return ExplainError(error);
+  } catch (const std::exception& error) {
+    // CLI11 lets some of the standard library pass.
+    return UsageError(ParsedPath(), error.what());
   }
-  return {.verb = FindVerb(ParsedPath()), .text = "", .exit_code = 0};
+  const Verb* verb = FindVerb(ParsedPath());
+  const std::string explained = absl::StrJoin(arguments_.names, " ");
+  if (verb->run == RunHelp && !explained.empty() && FindVerb(explained) == nullptr) {
+    return UsageError("help", absl::StrCat("unknown verb \"", explained, "\""));
+  }
+  return {.verb = verb, .text = "", .exit_code = 0};
 }
 
 // The words of the verb as far as they were understood.
@@ -141,15 +169,18 @@ CommandLine::Result CommandLine::ExplainError(const CLI::ParseError& error) cons
   if (verb_missing && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     return {.verb = nullptr, .text = HelpText(*this, path), .exit_code = kExitUsage};
   }
-  const bool no_number = dynamic_cast<const CLI::ConversionError*>(&error) != nullptr;
-  return UsageError(path,
-                    absl::StrCat(error.what(), no_number ? ": a whole number is wanted" : ""));
+  const bool is_mismatch = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
+  return UsageError(path, is_mismatch ? MismatchText(error.what()) : error.what());
 }
 
 CommandLine::Result CommandLine::ExplainUnknownWord(absl::string_view path,
                                                     const std::string& word) const {
   const CLI::App& command = Command(path);
   const bool is_flag = absl::StartsWith(word, "-");
+  if (path == "listener update" && word.substr(0, word.find('=')) == "--service") {
+    return UsageError(path,
+                      "the service of a listener cannot change: delete it and create it anew");
+  }
   std::vector<std::string> candidates = WordsAndFlagsOf(command);
   if (!path.empty() && is_flag) {
     const std::vector<std::string> global = WordsAndFlagsOf(app_);

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "client/display_text.h"
+#include "client/list_flags.h"
 #include "client/rpc_error.h"
 
 namespace sockhost::client {
@@ -20,7 +21,7 @@ struct Hint {
 // reasons that are missing here say in their own message what to do.
 constexpr Hint kHints[] = {
     {"NAME_INVALID", "give the id or the full name: web or listeners/web, 12 or sockets/12"},
-    {"FILTER_INVALID", "write e.g. 'role = CONNECTION AND listener = web AND fd > 9'"},
+    {"FILTER_INVALID", "--help of the verb shows an example"},
     {"PAGE_TOKEN_INVALID", "the daemon was restarted while it was listing: try again"},
     {"LISTENER_NOT_FOUND", "'sockctl listener list' shows the listeners there are"},
     {"SOCKET_NOT_FOUND",
@@ -38,6 +39,26 @@ constexpr Hint kHints[] = {
     {"SHUTTING_DOWN", "the daemon is stopping: try again when it is back"},
     {"INTERNAL", "this should not happen: the log of sockhostd says more; please report it"},
 };
+
+struct FilterExample {
+  absl::string_view verb;
+  absl::string_view filter;
+};
+
+constexpr FilterExample kFilters[] = {
+    {"listener list", kListenerFilter}, {"service list", kServiceFilter},
+    {"socket list", kSocketFilter},     {"watch", kSocketFilter},
+    {"events", kEventFilter},
+};
+
+std::string HintFor(absl::string_view reason, absl::string_view verb) {
+  for (const FilterExample& example : kFilters) {
+    if (reason == "FILTER_INVALID" && example.verb == verb) {
+      return absl::StrCat("write e.g. '", example.filter, "'");
+    }
+  }
+  return std::string(HintOf(reason));
+}
 
 void AppendLine(std::string* text, absl::string_view key, absl::string_view value) {
   absl::StrAppend(text, "  ", Printable(key), ": ", Printable(value), "\n");
@@ -69,12 +90,12 @@ void AppendWrongFields(std::string* text, const google::rpc::Status& details) {
 }
 
 void AppendErrorInfo(std::string* text, const google::rpc::Status& details,
-                     const google::rpc::ErrorInfo& info) {
+                     const google::rpc::ErrorInfo& info, absl::string_view verb) {
   // A map of messages has no order; a std::map has.
   for (const auto& [key, value] : std::map(info.metadata().begin(), info.metadata().end())) {
     if (!Mentions(details.message(), value)) AppendLine(text, key, value);
   }
-  const absl::string_view hint = HintOf(info.reason());
+  const std::string hint = HintFor(info.reason(), verb);
   if (info.domain() == kDaemonDomain && !hint.empty()) AppendLine(text, "hint", hint);
 }
 
@@ -87,7 +108,7 @@ absl::string_view HintOf(absl::string_view reason) {
   return "";
 }
 
-std::string ErrorText(const absl::Status& status) {
+std::string ErrorText(const absl::Status& status, absl::string_view verb) {
   std::string text = absl::StrCat("sockctl: ", Printable(status.message()));
   const auto info = ErrorInfoOf(status);
   if (info.has_value() && !info->reason().empty()) {
@@ -96,7 +117,7 @@ std::string ErrorText(const absl::Status& status) {
   text += '\n';
   const auto details = DetailsOf(status);
   if (details.has_value()) AppendWrongFields(&text, *details);
-  if (info.has_value()) AppendErrorInfo(&text, *details, *info);
+  if (info.has_value()) AppendErrorInfo(&text, *details, *info, verb);
   return text;
 }
 

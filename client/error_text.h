@@ -14,8 +14,9 @@ absl::string_view HintOf(absl::string_view reason);
 
 // One line "sockctl: what failed: which value: why (REASON)", then, indented, a
 // line for each wrong field, for each value that the first line leaves out, and a hint.
-// Text of the daemon is made printable. Ends with a line end.
-std::string ErrorText(const absl::Status& status);
+// Text of the daemon is made printable. Ends with a line end. `verb` is the path of
+// the verb that failed: examples are of what it shows.
+std::string ErrorText(const absl::Status& status, absl::string_view verb = "");
 
 }  // namespace sockhost::client
 

@@ -7,6 +7,8 @@
 
 #include "absl/time/time.h"
 #include "client/duration_flag.h"
+#include "client/number_flag.h"
+#include "client/switch_flag.h"
 
 namespace sockhost::client {
 namespace {
@@ -55,8 +57,8 @@ void AddUpstreamFlags(CLI::App& app, v1::Listener& listener, const FieldObserver
            }
            on_set("forward.upstreams");
          },
-         "forward: a server, e.g. tcp://10.0.0.1:80 or udp://dns.example:53; can be given several "
-         "times")
+         "forward: a server, e.g. tcp://10.0.0.1:80, udp://dns.example:53 or unix:///run/a.sock; "
+         "can be given several times; an update replaces all")
       ->type_name("ADDRESS")
       ->allow_extra_args(false);
   app.add_option_function<std::string>(
@@ -68,13 +70,12 @@ void AddUpstreamFlags(CLI::App& app, v1::Listener& listener, const FieldObserver
          "forward: which server is next: round-robin (default) or least-connections")
       ->check(CLI::IsMember(kPolicies))
       ->type_name("POLICY");
-  app.add_flag_function(
-      "--proxy-protocol",
-      [&listener, on_set](int64_t count) {
-        listener.mutable_forward()->set_proxy_protocol(count > 0);
-        on_set("forward.proxy_protocol");
-      },
-      "forward: begin each connection with a PROXY header, version 2");
+  AddSwitch(app, "--proxy-protocol",
+            "forward: begin each connection with a PROXY header, version 2",
+            [&listener, on_set](bool on) {
+              listener.mutable_forward()->set_proxy_protocol(on);
+              on_set("forward.proxy_protocol");
+            });
 }
 
 }  // namespace
@@ -89,14 +90,10 @@ void AddForwardFlags(CLI::App& app, v1::Listener& listener, const FieldObserver&
                     });
   }
   for (const CountFlag& row : kCounts) {
-    app.add_option_function<int32_t>(
-           row.flag,
-           [&row, &listener, on_set](const int32_t& n) {
-             (listener.mutable_forward()->*row.set)(n);
-             on_set(row.path);
-           },
-           row.description)
-        ->type_name("N");
+    AddNumberFlag(app, row.flag, row.description, {0, 65536}, [&row, &listener, on_set](int64_t n) {
+      (listener.mutable_forward()->*row.set)(static_cast<int32_t>(n));
+      on_set(row.path);
+    });
   }
 }
 

@@ -129,11 +129,7 @@ void DeclareHelp(CLI::App& app, Arguments& arguments) {
 }
 
 absl::Status RunHelp(const Arguments& arguments, AdminConnection&, Output& output) {
-  const std::string path = absl::StrJoin(arguments.names, " ");
-  if (!path.empty() && FindVerb(path) == nullptr) {
-    return absl::NotFoundError(absl::StrCat("no help for \"", path, "\": there is no such verb"));
-  }
-  return output.Write(HelpText(CommandLine(), path));
+  return output.Write(HelpText(CommandLine(), absl::StrJoin(arguments.names, " ")));
 }
 
 }  // namespace sockhost::client

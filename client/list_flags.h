@@ -9,6 +9,12 @@
 
 namespace sockhost::client {
 
+// Filters as help and hints show them.
+inline constexpr char kListenerFilter[] = "service = echo AND labels.env = prod";
+inline constexpr char kSocketFilter[] = "role = CONNECTION AND listener = web";
+inline constexpr char kServiceFilter[] = "sockets > 0";
+inline constexpr char kEventFilter[] = "kind = SOCKET_CLOSED AND listener = web";
+
 // Adds --filter and --order-by, which are written into `request`; it outlives
 // `app`. `resources` says what is listed, the others are examples.
 template <class Request>

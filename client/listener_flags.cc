@@ -9,7 +9,9 @@
 #include "absl/strings/str_split.h"
 #include "client/duration_flag.h"
 #include "client/forward_flags.h"
+#include "client/number_flag.h"
 #include "client/responder_flags.h"
+#include "client/switch_flag.h"
 
 namespace sockhost::client {
 namespace {
@@ -30,6 +32,7 @@ struct NumberFlag {
   const char* flag;
   const char* field;
   void (v1::Listener::*set)(int32_t);
+  NumberRange range;
   const char* description;
 };
 
@@ -48,18 +51,35 @@ struct SwitchFlag {
 };
 
 constexpr NumberFlag kNumbers[] = {
-    {"--backlog", "backlog", &v1::Listener::set_backlog,
+    {"--backlog",
+     "backlog",
+     &v1::Listener::set_backlog,
+     {0, 65535},
      "Queue of connections not yet accepted; 0: 4096"},
-    {"--max-connections", "max_connections", &v1::Listener::set_max_connections,
+    {"--max-connections",
+     "max_connections",
+     &v1::Listener::set_max_connections,
+     {},
      "Connections open at the same time; 0: no limit of its own"},
-    {"--max-connections-per-source", "max_connections_per_source",
+    {"--max-connections-per-source",
+     "max_connections_per_source",
      &v1::Listener::set_max_connections_per_source,
+     {},
      "The same, from one IPv4 address or /64 of IPv6; 0: no limit"},
-    {"--max-accepts-per-event", "max_accepts_per_event", &v1::Listener::set_max_accepts_per_event,
+    {"--max-accepts-per-event",
+     "max_accepts_per_event",
+     &v1::Listener::set_max_accepts_per_event,
+     {0, 1024},
      "Connections accepted before others have their turn; 0: 64"},
-    {"--receive-buffer", "receive_buffer_bytes", &v1::Listener::set_receive_buffer_bytes,
+    {"--receive-buffer",
+     "receive_buffer_bytes",
+     &v1::Listener::set_receive_buffer_bytes,
+     {0, 1 << 30},
      "Bytes asked for the receive buffer; 0: the kernel's default"},
-    {"--send-buffer", "send_buffer_bytes", &v1::Listener::set_send_buffer_bytes,
+    {"--send-buffer",
+     "send_buffer_bytes",
+     &v1::Listener::set_send_buffer_bytes,
+     {0, 1 << 30},
      "Bytes asked for the send buffer; 0: the kernel's default"},
 };
 
@@ -83,56 +103,63 @@ constexpr SwitchFlag kSwitches[] = {
      "Others may be bound to the same address (SO_REUSEPORT)"},
 };
 
+// With one of its values given, only that value is named: the others stay as they are.
 void AddKeepaliveFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
-  app.add_flag_function(
-      "--keepalive",
-      [&listener, on_set](int64_t count) {
-        if (count > 0) {
-          listener.mutable_tcp_keepalive();
-        } else {
-          listener.clear_tcp_keepalive();
-        }
-        on_set("tcp_keepalive");
-      },
-      "Probe peers that are silent; --keepalive=false: do not");
+  const CLI::Option* keepalive =
+      AddSwitch(app, "--keepalive", "Probe peers that are silent; --keepalive=false: do not",
+                [&listener, on_set](bool on) {
+                  if (on) {
+                    listener.mutable_tcp_keepalive();
+                  } else {
+                    listener.clear_tcp_keepalive();
+                  }
+                  on_set("tcp_keepalive");
+                });
+  const auto values = [keepalive, &listener](const char* flag) -> v1::TcpKeepalive& {
+    if (keepalive->count() > 0 && keepalive->results().back() == "false") {
+      throw CLI::ValidationError(flag, "there are no probes with --keepalive=false: give only one");
+    }
+    return *listener.mutable_tcp_keepalive();
+  };
   AddDurationFlag(app, "--keepalive-idle", "Silence before the first probe",
-                  [&listener, on_set](absl::Duration d) {
-                    SetDuration(d, *listener.mutable_tcp_keepalive()->mutable_idle());
-                    on_set("tcp_keepalive");
+                  [values, on_set](absl::Duration d) {
+                    SetDuration(d, *values("--keepalive-idle").mutable_idle());
+                    on_set("tcp_keepalive.idle");
                   });
   AddDurationFlag(app, "--keepalive-interval", "Time between two probes",
-                  [&listener, on_set](absl::Duration d) {
-                    SetDuration(d, *listener.mutable_tcp_keepalive()->mutable_interval());
-                    on_set("tcp_keepalive");
+                  [values, on_set](absl::Duration d) {
+                    SetDuration(d, *values("--keepalive-interval").mutable_interval());
+                    on_set("tcp_keepalive.interval");
                   });
-  app.add_option_function<int32_t>(
-         "--keepalive-count",
-         [&listener, on_set](const int32_t& n) {
-           listener.mutable_tcp_keepalive()->set_count(n);
-           on_set("tcp_keepalive");
-         },
-         "Unanswered probes after which a connection fails")
-      ->type_name("N");
+  AddNumberFlag(app, "--keepalive-count",
+                "Unanswered probes after which a connection fails; 0: the kernel's default",
+                {0, 127}, [values, on_set](int64_t n) {
+                  values("--keepalive-count").set_count(static_cast<int32_t>(n));
+                  on_set("tcp_keepalive.count");
+                });
 }
 
 void AddAccessFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
   constexpr struct {
     const char* flag;
+    const char* path;
     std::string* (v1::UnixAccess::*field)();
     const char* type;
     const char* description;
   } kRows[] = {
-      {"--unix-mode", &v1::UnixAccess::mutable_mode, "OCTAL",
-       "Permissions of the socket file; without it 0660"},
-      {"--unix-owner", &v1::UnixAccess::mutable_owner, "USER", "Owner of the socket file"},
-      {"--unix-group", &v1::UnixAccess::mutable_group, "GROUP", "Group of the socket file"},
+      {"--unix-mode", "unix_access.mode", &v1::UnixAccess::mutable_mode, "OCTAL",
+       "Permissions of the socket file; of a new listener 0660"},
+      {"--unix-owner", "unix_access.owner", &v1::UnixAccess::mutable_owner, "USER",
+       "Owner of the socket file"},
+      {"--unix-group", "unix_access.group", &v1::UnixAccess::mutable_group, "GROUP",
+       "Group of the socket file"},
   };
   for (const auto& row : kRows) {
     app.add_option_function<std::string>(
            row.flag,
-           [field = row.field, &listener, on_set](const std::string& text) {
+           [path = row.path, field = row.field, &listener, on_set](const std::string& text) {
              *(listener.mutable_unix_access()->*field)() = text;
-             on_set("unix_access");
+             on_set(path);
            },
            row.description)
         ->type_name(row.type);
@@ -152,10 +179,13 @@ void AddTexts(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set
   app.add_option_function<std::vector<std::string>>(
          "--label",
          [&listener, on_set](const std::vector<std::string>& labels) {
-           for (const std::string& label : labels) AddLabel(label, listener);
+           const bool none = labels.size() == 1 && labels[0].empty();
+           for (const std::string& label : labels) {
+             if (!none) AddLabel(label, listener);
+           }
            on_set("labels");
          },
-         "Label; can be given several times")
+         "Label; can be given several times; an update replaces all labels, with '' by none")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app.add_option_function<std::string>(
@@ -173,14 +203,10 @@ void AddTexts(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set
 void AddListenerFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
   AddTexts(app, listener, on_set);
   for (const NumberFlag& row : kNumbers) {
-    app.add_option_function<int32_t>(
-           row.flag,
-           [&row, &listener, on_set](const int32_t& n) {
-             (listener.*row.set)(n);
-             on_set(row.field);
-           },
-           row.description)
-        ->type_name("N");
+    AddNumberFlag(app, row.flag, row.description, row.range, [&row, &listener, on_set](int64_t n) {
+      (listener.*row.set)(static_cast<int32_t>(n));
+      on_set(row.field);
+    });
   }
   for (const DurationFlag& row : kDurations) {
     AddDurationFlag(
@@ -192,13 +218,10 @@ void AddListenerFlags(CLI::App& app, v1::Listener& listener, const FieldObserver
         LeastDuration::kZero);
   }
   for (const SwitchFlag& row : kSwitches) {
-    app.add_flag_function(
-        row.flag,
-        [&row, &listener, on_set](int64_t count) {
-          (listener.*row.set)(count > 0);
-          on_set(row.field);
-        },
-        row.description);
+    AddSwitch(app, row.flag, row.description, [&row, &listener, on_set](bool on) {
+      (listener.*row.set)(on);
+      on_set(row.field);
+    });
   }
   AddKeepaliveFlags(app, listener, on_set);
   AddAccessFlags(app, listener, on_set);

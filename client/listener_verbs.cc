@@ -1,9 +1,11 @@
 #include "client/listener_verbs.h"
 
+#include <algorithm>
 #include <iostream>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/duration_flag.h"
 #include "client/error_text.h"
@@ -11,12 +13,15 @@
 #include "client/listener_flags.h"
 #include "client/resource_name.h"
 #include "client/resource_output.h"
+#include "client/switch_flag.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 
 namespace sockhost::client {
 namespace {
 
 using Stub = v1::AdminService::Stub;
+
+constexpr absl::string_view kKeepalive = "tcp_keepalive";
 
 std::string Quoted(absl::string_view what, absl::string_view name) {
   return absl::StrCat(what, " \"", name, "\"");
@@ -47,12 +52,76 @@ void AddRequestId(CLI::App& app, Request& request) {
       ->type_name("ID");
 }
 
+// The quotes belong to the etag; a shell takes them away.
+std::string WithQuotes(const std::string& etag) {
+  return absl::StrContains(etag, '"') ? etag : absl::StrCat("\"", etag, "\"");
+}
+
 template <class Request>
 void AddEtag(CLI::App& app, Request& request) {
   app.add_option_function<std::string>(
-         "--etag", [&request](const std::string& etag) { request.set_etag(etag); },
+         "--etag", [&request](const std::string& etag) { request.set_etag(WithQuotes(etag)); },
          "Only if it still has this etag")
       ->type_name("ETAG");
+}
+
+// What a call with --validate-only would have made, so that nobody takes it for made.
+absl::Status PrintUnlessKept(const v1::Listener& listener, bool validate_only,
+                             const Arguments& arguments, Output& output) {
+  const absl::Status printed = PrintRow(listener, arguments, output);
+  if (!printed.ok() || !validate_only || arguments.output != OutputFormat::kTable) return printed;
+  return output.Write("all of it can be done; nothing was kept\n");
+}
+
+// Who was overtaken by another update reads anew, but not for ever.
+constexpr int kUpdateAttempts = 5;
+
+// Whether `request` switches probes on. That must not reset how they are made, for
+// which there is no mask: a path that ends at a message replaces all of it.
+bool SwitchesProbesOn(const v1::UpdateListenerRequest& request) {
+  const auto& paths = request.update_mask().paths();
+  return request.listener().has_tcp_keepalive() &&
+         std::find(paths.begin(), paths.end(), kKeepalive) != paths.end();
+}
+
+bool NamesKindOfProbes(const v1::UpdateListenerRequest& request) {
+  const auto& paths = request.update_mask().paths();
+  return std::any_of(paths.begin(), paths.end(), [](const std::string& path) {
+    return absl::StartsWith(path, absl::StrCat(kKeepalive, "."));
+  });
+}
+
+// Reads how probes are made now, for an update that leaves it so.
+absl::Status KeepKindOfProbes(const AdminConnection& connection,
+                              v1::UpdateListenerRequest& request) {
+  v1::Listener& wanted = *request.mutable_listener();
+  v1::GetListenerRequest get;
+  get.set_name(wanted.name());
+  const auto now = connection.Call(&Stub::GetListener, get);
+  if (!now.ok()) return now.status();
+  if (now->has_tcp_keepalive()) *wanted.mutable_tcp_keepalive() = now->tcp_keepalive();
+  if (wanted.etag().empty()) wanted.set_etag(now->etag());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Listener> Update(const v1::UpdateListenerRequest& wanted,
+                                    const AdminConnection& connection) {
+  if (!SwitchesProbesOn(wanted)) return connection.Call(&Stub::UpdateListener, wanted);
+  v1::UpdateListenerRequest request = wanted;
+  if (NamesKindOfProbes(wanted)) {  // which switches them on, too
+    auto& paths = *request.mutable_update_mask()->mutable_paths();
+    paths.erase(std::remove(paths.begin(), paths.end(), kKeepalive), paths.end());
+    return connection.Call(&Stub::UpdateListener, request);
+  }
+  absl::StatusOr<v1::Listener> updated;
+  for (int i = 0; i < kUpdateAttempts; ++i) {
+    request = wanted;
+    if (absl::Status read = KeepKindOfProbes(connection, request); !read.ok()) return read;
+    updated = connection.Call(&Stub::UpdateListener, request);
+    // Changed between the two calls.
+    if (!absl::IsAborted(updated.status()) || !wanted.listener().etag().empty()) break;
+  }
+  return updated;
 }
 
 // A verb that does one thing to one listener and shows it.
@@ -90,9 +159,8 @@ void DeclareListenerCreate(CLI::App& app, Arguments& arguments) {
       ->type_name("SERVICE");
   AddListenerFlags(app, listener, [](const char*) {});
   app.get_option("--address")->required();
-  app.add_flag_callback(
-      "--validate-only", [&request] { request.set_validate_only(true); },
-      "Try everything, keep nothing");
+  AddSwitch(app, "--validate-only", "Try everything, keep nothing",
+            [&request](bool on) { request.set_validate_only(on); });
   AddRequestId(app, request);
 }
 
@@ -104,11 +172,11 @@ absl::Status RunListenerCreate(const Arguments& arguments, AdminConnection& conn
   if (!listener.ok()) {
     return WithContext(Quoted("cannot create listener", arguments.names[0]), listener.status());
   }
-  return PrintRow(*listener, arguments, output);
+  return PrintUnlessKept(*listener, request.validate_only(), arguments, output);
 }
 
 void DeclareListenerList(CLI::App& app, Arguments& arguments) {
-  AddListFlags(app, arguments.list_listeners, "listeners", "service = echo AND labels.env = prod",
+  AddListFlags(app, arguments.list_listeners, "listeners", kListenerFilter,
                "counters.active_connections desc");
 }
 
@@ -137,14 +205,12 @@ absl::Status RunListenerGet(const Arguments& arguments, AdminConnection& connect
 void DeclareListenerDelete(CLI::App& app, Arguments& arguments) {
   v1::DeleteListenerRequest& request = arguments.delete_listener;
   AddName(app, arguments, "Listeners, e.g. web or listeners/web")->expected(1, -1);
-  app.add_flag_callback(
-      "--force", [&request] { request.set_force(true); }, "Close live connections too");
-  app.add_flag_callback(
-      "--allow-missing", [&request] { request.set_allow_missing(true); },
-      "No error if there is no such listener");
-  app.add_flag_callback(
-      "--validate-only", [&request] { request.set_validate_only(true); },
-      "Tell whether they would be deleted");
+  AddSwitch(app, "--force", "Close live connections too",
+            [&request](bool on) { request.set_force(on); });
+  AddSwitch(app, "--allow-missing", "No error if there is no such listener",
+            [&request](bool on) { request.set_allow_missing(on); });
+  AddSwitch(app, "--validate-only", "Tell whether they would be deleted",
+            [&request](bool on) { request.set_validate_only(on); });
   AddEtag(app, request);
 }
 
@@ -160,9 +226,8 @@ void DeclareListenerUpdate(CLI::App& app, Arguments& arguments) {
     mask.add_paths(field);
   });
   AddEtag(app, *request.mutable_listener());
-  app.add_flag_callback(
-      "--validate-only", [&request] { request.set_validate_only(true); },
-      "Try everything, keep nothing");
+  AddSwitch(app, "--validate-only", "Try everything, keep nothing",
+            [&request](bool on) { request.set_validate_only(on); });
   AddRequestId(app, request);
 }
 
@@ -171,11 +236,11 @@ absl::Status RunListenerUpdate(const Arguments& arguments, AdminConnection& conn
   v1::UpdateListenerRequest request = arguments.update_listener;
   const std::string& name = arguments.names[0];
   request.mutable_listener()->set_name(FullName(kListeners, name));
-  const auto listener = connection.Call(&Stub::UpdateListener, request);
+  const auto listener = Update(request, connection);
   if (!listener.ok()) {
     return WithContext(Quoted("cannot update listener", name), listener.status());
   }
-  return PrintRow(*listener, arguments, output);
+  return PrintUnlessKept(*listener, request.validate_only(), arguments, output);
 }
 
 void DeclareListenerPause(CLI::App& app, Arguments& arguments) {

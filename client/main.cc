@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "client/admin_connection.h"
 #include "client/command_line.h"
 #include "client/completion_script.h"
@@ -14,8 +17,10 @@
 #include "client/rpc_error.h"
 #include "client/tls_files.h"
 
-int main(int argc, char** argv) {
-  using namespace sockhost::client;  // NOLINT: nothing but the client is used here
+namespace sockhost::client {
+namespace {
+
+int Run(int argc, char** argv) {
   // A reader that goes away is an error of Output::Write, not a death by signal.
   signal(SIGPIPE, SIG_IGN);
   // Standard error belongs to our own messages; who debugs gRPC sets it again.
@@ -39,6 +44,23 @@ int main(int argc, char** argv) {
   Output output(STDOUT_FILENO);
   const absl::Status status = parsed.verb->run(arguments, connection, output);
   const int exit_code = ExitCode(status);
-  if (exit_code != 0) std::cerr << ErrorText(status);
+  if (exit_code != 0) std::cerr << ErrorText(status, parsed.verb->path);
   return exit_code;
+}
+
+}  // namespace
+}  // namespace sockhost::client
+
+int main(int argc, char** argv) {
+  using sockhost::client::ErrorText;
+  using sockhost::client::ExitCode;
+  absl::Status status;
+  try {
+    return sockhost::client::Run(argc, argv);
+  } catch (const std::exception& error) {
+    // The libraries below may throw, std::bad_alloc for one.
+    status = absl::InternalError(absl::StrCat("this should not happen: ", error.what()));
+  }
+  std::cerr << ErrorText(status);
+  return ExitCode(status);
 }

@@ -96,9 +96,7 @@ Unreachable ExplainTls(const AdminAddress& address, absl::string_view grpc_messa
           std::string(kStartHint)};
 }
 
-}  // namespace
-
-Unreachable ExplainUnreachable(const AdminAddress& address, absl::string_view grpc_message) {
+Unreachable ExplainAny(const AdminAddress& address, absl::string_view grpc_message) {
   const int error = address.unix_path.empty() ? 0 : ConnectErrno(address.unix_path);
   if (error == EACCES || error == EPERM) {
     return {absl::StrCat("may not connect to ", address.text, ": ", strerror(error)),
@@ -117,6 +115,17 @@ Unreachable ExplainUnreachable(const AdminAddress& address, absl::string_view gr
   }
   return {absl::StrCat("no sockhostd at ", address.text, ": ", LastAttempt(grpc_message)),
           std::string(kStartHint)};
+}
+
+}  // namespace
+
+Unreachable ExplainUnreachable(const AdminAddress& address, absl::string_view grpc_message) {
+  Unreachable explained = ExplainAny(address, grpc_message);
+  if (address.unix_path.empty() && !absl::StrContains(address.text, "://")) {
+    absl::StrAppend(&explained.hint, "; ", address.text, " is tcp://", address.text,
+                    ", the other forms are tls://HOST:PORT, unix:PATH and unix:@NAME");
+  }
+  return explained;
 }
 
 }  // namespace sockhost::client

@@ -3,6 +3,9 @@
 #include <cstdint>
 #include <string>
 
+#include "client/number_flag.h"
+#include "client/switch_flag.h"
+
 namespace sockhost::client {
 namespace {
 
@@ -43,7 +46,7 @@ void AddTextFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on
            on_set("banner.text");
            on_set("banner.file");
          },
-         "banner: what is sent to each peer")
+         "banner: what is sent to each peer, as it is given: \\n is no line end")
       ->type_name("TEXT");
   app.add_option_function<std::string>(
          "--banner-file",
@@ -54,13 +57,11 @@ void AddTextFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on
          },
          "banner: a file of the daemon's host with the text")
       ->type_name("PATH");
-  app.add_flag_function(
-      "--banner-close",
-      [&listener, on_set](int64_t count) {
-        listener.mutable_banner()->set_close(count > 0);
-        on_set("banner.close");
-      },
-      "banner: close the connection when all is sent");
+  AddSwitch(app, "--banner-close", "banner: close the connection when all is sent",
+            [&listener, on_set](bool on) {
+              listener.mutable_banner()->set_close(on);
+              on_set("banner.close");
+            });
 }
 
 }  // namespace
@@ -68,23 +69,17 @@ void AddTextFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on
 void AddResponderFlags(CLI::App& app, v1::Listener& listener, const FieldObserver& on_set) {
   AddTextFlags(app, listener, on_set);
   for (const RateFlag& row : kRates) {
-    app.add_option_function<int32_t>(
-           row.flag,
-           [&row, &listener, on_set](const int32_t& n) {
-             (listener.mutable_udp_guard()->*row.set)(n);
-             on_set(row.path);
-           },
-           row.description)
-        ->type_name("N");
+    AddNumberFlag(app, row.flag, row.description, {0, 1'000'000'000},
+                  [&row, &listener, on_set](int64_t n) {
+                    (listener.mutable_udp_guard()->*row.set)(static_cast<int32_t>(n));
+                    on_set(row.path);
+                  });
   }
   for (const GuardSwitch& row : kSwitches) {
-    app.add_flag_function(
-        row.flag,
-        [&row, &listener, on_set](int64_t count) {
-          (listener.mutable_udp_guard()->*row.set)(count > 0);
-          on_set(row.path);
-        },
-        row.description);
+    AddSwitch(app, row.flag, row.description, [&row, &listener, on_set](bool on) {
+      (listener.mutable_udp_guard()->*row.set)(on);
+      on_set(row.path);
+    });
   }
 }
 

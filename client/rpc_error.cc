@@ -51,6 +51,14 @@ absl::Status Make(absl::StatusCode code, absl::string_view message,
   return status;
 }
 
+absl::Status WithMessage(const absl::Status& status, absl::string_view message) {
+  absl::Status other(status.code(), message);
+  status.ForEachPayload([&other](absl::string_view url, const absl::Cord& payload) {
+    other.SetPayload(url, payload);
+  });
+  return other;
+}
+
 }  // namespace
 
 absl::Status StatusOfCall(const grpc::Status& error, const AdminAddress& address,
@@ -65,11 +73,11 @@ absl::Status StatusOfCall(const grpc::Status& error, const AdminAddress& address
 }
 
 absl::Status WithContext(absl::string_view what, const absl::Status& status) {
-  absl::Status longer(status.code(), absl::StrCat(what, ": ", status.message()));
-  status.ForEachPayload([&longer](absl::string_view url, const absl::Cord& payload) {
-    longer.SetPayload(url, payload);
-  });
-  return longer;
+  return WithMessage(status, absl::StrCat(what, ": ", status.message()));
+}
+
+absl::Status WithSuffix(const absl::Status& status, absl::string_view advice) {
+  return WithMessage(status, absl::StrCat(status.message(), advice));
 }
 
 std::optional<google::rpc::Status> DetailsOf(const absl::Status& status) {

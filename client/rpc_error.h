@@ -31,6 +31,9 @@ absl::Status StatusOfCall(const grpc::Status& error, const AdminAddress& address
 // The same status with `what` before its message: "WHAT: message".
 absl::Status WithContext(absl::string_view what, const absl::Status& status);
 
+// The same status with `advice` behind its message.
+absl::Status WithSuffix(const absl::Status& status, absl::string_view advice);
+
 // The details of a failed call; nothing if the error is sockctl's own.
 std::optional<google::rpc::Status> DetailsOf(const absl::Status& status);
 

@@ -11,7 +11,7 @@ namespace sockhost::client {
 using Stub = v1::AdminService::Stub;
 
 void DeclareServiceList(CLI::App& app, Arguments& arguments) {
-  AddListFlags(app, arguments.list_services, "services", "sockets > 0",
+  AddListFlags(app, arguments.list_services, "services", kServiceFilter,
                "counters.handler_time_nanos desc");
 }
 

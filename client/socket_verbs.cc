@@ -10,6 +10,7 @@
 #include "client/list_flags.h"
 #include "client/resource_name.h"
 #include "client/resource_output.h"
+#include "client/switch_flag.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 
 namespace sockhost::client {
@@ -49,12 +50,10 @@ absl::Status Close(const std::string& name, const Arguments& arguments, AdminCon
 
 void DeclareSocketList(CLI::App& app, Arguments& arguments) {
   v1::ListSocketsRequest& request = arguments.list_sockets;
-  AddListFlags(app, request, "sockets", "role = CONNECTION AND listener = web",
-               "counters.receive_bytes desc, name");
+  AddListFlags(app, request, "sockets", kSocketFilter, "counters.receive_bytes desc, name");
   AddView(app, [&request](v1::SocketView view) { request.set_view(view); });
-  app.add_flag_callback(
-      "--closed", [&request] { request.set_show_closed(true); },
-      "Show the last closed sockets too, with the reason");
+  AddSwitch(app, "--closed", "Show the last closed sockets too, with the reason",
+            [&request](bool on) { request.set_show_closed(on); });
 }
 
 absl::Status RunSocketList(const Arguments& arguments, AdminConnection& connection,

@@ -4,9 +4,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/duration_flag.h"
+#include "client/list_flags.h"
+#include "client/number_flag.h"
 #include "client/stream_end.h"
 #include "client/stream_guard.h"
+#include "client/switch_flag.h"
 #include "client/watch_display.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 
@@ -22,10 +26,11 @@ WatchSocketsRequest RequestOf(const Arguments& arguments) {
   if (!request.has_sample_interval() && !on_change) {
     request.mutable_sample_interval()->set_seconds(1);
   }
-  // Rates go to zero when nothing happens: the picture must be told.
+  // Rates go to zero when nothing happens: the picture must be told. So must who
+  // counts, or would wait for ever.
   const bool can_be_silent = on_change || request.suppress_redundant();
-  const bool is_picture = arguments.output == OutputFormat::kTable;
-  if (is_picture && can_be_silent && !request.has_heartbeat_interval()) {
+  const bool must_hear = arguments.output == OutputFormat::kTable || arguments.sample_count > 0;
+  if (must_hear && can_be_silent && !request.has_heartbeat_interval()) {
     request.mutable_heartbeat_interval()->set_seconds(1);
   }
   return request;
@@ -40,16 +45,17 @@ void DeclareWatch(CLI::App& app, Arguments& arguments) {
                   [&request](absl::Duration interval) {
                     SetDuration(interval, *request.mutable_sample_interval());
                   });
-  CLI::Option* once = app.add_flag_callback(
-      "--once", [&request] { request.set_mode(WatchSocketsRequest::ONCE); },
-      "One sample and the end");
-  app.add_option("--count", arguments.sample_count, "End after so many samples")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N")
+  CLI::Option* once = AddSwitch(app, "--once", "One sample and the end", [&request](bool on) {
+    request.set_mode(on ? WatchSocketsRequest::ONCE : WatchSocketsRequest::STREAM);
+  });
+  AddNumberFlag(app, "--count",
+                "End after so many samples; one in which nothing changed counts as well: with "
+                "--suppress and --on-change a heartbeat, each second unless --heartbeat is given",
+                kAnyCount, [&arguments](int64_t n) { arguments.sample_count = n; })
       ->excludes(once);
   app.add_option_function<std::string>(
          "--filter", [&request](const std::string& filter) { request.set_filter(filter); },
-         "Which sockets, e.g. 'role = CONNECTION AND listener = web'")
+         absl::StrCat("Which sockets, e.g. '", kSocketFilter, "'"))
       ->type_name("EXPR");
   app.add_option_function<std::vector<std::string>>(
          "--fields",
@@ -59,15 +65,14 @@ void DeclareWatch(CLI::App& app, Arguments& arguments) {
          "Only these fields of the sockets, e.g. counters.receive_bytes,fd")
       ->delimiter(',')
       ->type_name("FIELDS");
-  app.add_flag_callback(
-      "--suppress", [&request] { request.set_suppress_redundant(true); },
-      "Leave out sockets of which nothing changed");
-  app.add_flag_callback(
-      "--on-change", [&request] { request.set_trigger(WatchSocketsRequest::ON_CHANGE); },
-      "Send sockets when they change, instead of samples");
-  app.add_flag_callback(
-      "--updates-only", [&request] { request.set_updates_only(true); },
-      "Leave out the initial set");
+  AddSwitch(app, "--suppress", "Leave out sockets of which nothing changed",
+            [&request](bool on) { request.set_suppress_redundant(on); });
+  AddSwitch(
+      app, "--on-change", "Send sockets when they change, instead of samples", [&request](bool on) {
+        request.set_trigger(on ? WatchSocketsRequest::ON_CHANGE : WatchSocketsRequest::SAMPLE);
+      });
+  AddSwitch(app, "--updates-only", "Leave out the initial set",
+            [&request](bool on) { request.set_updates_only(on); });
   AddDurationFlag(app, "--heartbeat",
                   "A sign of life after so long without a change, 100ms to 1h [never]",
                   [&request](absl::Duration interval) {

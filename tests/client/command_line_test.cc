@@ -78,8 +78,93 @@ TEST(CommandLineTest, DeleteTakesSeveralNames) {
   EXPECT_THAT(parsed.arguments().names, ElementsAre("a", "listeners/b"));
   EXPECT_TRUE(parsed.arguments().delete_listener.force());
   EXPECT_TRUE(parsed.arguments().delete_listener.allow_missing());
-  EXPECT_EQ(parsed.arguments().delete_listener.etag(), "x");
+  EXPECT_EQ(parsed.arguments().delete_listener.etag(), "\"x\"") << "a shell takes the quotes away";
+  const Parsed quoted({"listener", "delete", "a", "--etag", "\"x\""});
+  EXPECT_EQ(quoted.arguments().delete_listener.etag(), "\"x\"");
 }
+
+std::vector<std::string> MaskOf(const std::vector<const char*>& flags) {
+  std::vector<const char*> words = {"listener", "update", "web"};
+  words.insert(words.end(), flags.begin(), flags.end());
+  const Parsed parsed(words);
+  EXPECT_EQ(parsed.verb(), "listener update") << parsed.result.text;
+  const auto& paths = parsed.arguments().update_listener.update_mask().paths();
+  return {paths.begin(), paths.end()};
+}
+
+TEST(CommandLineTest, UpdateNamesOnlyWhatIsGiven) {
+  EXPECT_THAT(MaskOf({"--unix-mode", "0600"}), ElementsAre("unix_access.mode"));
+  EXPECT_THAT(MaskOf({"--unix-owner", "nobody"}), ElementsAre("unix_access.owner"));
+  EXPECT_THAT(MaskOf({"--unix-group", "0"}), ElementsAre("unix_access.group"));
+  EXPECT_THAT(MaskOf({"--keepalive-count", "4"}), ElementsAre("tcp_keepalive.count"));
+  EXPECT_THAT(MaskOf({"--keepalive-idle", "9s", "--keepalive-interval", "2s"}),
+              ElementsAre("tcp_keepalive.idle", "tcp_keepalive.interval"));
+  EXPECT_THAT(MaskOf({"--keepalive=false"}), ElementsAre("tcp_keepalive"));
+  EXPECT_THAT(MaskOf({"--banner-close"}), ElementsAre("banner.close"));
+  EXPECT_THAT(MaskOf({"--udp-reply-rate", "4"}), ElementsAre("udp_guard.reply_rate"));
+  EXPECT_THAT(MaskOf({"--policy", "round-robin"}), ElementsAre("forward.policy"));
+}
+
+TEST(CommandLineTest, EmptyLabelRemovesAllLabels) {
+  EXPECT_THAT(MaskOf({"--label", ""}), ElementsAre("labels"));
+  EXPECT_THAT(Parsed({"listener", "update", "web", "--label", ""})
+                  .arguments()
+                  .update_listener.listener()
+                  .labels(),
+              testing::IsEmpty());
+}
+
+TEST(CommandLineTest, SwitchIsTrueFalseOrItsLastValue) {
+  const auto is_enabled = [](std::vector<const char*> flags) {
+    flags.insert(flags.begin(), {"listener", "update", "web"});
+    const Parsed parsed(flags);
+    EXPECT_EQ(parsed.verb(), "listener update") << parsed.result.text;
+    return parsed.arguments().update_listener.listener().enabled();
+  };
+  EXPECT_TRUE(is_enabled({"--enabled"}));
+  EXPECT_TRUE(is_enabled({"--enabled=true"}));
+  EXPECT_FALSE(is_enabled({"--enabled=false"}));
+  EXPECT_TRUE(is_enabled({"--enabled=false", "--enabled"}));
+  EXPECT_FALSE(is_enabled({"--enabled", "--enabled=false"}));
+}
+
+TEST(CommandLineTest, NumbersAreDecimal) {
+  const Parsed parsed({"listener", "update", "web", "--backlog", "0100"});
+  ASSERT_EQ(parsed.verb(), "listener update") << parsed.result.text;
+  EXPECT_EQ(parsed.arguments().update_listener.listener().backlog(), 100);
+}
+
+class SwitchTest : public testing::TestWithParam<std::vector<const char*>> {};
+
+TEST_P(SwitchTest, TakesNothingButTrueAndFalse) {
+  for (const std::string value : {"maybe", "x", "2", "1", "yes", "-"}) {
+    std::vector<const char*> words = GetParam();
+    const std::string flag = words.back();
+    const std::string given = flag + "=" + value;
+    words.back() = given.c_str();
+    const Parsed parsed(words);
+    EXPECT_EQ(parsed.result.exit_code, kExitUsage) << given;
+    EXPECT_THAT(parsed.result.text,
+                HasSubstr(flag + ": use true or false, not \"" + value + "\"\n"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, SwitchTest,
+    testing::Values(std::vector<const char*>{"listener", "update", "a", "--enabled"},
+                    std::vector<const char*>{"listener", "update", "a", "--ipv6-only"},
+                    std::vector<const char*>{"listener", "update", "a", "--reuse-port"},
+                    std::vector<const char*>{"listener", "update", "a", "--keepalive"},
+                    std::vector<const char*>{"listener", "update", "a", "--proxy-protocol"},
+                    std::vector<const char*>{"listener", "update", "a", "--banner-close"},
+                    std::vector<const char*>{"listener", "update", "a",
+                                             "--udp-allow-amplification"},
+                    std::vector<const char*>{"listener", "update", "a", "--validate-only"},
+                    std::vector<const char*>{"listener", "delete", "a", "--force"},
+                    std::vector<const char*>{"socket", "list", "--closed"},
+                    std::vector<const char*>{"watch", "--once"},
+                    std::vector<const char*>{"watch", "--suppress"},
+                    std::vector<const char*>{"host", "--no-headers"}));
 
 TEST(CommandLineTest, WatchFillsRequest) {
   const Parsed parsed(
@@ -217,7 +302,19 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"listener", "create", "web", "--service", "echo"},
                 "sockctl: listener create: --address is required\n"},
         Mistake{{"listener", "get"}, "sockctl: listener get: NAME is required\n"},
-        Mistake{{"listener", "get", "a", "b"}, "sockctl: listener get: NAME: "},
+        Mistake{{"listener", "get", "a", "b"},
+                "sockctl: listener get: NAME: 2 are given, not more than 1 can be\n"},
+        Mistake{{"socket", "list", "--filter"},
+                "sockctl: socket list: --filter: a value is missing\n"},
+        Mistake{{"socket", "list", "--filter", "a", "--filter", "b"},
+                "sockctl: socket list: --filter is given 2 times; once is enough\n"},
+        Mistake{{"help", "bogus"}, "sockctl: help: unknown verb \"bogus\"\n"},
+        Mistake{{"log", "--help"}, "sockctl: unknown verb \"log\""},
+        Mistake{{"listener", "update", "a", "--service", "echo"},
+                "sockctl: listener update: the service of a listener cannot change"},
+        Mistake{{"listener", "create", "a", "--keepalive=false", "--keepalive-idle", "9s"},
+                "sockctl: listener create: --keepalive-idle: there are no probes with "
+                "--keepalive=false"},
         Mistake{{"listener", "delete"}, "sockctl: listener delete: NAME is required\n"},
         Mistake{{"listener", "create", "a", "--label", "x"},
                 "sockctl: listener create: --label: \"x\" is no KEY=VALUE pair\n"},
@@ -226,17 +323,26 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"listener", "create", "a", "--label", "x=1", "--label", "x=2"},
                 "sockctl: listener create: --label: \"x\" is given twice\n"},
         Mistake{{"listener", "create", "a", "--backlog", "many"},
-                "sockctl: listener create: Could not convert: --backlog = many: a whole number is "
-                "wanted\n"},
-        Mistake{{"listener", "create", "a", "--backlog", "2147483648"},
-                "sockctl: listener create: Could not convert: --backlog = 2147483648"},
+                "sockctl: listener create: --backlog: \"many\" is no whole number from 0 to 65535, "
+                "in decimal digits\n"},
+        Mistake{{"listener", "create", "a", "--max-connections", "2147483648"},
+                "sockctl: listener create: --max-connections: \"2147483648\" is no whole number "
+                "from 0 to 2147483647"},
+        Mistake{{"listener", "create", "a", "--backlog", "0x10"},
+                "sockctl: listener create: --backlog: \"0x10\" is no whole number"},
+        Mistake{{"listener", "create", "a", "--backlog=-1"},
+                "sockctl: listener create: --backlog: \"-1\" is no whole number"},
+        Mistake{{"listener", "create", "a", "--backlog=--1"},
+                "sockctl: listener create: --backlog: \"--1\" is no whole number"},
         Mistake{{"host", "-o", "yaml"},
                 "sockctl: host: --output: \"yaml\" is no format: write table, json or name\n"},
         Mistake{{"host", "--timeout", "10"},
                 "sockctl: host: --timeout: \"10\" is no duration above zero: write e.g. 100ms"},
         Mistake{{"host", "--timeout", "-1s"}, "sockctl: host: --timeout: \"-1s\" is no duration"},
         Mistake{{"watch", "--interval", "inf"}, "sockctl: watch: --interval: \"inf\" is no"},
-        Mistake{{"watch", "--count", "0"}, "sockctl: watch: --count: "},
+        Mistake{{"watch", "--count", "0"},
+                "sockctl: watch: --count: \"0\" is no whole number from 1 up, in decimal digits\n"},
+        Mistake{{"events", "--count", "0"}, "sockctl: events: --count: \"0\" is no whole number"},
         Mistake{{"watch", "--once", "--count", "2"}, "sockctl: watch: --once excludes --count"},
         Mistake{{"host", "--host", "nowhere"},
                 "sockctl: host: --host (or SOCKCTL_HOST): \"nowhere\": the port is missing"},

@@ -70,6 +70,15 @@ TEST(ErrorTextTest, UnknownReasonIsShownWithoutHint) {
   EXPECT_EQ(ErrorText(status), "sockctl: new in 2.0 (NEW_REASON)\n");
 }
 
+TEST(ErrorTextTest, FilterHintIsOfWhatIsShown) {
+  const absl::Status status = FailedCall(
+      DaemonError(grpc::StatusCode::INVALID_ARGUMENT, "filter \"x\": no", "FILTER_INVALID"));
+  EXPECT_THAT(ErrorText(status, "listener list"),
+              testing::EndsWith("  hint: write e.g. 'service = echo AND labels.env = prod'\n"));
+  EXPECT_THAT(ErrorText(status, "events"), testing::HasSubstr("'kind = SOCKET_CLOSED AND"));
+  EXPECT_THAT(ErrorText(status, "watch"), testing::HasSubstr("'role = CONNECTION AND"));
+}
+
 TEST(ErrorTextTest, TextOfDaemonCannotSteerTerminal) {
   const absl::Status status = FailedCall(DaemonError(grpc::StatusCode::ABORTED, "a\033[2J", "R\n",
                                                      {{"k\r", "v\a"}}, {{"f\b", "d\f"}}));

@@ -90,6 +90,21 @@ class FakeAdmin::Service final
     return Counted();
   }
 
+  grpc::Status UpdateListener(grpc::ServerContext*, const v1::UpdateListenerRequest* request,
+                              v1::Listener* listener) override {
+    fake_.requests.update_listener = *request;
+    if (fake_.answers.updates_overtaken-- > 0) {
+      return DaemonError(grpc::StatusCode::ABORTED, "another etag", "ETAG_MISMATCH");
+    }
+    return Get(fake_.answers.listeners, request->listener().name(), "LISTENER_NOT_FOUND", listener);
+  }
+
+  grpc::Status WatchEvents(grpc::ServerContext*, const v1::WatchEventsRequest*,
+                           grpc::ServerWriter<v1::WatchEventsResponse>* writer) override {
+    for (const auto& message : fake_.answers.event_messages) writer->Write(message);
+    return fake_.answers.watch_end.value_or(grpc::Status::OK);
+  }
+
   grpc::Status GetListener(grpc::ServerContext*, const v1::GetListenerRequest* request,
                            v1::Listener* listener) override {
     return Get(fake_.answers.listeners, request->name(), "LISTENER_NOT_FOUND", listener);

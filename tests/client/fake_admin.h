@@ -44,13 +44,16 @@ class FakeAdmin {
     std::vector<v1::Service> services;
     v1::Host host;
     int page_size = 1000;
-    grpc::Status error;  // unless OK, every call ends with it
+    grpc::Status error;         // unless OK, every call ends with it
+    int updates_overtaken = 0;  // so many UpdateListener find another etag
     std::vector<v1::WatchSocketsResponse> watch_messages;
-    std::optional<grpc::Status> watch_end;  // nothing: the stream stays open
+    std::vector<v1::WatchEventsResponse> event_messages;  // and then watch_end, or OK
+    std::optional<grpc::Status> watch_end;                // nothing: the stream stays open
   } answers;
 
   struct Requests {
     v1::CreateListenerRequest create_listener;
+    v1::UpdateListenerRequest update_listener;
     std::vector<v1::DeleteListenerRequest> delete_listener;
     v1::ListListenersRequest list_listeners;
     v1::GetSocketRequest get_socket;

@@ -52,6 +52,13 @@ TEST(ExplainUnreachableTest, MissingPermissionAdvisesAnotherUser) {
   EXPECT_THAT(explained.hint, HasSubstr("'ls -l " + address.unix_path + "'"));
 }
 
+TEST(ExplainUnreachableTest, AddressWithoutSchemeIsToldWhichThereAre) {
+  EXPECT_THAT(ExplainUnreachable(*ParseAdminAddress("127.0.0.1:7"), "Socket closed").hint,
+              HasSubstr("127.0.0.1:7 is tcp://127.0.0.1:7, the other forms are tls://HOST:PORT"));
+  EXPECT_THAT(ExplainUnreachable(*ParseAdminAddress("tcp://127.0.0.1:7"), "Socket closed").hint,
+              testing::Not(HasSubstr("other forms")));
+}
+
 TEST(ExplainUnreachableTest, ReasonOfTcpComesFromGrpc) {
   const AdminAddress address = *ParseAdminAddress("tcp://127.0.0.1:7");
   EXPECT_EQ(ExplainUnreachable(address,

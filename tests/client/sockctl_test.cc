@@ -206,6 +206,82 @@ TEST_F(SockctlTest, DeleteOfMissingListenerCanBeAllowed) {
             "listeners/a\n");
 }
 
+TEST_F(SockctlTest, KeepaliveLeavesTheKindOfProbesAsItIs) {
+  AddListener("web");
+  fake_.answers.listeners[0].set_etag("\"7\"");
+  fake_.answers.listeners[0].mutable_tcp_keepalive()->set_count(3);
+  fake_.answers.updates_overtaken = 2;
+  const Finished updated = Run({"listener", "update", "web", "--keepalive"});
+  EXPECT_EQ(updated.exit_code, 0) << updated.errors;
+  EXPECT_THAT(fake_.requests.update_listener.update_mask().paths(), ElementsAre("tcp_keepalive"));
+  EXPECT_EQ(fake_.requests.update_listener.listener().tcp_keepalive().count(), 3);
+  EXPECT_EQ(fake_.requests.update_listener.listener().etag(), "\"7\"");
+  EXPECT_EQ(Run({"listener", "update", "web", "--keepalive", "--keepalive-count=4"}).exit_code, 0);
+  EXPECT_THAT(fake_.requests.update_listener.update_mask().paths(),
+              ElementsAre("tcp_keepalive.count"));
+}
+
+TEST_F(SockctlTest, OvertakenUpdateOfNamedEtagFails) {
+  AddListener("web");
+  fake_.answers.updates_overtaken = 1;
+  EXPECT_EQ(Run({"listener", "update", "web", "--keepalive", "--etag", "8"}).exit_code, 64 + 10);
+  EXPECT_EQ(fake_.requests.update_listener.listener().etag(), "\"8\"");
+}
+
+TEST_F(SockctlTest, ValidationSaysThatNothingWasKept) {
+  AddListener("web");
+  EXPECT_THAT(Run({"listener", "update", "web", "--backlog", "9", "--validate-only"}).output,
+              HasSubstr("\nall of it can be done; nothing was kept\n"));
+  EXPECT_THAT(
+      Run({"listener", "update", "web", "--backlog", "9", "--validate-only", "-o", "name"}).output,
+      "listeners/web\n");
+}
+
+// Three events in one message.
+v1::WatchEventsResponse ThreeEvents() {
+  v1::WatchEventsResponse message;
+  message.set_resume_token("t3");
+  for (int i = 1; i <= 3; ++i) {
+    v1::Event& event = *message.add_events();
+    event.set_sequence(i);
+    event.set_kind(v1::Event::SOCKET_OPENED);
+    event.mutable_socket()->set_name("sockets/" + std::to_string(i));
+  }
+  return message;
+}
+
+TEST_F(SockctlTest, EventsEndAfterTheirCount) {
+  fake_.answers.event_messages = {ThreeEvents()};
+  EXPECT_EQ(Run({"events", "--count", "2", "-o", "name"}).output, "sockets/1\nsockets/2\n");
+  const std::string json = Run({"events", "--count", "1", "-o", "json"}).output;
+  EXPECT_THAT(json, HasSubstr("sockets/1"));
+  EXPECT_EQ(json.find("sockets/2"), std::string::npos);
+  EXPECT_EQ(json.find("resumeToken"), std::string::npos) << "it stands for the third";
+  EXPECT_THAT(Run({"events", "--count", "3", "-o", "json"}).output,
+              HasSubstr("\"resumeToken\":\"t3\""));
+}
+
+TEST_F(SockctlTest, EventsShowNothingThatIsNotSent) {
+  fake_.answers.event_messages = {ThreeEvents()};
+  const std::string json = Run({"events", "--count", "1", "-o", "json"}).output;
+  for (const char* field : {"cookie", "localAddress", "pollEvents"}) {
+    EXPECT_EQ(json.find(field), std::string::npos) << field;
+  }
+  EXPECT_THAT(json, HasSubstr("\"fd\":0"));
+}
+
+TEST_F(SockctlTest, BrokenEventsNameTheTokenToGoOnWith) {
+  fake_.answers.event_messages = {ThreeEvents()};
+  fake_.answers.watch_end = grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+  EXPECT_THAT(Run({"events"}).errors, HasSubstr("; go on with --resume t3\n"));
+}
+
+TEST_F(SockctlTest, BadSwitchIsUsageErrorAndNoAbort) {
+  const Finished finished = Run({"listener", "update", "web", "--enabled=maybe"});
+  EXPECT_EQ(finished.exit_code, 2) << finished.errors;
+  EXPECT_THAT(finished.errors, HasSubstr("--enabled: use true or false, not \"maybe\""));
+}
+
 TEST_F(SockctlTest, HealthExitsWithZeroOnlyIfServing) {
   const Finished serving = Run({"health"});
   EXPECT_EQ(serving.exit_code, 0) << serving.errors;

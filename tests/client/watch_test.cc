@@ -60,8 +60,24 @@ TEST_F(WatchTest, PictureOfChangesGetsHeartbeatsToo) {
   EXPECT_EQ(fake_.requests.watch_sockets.trigger(), v1::WatchSocketsRequest::ON_CHANGE);
   EXPECT_FALSE(fake_.requests.watch_sockets.has_sample_interval());
   EXPECT_EQ(fake_.requests.watch_sockets.heartbeat_interval().seconds(), 1);
-  RunSockctl(Watch({"--count", "1", "--on-change", "-o", "json"}));
+}
+
+TEST_F(WatchTest, WhoCountsSamplesHearsOfThoseWithoutChange) {
+  fake_.answers.watch_end = grpc::Status::OK;
+  RunSockctl(Watch({"--on-change", "-o", "json"}));
   EXPECT_FALSE(fake_.requests.watch_sockets.has_heartbeat_interval());
+  for (const char* flag : {"--on-change", "--suppress"}) {
+    RunSockctl(Watch({"--count", "1", flag, "-o", "json"}));
+    EXPECT_EQ(fake_.requests.watch_sockets.heartbeat_interval().seconds(), 1) << flag;
+  }
+}
+
+TEST_F(WatchTest, WhatTheMaskLeavesOutIsNoZero) {
+  const Finished json = RunSockctl(Watch({"--count", "1", "-o", "json", "--fields", "fd"}));
+  EXPECT_THAT(json.output, HasSubstr("\"sockets\":[{\"name\":\"sockets/1\",\"fd\":101},{\"name\""))
+      << json.errors;
+  const Finished table = RunSockctl(Watch({"--count", "1", "--fields", "fd"}));
+  EXPECT_THAT(table.output, HasSubstr("\nID   FD\n")) << table.errors;
 }
 
 TEST_F(WatchTest, BlocksFollowEachOtherInPipe) {

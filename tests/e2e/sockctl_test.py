@@ -180,6 +180,25 @@ class ListenerTest(SockctlTestCase):
         self.assertEqual(created["unixAccess"]["mode"], "0600")
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
 
+    def test_update_of_one_unix_flag_leaves_the_others(self):
+        path = f"{self.folder}/echo.sock"
+        self.create("web", f"unix://{path}", "--unix-mode", "0600", "--enabled=false")
+        updated = self.json("listener", "update", "web", "--unix-group", "0", "--enabled")
+        self.assertEqual(updated["unixAccess"], {"mode": "0600", "owner": "", "group": "0"})
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+
+    def test_update_of_one_keepalive_flag_leaves_the_others(self):
+        self.create("web", "tcp://127.0.0.1:0", "--keepalive-idle", "9s", "--keepalive-count", "3")
+        for flag, count in (("--keepalive-count=4", 4), ("--keepalive", 4)):
+            updated = self.json("listener", "update", "web", flag)
+            self.assertEqual(updated["tcpKeepalive"], {"idle": "9s", "count": count})
+        updated = self.json("listener", "update", "web", "--keepalive=false")
+        self.assertNotIn("tcpKeepalive", updated)
+
+    def test_empty_label_removes_all(self):
+        self.create("web", "tcp://127.0.0.1:0", "--label", "a=b")
+        self.assertEqual(self.json("listener", "update", "web", "--label", "")["labels"], {})
+
     def test_delete(self):
         for name in ("a", "b", "c"):
             self.create(name)
@@ -285,6 +304,11 @@ class WatchTest(SockctlTestCase):
         messages = self.messages(lines.splitlines())
         self.assertEqual([message.sequence for message in messages], [1, 2, 3])
         self.assertEqual([message.sync for message in messages], [True, False, False])
+
+    def test_count_ends_without_changes(self):
+        for flag in ("--suppress", "--on-change"):
+            lines = self.sockctl("watch", "-o", "json", flag, "--count", "2").splitlines()
+            self.assertEqual(self.messages(lines)[-1].HasField("heartbeat"), True)
 
     def test_filter(self):
         lines = self.sockctl("watch", "--once", "-o", "json", "--filter", "role = CONNECTION")
