@@ -20,6 +20,15 @@ std::string DaemonLine(const absl::StatusOr<v1::Host>& host) {
   return absl::StrCat("sockhostd  -  (", Printable(host.status().message()), ")\n");
 }
 
+// Health itself is a word only; the host says more, if it still answers.
+std::string WhyNotServing(AdminConnection& connection) {
+  const auto host = connection.Call(&v1::AdminService::Stub::GetHost, v1::GetHostRequest());
+  if (!host.ok() || host->stalled_service().empty()) {
+    return "it starts, it stops, or a handler does not return";
+  }
+  return absl::StrCat("a handler of ", Printable(host->stalled_service()), " does not return");
+}
+
 }  // namespace
 
 absl::Status RunHost(const Arguments& arguments, AdminConnection& connection, Output& output) {
@@ -51,7 +60,7 @@ absl::Status RunHealth(const Arguments& arguments, AdminConnection& connection, 
                                                 : absl::StrCat(status, "\n"));
   if (!written.ok() || response->status() == HealthCheckResponse::SERVING) return written;
   return absl::FailedPreconditionError(
-      absl::StrCat(what, " is ", status, ": it starts, it stops, or a handler does not return"));
+      absl::StrCat(what, " is ", status, ": ", WhyNotServing(connection)));
 }
 
 absl::Status RunVersion(const Arguments& arguments, AdminConnection& connection, Output& output) {

@@ -49,10 +49,10 @@ void HealthReport::Tell(bool serving) {
     return;
   }
   // Empty if the handler has returned since.
-  const std::string service = host_.StalledService();
+  const StalledHandler handler = host_.Stalled();
   LogLine(LogLevel::kError, "a handler holds the service thread: NOT_SERVING",
-          {{"service", service}});
-  manager_.Send(absl::StrCat("STATUS=service ", service, " holds the service thread"));
+          {{"service", handler.service}, {"owner", handler.owner}});
+  manager_.Send(absl::StrCat("STATUS=service ", handler.service, " holds the service thread"));
 }
 
 }  // namespace sockhost

@@ -6,6 +6,7 @@
 #include "fd_use.h"
 #include "monotonic_time.h"
 #include "proto_encoding.h"
+#include "resource_name.h"
 
 namespace sockhost {
 
@@ -35,6 +36,8 @@ grpc::ServerUnaryReactor* AdminService::GetHost(grpc::CallbackServerContext* con
   response->mutable_admin_addresses()->Add(identity_.admin_addresses.begin(),
                                            identity_.admin_addresses.end());
   Encode(host_.Statistics(), *response->mutable_loop());
+  const std::string stalled = host_.Stalled().service;
+  if (!stalled.empty()) response->set_stalled_service(ServiceName(stalled));
   return Reply(context, absl::OkStatus());
 }
 

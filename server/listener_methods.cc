@@ -347,7 +347,7 @@ void AdminService::Delete(const v1::DeleteListenerRequest& request,
 }
 
 absl::Status AdminService::StalledError(const std::string& name) const {
-  const std::string service = host_.StalledService();
+  const std::string service = host_.Stalled().service;
   return Error(
       Reason::kSERVICE_THREAD_STALLED,
       absl::StrCat("listener \"", name, "\" is draining: the service thread has not come back",

@@ -133,7 +133,7 @@ grpc::ServerUnaryReactor* AdminService::CloseSocket(grpc::CallbackServerContext*
                         absl::StrCat("socket \"", name,
                                      "\" is being closed: the service thread has not come back; "
                                      "it is closed when the handler returns"),
-                        {{"socket", name}, {"service", host_.StalledService()}}));
+                        {{"socket", name}, {"service", host_.Stalled().service}}));
   });
   return reactor;
 }

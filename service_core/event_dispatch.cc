@@ -1,4 +1,5 @@
 // From an event to the call of a handler, and what follows from the call: a part of ServiceLoop.
+#include <cxxabi.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -144,6 +145,11 @@ bool ServiceLoop::ReturnsFrom(net_socket_service_event& event, const Service& se
     return true;
   } catch (const std::exception& exception) {
     report(exception.what());
+  } catch (const abi::__forced_unwind&) {
+    // It cannot be caught for good: the C library ends the process without a word.
+    Log(LogLevel::kError, "a handler ends the service thread, pthread_exit(3) say: aborting",
+        {{"service", *service.name}, {"owner", service.owner}, {"fd", current_slot_->fd}});
+    AbortOnceLogged();
   } catch (...) {
     report("not a std::exception");
   }

@@ -1,9 +1,12 @@
 #include "log.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <string>
+#include <thread>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/ascii.h"
@@ -11,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "monotonic_clock.h"
+#include "sockhost/last_words.h"
 
 namespace sockhost {
 namespace {
@@ -31,8 +35,12 @@ bool NeedsQuotes(absl::string_view text) {
   return false;
 }
 
+std::atomic<bool> abort_is_logged{false};
+
 // Who logs is in the middle of something that must not stop there.
 void WriteLine(LogLevel level, absl::string_view message, LogFields fields) {
+  // The line that says why is the last one.
+  if (abort_is_logged.load(std::memory_order_relaxed)) return;
   try {
     sink.load()(level, message, fields);
   } catch (const std::bad_alloc&) {
@@ -43,7 +51,18 @@ void WriteLine(LogLevel level, absl::string_view message, LogFields fields) {
 // Lines of the core have fewer: adding one allocates nothing.
 constexpr size_t kInlinedFields = 8;
 
+// What a log that writes on a thread of its own gets before the process is aborted.
+constexpr std::chrono::milliseconds kLogTime{100};
+
 }  // namespace
+
+bool AbortIsLogged() { return abort_is_logged.load(std::memory_order_relaxed); }
+
+void AbortOnceLogged() {
+  abort_is_logged = true;
+  std::this_thread::sleep_for(kLogTime);
+  std::abort();
+}
 
 void SetLogSink(LogSink new_sink) { sink = new_sink ? new_sink : WriteToStandardError; }
 

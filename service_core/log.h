@@ -28,6 +28,10 @@ class LimitedLog {
   std::atomic<int64_t> suppressed_{0};
 };
 
+// Aborts the process after a line that says why, when a log that writes on a thread of its
+// own has had time for it. Any thread.
+[[noreturn]] void AbortOnceLogged();
+
 }  // namespace sockhost
 
 #endif  // SOCKHOST_SERVICE_CORE_LOG_H_

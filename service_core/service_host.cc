@@ -244,8 +244,8 @@ LoopStatistics ServiceHost::Statistics() const {
 
 bool ServiceHost::IsStalled() const { return parts_->watchdog && parts_->watchdog->IsStalled(); }
 
-std::string ServiceHost::StalledService() const {
-  return parts_->watchdog ? parts_->watchdog->StalledService() : "";
+StalledHandler ServiceHost::Stalled() const {
+  return parts_->watchdog ? parts_->watchdog->Stalled() : StalledHandler();
 }
 
 }  // namespace sockhost

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <limits>
@@ -14,6 +15,7 @@
 #include "listener.h"
 #include "monotonic_clock.h"
 #include "sockhost/error.h"
+#include "sockhost/last_words.h"
 
 namespace sockhost {
 namespace {
@@ -38,7 +40,32 @@ void RaiseTo(std::atomic<int64_t>& value, int64_t n) {
   if (value.load(std::memory_order_relaxed) < n) value.store(n, std::memory_order_relaxed);
 }
 
+// Gives the thread a stack for signals while it lives, unless a sanitizer has done so.
+class SignalStack {
+ public:
+  SignalStack(char* memory, size_t size) {
+    const stack_t stack{memory, 0, size};
+    sigaltstack(nullptr, &before_);
+    if (before_.ss_flags & SS_DISABLE) sigaltstack(&stack, nullptr);
+  }
+  ~SignalStack() {
+    if (before_.ss_flags & SS_DISABLE) sigaltstack(&before_, nullptr);
+  }
+  SignalStack(const SignalStack&) = delete;
+  SignalStack& operator=(const SignalStack&) = delete;
+
+ private:
+  stack_t before_{};
+};
+
 }  // namespace
+
+HandlerCall CallOfThisThread() {
+  const SocketSlot* const slot = current_loop ? current_loop->called_slot() : nullptr;
+  // Also of one that the handler has removed or withdrawn: both stay until the reaping.
+  if (!slot) return {};
+  return {slot->service->name->c_str(), slot->service->owner.c_str(), slot->fd};
+}
 
 ServiceLoop::ServiceLoop(SocketTable& table) : table_(table), ready_(kEventsPerTurn) {}
 
@@ -129,6 +156,7 @@ void ServiceLoop::RunTimers() {
 // ---- The loop ----------------------------------------------------------------
 
 void ServiceLoop::Run() {
+  const SignalStack signal_stack(signal_stack_, sizeof(signal_stack_));
   current_loop = this;
   wall_offset_ = absl::GetCurrentTimeNanos() - MonotonicNanos();
   while (!stop_.load(std::memory_order_relaxed)) Turn();

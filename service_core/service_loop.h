@@ -61,6 +61,8 @@ class ServiceLoop {
   static SocketSlot* SlotOnServiceThread(int fd);
   // The loop whose service thread this is, or nullptr.
   static ServiceLoop* Current();
+  // The service thread only, async-signal-safe: the slot whose handler runs, or nullptr.
+  const SocketSlot* called_slot() const { return current_slot_; }
 
   // The service thread only: the turn's wake-up on the monotonic clock, ns.
   int64_t now() const { return turn_started_; }
@@ -112,6 +114,9 @@ class ServiceLoop {
   SocketTable& table_;
   SpinGuard spin_guard_;
   ConnectionTimeouts connection_timeouts_{*this};
+  // For signal handlers that ask for one (SA_ONSTACK): the stack of the service thread may be
+  // what has run out.
+  alignas(16) char signal_stack_[size_t{64} * 1024];
   std::thread thread_;
   std::atomic<State> state_{State::kNotStarted};
   std::atomic<bool> stop_{false};

@@ -18,9 +18,6 @@ constexpr int kMaxFrames = 32;
 // Looks without a handler call after which the service thread counts as idle.
 constexpr int kBusyLooks = 20;
 
-// What a log that writes on a thread of its own gets before the process is aborted.
-constexpr std::chrono::milliseconds kLogTime{100};
-
 constexpr int64_t kBacktraceIntervalNanos = 12'000'000'000;  // 5 a minute
 
 // The backtrace of the service thread: a signal handler running on that thread
@@ -165,22 +162,23 @@ std::shared_ptr<Service> StallWatchdog::CalledService() const {
   return nullptr;
 }
 
-std::string StallWatchdog::DescribeService() const {
-  if (!stalling_) return "that was undefined";
-  return absl::StrCat(*stalling_->name, " (", stalling_->owner, ")");
+StalledHandler StallWatchdog::DescribeHandler() const {
+  if (!stalling_) return {};
+  return {*stalling_->name, stalling_->owner};
 }
 
 void StallWatchdog::Report() {
-  const std::string service = DescribeService();
+  const StalledHandler handler = DescribeHandler();
   {
     MutexLock lock(mutex_);
-    service_ = service;
+    handler_ = handler;
   }
   const int64_t now = MonotonicNanos();
   if (now < next_backtrace_nanos_) return;
   next_backtrace_nanos_ = now + kBacktraceIntervalNanos;
   Log(LogLevel::kWarning, "a handler does not return; every other service waits",
-      {{"service", service},
+      {{"service", handler.service},
+       {"owner", handler.owner},
        {"for_ms", kStallMs},
        {"backtrace", BacktraceOf(loop_.native_handle())}});
 }
@@ -188,18 +186,19 @@ void StallWatchdog::Report() {
 void StallWatchdog::AbortIfItComputes() {
   const int64_t used = CpuNanosOf(loop_.native_handle()) - cpu_at_first_look_;
   if (used < kAbortCpuNanos) return;
+  const StalledHandler handler = DescribeHandler();
   Log(LogLevel::kError, "one handler call has used too much CPU time; aborting, as asked for",
-      {{"service", DescribeService()},
+      {{"service", handler.service},
+       {"owner", handler.owner},
        {"cpu_ms", used / 1'000'000},
        {"backtrace", BacktraceOf(loop_.native_handle())}});
-  std::this_thread::sleep_for(kLogTime);
-  std::abort();
+  AbortOnceLogged();
 }
 
-std::string StallWatchdog::StalledService() const {
-  if (!IsStalled()) return "";
+StalledHandler StallWatchdog::Stalled() const {
+  if (!IsStalled()) return {};
   MutexLock lock(mutex_);
-  return service_;
+  return handler_;
 }
 
 }  // namespace sockhost

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "mutex.h"
 #include "service_loop.h"
+#include "sockhost/service_host.h"
 
 namespace sockhost {
 
@@ -43,7 +44,7 @@ class StallWatchdog {
 
   // Any thread.
   bool IsStalled() const { return stalled_ms_.load(std::memory_order_relaxed) >= kUnhealthyMs; }
-  std::string StalledService() const;
+  StalledHandler Stalled() const;
   int64_t stalls() const { return stalls_.load(std::memory_order_relaxed); }
   int64_t max_stall_nanos() const { return max_stall_nanos_.load(std::memory_order_relaxed); }
 
@@ -55,7 +56,7 @@ class StallWatchdog {
 
   // The service whose handler runs; nullptr if it was undefined.
   std::shared_ptr<Service> CalledService() const;
-  std::string DescribeService() const;
+  StalledHandler DescribeHandler() const;
   void Record(HostEventKind kind);
 
   ServiceLoop& loop_;
@@ -78,7 +79,7 @@ class StallWatchdog {
   mutable Mutex mutex_;
   std::condition_variable_any wake_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  std::string service_ ABSL_GUARDED_BY(mutex_);
+  StalledHandler handler_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

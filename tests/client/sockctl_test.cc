@@ -290,8 +290,18 @@ TEST_F(SockctlTest, HealthExitsWithZeroOnlyIfServing) {
   const Finished stopping = Run({"health"});
   EXPECT_EQ(stopping.exit_code, 1);
   EXPECT_EQ(stopping.output, "NOT_SERVING\n");
-  EXPECT_THAT(stopping.errors, StartsWith("sockctl: sockhostd is NOT_SERVING"));
+  EXPECT_THAT(stopping.errors, StartsWith("sockctl: sockhostd is NOT_SERVING: it starts, "));
   EXPECT_EQ(Run({"health", "-o", "json"}).output, "{\n \"status\": \"NOT_SERVING\"\n}\n");
+}
+
+TEST_F(SockctlTest, HealthNamesTheServiceThatHoldsTheThread) {
+  fake_.SetServing(false);
+  fake_.answers.host.set_stalled_service("services/kv");
+  const Finished stalled = Run({"health"});
+  EXPECT_EQ(stalled.exit_code, 1);
+  EXPECT_EQ(stalled.output, "NOT_SERVING\n");
+  EXPECT_EQ(stalled.errors,
+            "sockctl: sockhostd is NOT_SERVING: a handler of services/kv does not return\n");
 }
 
 TEST_F(SockctlTest, HealthOfUnknownServiceIsNotFound) {

@@ -1,6 +1,7 @@
 #include "service_core/stall_watchdog.h"
 
 #include <gmock/gmock.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "sockhost/last_words.h"
 #include "sockhost/log_sink.h"
 #include "tests/core/eventually.h"
 #include "tests/core/log_lines.h"
@@ -20,7 +22,6 @@
 namespace sockhost {
 namespace {
 
-using testing::AllOf;
 using testing::Contains;
 using testing::Eq;
 using testing::Ge;
@@ -71,6 +72,7 @@ class WatchedThread {
   StallWatchdog& watchdog() { return *watchdog_; }
   const Service& service() const { return *service_; }
   ServiceLoop& loop() { return loop_; }
+  int fd() const { return fd_.get(); }
   void DestroyWatchdog() { watchdog_.reset(); }
   void ForgetService() { registry_.Withdraw(*service_); }
   // Runs in each call before it blocks. Set before Block.
@@ -104,7 +106,7 @@ TEST(StallWatchdogTest, BlockedHandlerIsCountedAndItsServiceAndOwnerAreLogged) {
   thread.Block();
   ASSERT_TRUE(Becomes([&] { return thread.watchdog().stalls(); }, Eq(1)));
   EXPECT_TRUE(Becomes([&] { return log.lines(); },
-                      Contains(AllOf(HasSubstr("sleeper"), HasSubstr("sleeper.c:42")))));
+                      Contains(HasSubstr(" service=sleeper owner=sleeper.c:42 "))));
   thread.Release();
   EXPECT_GE(thread.watchdog().max_stall_nanos(), StallWatchdog::kStallMs * kMillisecond);
 }
@@ -113,13 +115,14 @@ TEST(StallWatchdogTest, LongStallMakesTheThreadUnhealthyUntilItReturns) {
   const LogLines log;
   WatchedThread thread;
   EXPECT_FALSE(thread.watchdog().IsStalled());
-  EXPECT_EQ(thread.watchdog().StalledService(), "");
+  EXPECT_EQ(thread.watchdog().Stalled().service, "");
   thread.Block();
   ASSERT_TRUE(Becomes([&] { return thread.watchdog().IsStalled(); }, Eq(true)));
-  EXPECT_THAT(thread.watchdog().StalledService(), HasSubstr("sleeper"));
+  EXPECT_EQ(thread.watchdog().Stalled().service, "sleeper");
+  EXPECT_EQ(thread.watchdog().Stalled().owner, "sleeper.c:42");
   thread.Release();
   EXPECT_TRUE(Becomes([&] { return thread.watchdog().IsStalled(); }, Eq(false)));
-  EXPECT_EQ(thread.watchdog().StalledService(), "");
+  EXPECT_EQ(thread.watchdog().Stalled().service, "");
   EXPECT_GE(thread.watchdog().max_stall_nanos(), StallWatchdog::kUnhealthyMs * kMillisecond);
 }
 
@@ -187,7 +190,26 @@ void RunForEver(bool abort_on_stall, void (*handler)()) {
 
 TEST(StallWatchdogDeathTest, HandlerThatComputesForEverEndsTheProcessIfAskedTo) {
   EXPECT_EXIT(RunForEver(true, [] {}), testing::KilledBySignal(SIGABRT),
-              "aborting.*sleeper \\(sleeper.c:42\\)");
+              "aborting.* service=sleeper owner=sleeper.c:42 ");
+}
+
+TEST(StallWatchdogDeathTest, HandlerThatEndsItsThreadEndsTheProcess) {
+  EXPECT_EXIT(RunForEver(false, [] { pthread_exit(nullptr); }), testing::KilledBySignal(SIGABRT),
+              "ends the service thread.* service=sleeper owner=sleeper.c:42 fd=[0-9]+\n$");
+}
+
+TEST(StallWatchdogTest, CallOfAThreadIsTheHandlerThatItIsIn) {
+  const LogLines log;
+  WatchedThread thread;
+  HandlerCall call;
+  thread.SetInHandler([&call] { call = CallOfThisThread(); });
+  EXPECT_EQ(CallOfThisThread().service, nullptr);
+  thread.Block();
+  thread.Release();
+  ASSERT_NE(call.service, nullptr);
+  EXPECT_STREQ(call.service, "sleeper");
+  EXPECT_STREQ(call.owner, "sleeper.c:42");
+  EXPECT_EQ(call.fd, thread.fd());
 }
 
 TEST(StallWatchdogTest, HandlerThatWaitsIsNotAborted) {
@@ -212,7 +234,7 @@ TEST(StallWatchdogTest, ServiceMayBeForgottenWhileItStalls) {
   thread.SetInHandler([&thread] { thread.ForgetService(); });
   thread.Block();
   EXPECT_TRUE(Becomes([&] { return thread.watchdog().IsStalled(); }, Eq(true)));
-  EXPECT_NE(thread.watchdog().StalledService(), "");
+  EXPECT_EQ(thread.watchdog().Stalled().service, "");
 }
 
 TEST(StallWatchdogTest, WatchdogEndsWhileAHandlerBlocks) {

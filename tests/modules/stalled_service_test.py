@@ -58,9 +58,11 @@ class StalledServiceTest(DaemonTestCase):
         self.hold_service_thread()
         self.assertEqual([next(stream) for stream in streams], ["NOT_SERVING"] * 2)
         self.assertEqual(self.admin.health(), "NOT_SERVING")
+        self.assertEqual(self.admin.host().stalled_service, "services/blocker")
         self.release_service_thread()
         self.assertEqual([next(stream) for stream in streams], ["SERVING"] * 2)
         self.assertEqual(self.admin.health(admin.SERVICE), "SERVING")
+        self.assertEqual(self.admin.host().stalled_service, "")
 
     def test_stall_is_the_services_and_its_owner_is_named(self):
         for stalls, how in enumerate(("open", "lock"), start=1):
@@ -81,7 +83,8 @@ class StalledServiceTest(DaemonTestCase):
                 self.eventually(self.admin.health, "SERVING")
                 self.admin.delete("held")
         log = self.daemon.log()
-        self.assertRegex(log, r"every other service waits .*blocker .*blocking_handler\.cc:\d+")
+        self.assertRegex(log, r"every other service waits service=blocker owner=\S*/blocking_handler\.cc:\d+ ")
+        self.assertRegex(log, r"NOT_SERVING service=blocker owner=\S*/blocking_handler\.cc:\d+\n")
         self.assertRegex(log, r"backtrace=.*blocking_handler\.so")
 
     def test_begin_and_end_are_events_for_those_who_watch_and_those_who_resume(self):
@@ -145,7 +148,8 @@ class AbortOnStallTest(DaemonTestCase):
         self.connect(blocker.effective_address).send(b"compute")
         self.assertEqual(self.daemon.wait(), -signal.SIGABRT)
         self.assertRegex(
-            self.daemon.log(), r"too much CPU time; aborting.*blocker .*blocking_handler\.cc:\d+"
+            self.daemon.log().splitlines()[-1],
+            r"too much CPU time; aborting.* service=blocker owner=\S*/blocking_handler\.cc:\d+ ",
         )
 
     def test_handler_that_waits_does_not(self):

@@ -39,6 +39,13 @@ struct ServiceSnapshot {
   CounterValues counters;
 };
 
+// The handler that holds the service thread. Empty texts: none does, or its service was
+// undefined meanwhile.
+struct StalledHandler {
+  std::string service;
+  std::string owner;
+};
+
 struct HostOptions {
   // Sockets at the same time; 0: as many as the limit of open files allows.
   size_t max_sockets = 0;
@@ -170,8 +177,7 @@ class ServiceHost {
 
   // True while one handler call has lasted 200 ms or longer.
   bool IsStalled() const;
-  // Name of the service whose handler that is; "" if none.
-  std::string StalledService() const;
+  StalledHandler Stalled() const;
 
   // What the core's own files see.
   struct Parts;
