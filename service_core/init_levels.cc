@@ -62,6 +62,13 @@ std::optional<InitFailure> RunInitLevels() {
   return first;
 }
 
+size_t CountInitFunctions() {
+  MutexLock lock(announced_mutex);
+  size_t count = 0;
+  for (const sockhost_init_entry* entry = announced; entry; entry = entry->next) ++count;
+  return count;
+}
+
 }  // namespace sockhost
 
 extern "C" {

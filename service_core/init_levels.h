@@ -2,6 +2,7 @@
 #ifndef SOCKHOST_SERVICE_CORE_INIT_LEVELS_H_
 #define SOCKHOST_SERVICE_CORE_INIT_LEVELS_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -24,6 +25,9 @@ struct InitFailure {
 // StartDefinedThreads() of kernel/thread.h is the next step, if the program or
 // module goes on.
 std::optional<InitFailure> RunInitLevels();
+
+// How many functions are announced, those that have run included. Any thread.
+size_t CountInitFunctions();
 
 }  // namespace sockhost
 

@@ -236,6 +236,20 @@ void WithdrawAllBut(const std::vector<std::shared_ptr<Service>>& kept) {
   kernel::ForgetDefinedThreads();
 }
 
+// What modules have announced so far, as a number: it grows with the services and SYS_INIT
+// functions of the next one.
+size_t CountAnnounced() {
+  return static_cast<size_t>(ProcessParts().registry.next_index()) + CountInitFunctions();
+}
+
+// It would never be called, and nobody would know why.
+void WarnOfAnEmptyModule(const std::string& file) {
+  Log(LogLevel::kWarning,
+      "a module registers nothing: it has no service, no SYS_INIT function and no thread; main() "
+      "is not called in a module, use SYS_INIT",
+      {{"file", file}});
+}
+
 }  // namespace
 
 absl::Status CheckModule(const std::string& file) {
@@ -264,7 +278,10 @@ absl::Status LoadModule(const std::string& file) {
   if (IsLoaded(file)) return Refused(file, "it is loaded already; name each module once");
   const CrashWatch crash_watch(file);
   const std::vector<std::shared_ptr<Service>> before = ProcessParts().registry.List();
+  const size_t announced_before = CountAnnounced();
   if (!Open(file)) return Refused(file, ExplainLinkError(file, dlerror()));
+  const bool is_empty = CountAnnounced() == announced_before && !kernel::HasDefinedThreads();
+  if (is_empty) WarnOfAnEmptyModule(file);
   if (const std::optional<InitFailure> failure = RunInitLevels()) {
     // Never unmapped: its timers and threads may run.
     WithdrawAllBut(before);

@@ -104,6 +104,11 @@ void StartDefinedThreads() {
   }
 }
 
+bool HasDefinedThreads() {
+  sockhost::MutexLock lock(defined_mutex);
+  return defined_threads != nullptr;
+}
+
 void ForgetDefinedThreads() {
   while (TakeDefined()) {
   }

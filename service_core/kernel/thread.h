@@ -7,6 +7,9 @@ namespace sockhost::kernel {
 // Starts those that were announced since the last call. One thread at a time.
 void StartDefinedThreads();
 
+// True if there are any.
+bool HasDefinedThreads();
+
 // Forgets them instead.
 void ForgetDefinedThreads();
 

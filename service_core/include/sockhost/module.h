@@ -28,7 +28,8 @@ absl::Status CheckModule(const std::string& file);
 // thread must be running. If a function fails, the services of the module are
 // withdrawn, its threads are not started, and its code stays in memory without
 // use. A crash ends the process after a line on standard error that names the module.
-// One thread at a time. Error: as above; a module that is loaded already is refused.
+// One with neither services, SYS_INIT functions nor threads is logged as a warning. One
+// thread at a time. Error: as above; a module that is loaded already is refused.
 absl::Status LoadModule(const std::string& file);
 
 }  // namespace sockhost
