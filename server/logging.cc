@@ -7,6 +7,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,7 +29,18 @@ constexpr size_t kQueueLength = 8192;
 // How often a write that waits for the reader looks whether the log stops.
 constexpr int kLookMs = 20;
 
+// How long DrainLog waits, in looks of a millisecond: without a line, and in all.
+constexpr int kIdleLooks = 100;
+constexpr int kAllLooks = 1000;
+
 std::atomic<bool> stopping{false};
+
+// DrainLog has been called.
+std::atomic<bool> is_drained{false};
+
+// Lines that were given to the log's thread, and that it has dealt with.
+std::atomic<uint64_t> lines_logged{0};
+std::atomic<uint64_t> lines_written{0};
 
 // Standard error. A pipe that nobody reads makes a line wait, but never keeps the
 // log from stopping: each write takes no more than poll(2) says there is room for.
@@ -45,6 +57,11 @@ class StderrSink : public spdlog::sinks::base_sink<std::mutex> {
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
+    Write(line);
+    lines_written.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  static void Write(const spdlog::memory_buf_t& line) {
     for (size_t written = 0; written < line.size();) {
       if (!WaitUntilWritable()) return;
       const size_t size = std::min<size_t>(line.size() - written, PIPE_BUF);
@@ -82,16 +99,16 @@ bool StandardErrorIsJournal() {
   return absl::StrCat(status.st_dev, ":", status.st_ino) == stream;
 }
 
-std::string PatternOf(bool json, bool journal) {
+std::string PatternOf(LogForm form) {
   constexpr char kTime[] = "%Y-%m-%dT%H:%M:%S.%fZ";
-  const std::string priority = journal ? "%*" : "";
-  if (json) return absl::StrCat(priority, "{\"time\":\"", kTime, "\",\"level\":\"%l\",%v}");
-  return journal ? priority + "%v" : absl::StrCat(kTime, " %l %v");
+  const std::string priority = form.journal ? "%*" : "";
+  if (form.json) return absl::StrCat(priority, "{\"time\":\"", kTime, "\",\"level\":\"%l\",%v}");
+  return form.journal ? priority + "%v" : absl::StrCat(kTime, " %l %v");
 }
 
-std::unique_ptr<spdlog::formatter> MakeFormatter(bool json) {
+std::unique_ptr<spdlog::formatter> MakeFormatter(LogForm form) {
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-  formatter->add_flag<JournalPriority>('*').set_pattern(PatternOf(json, StandardErrorIsJournal()));
+  formatter->add_flag<JournalPriority>('*').set_pattern(PatternOf(form));
   return formatter;
 }
 
@@ -110,13 +127,14 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
 }
 
 // Constant while the log runs.
-bool is_json = false;
+LogForm form;
 
 void WriteLine(LogLevel level, absl::string_view message, LogFields fields) {
   // After StopLogging there is no logger any more.
   spdlog::logger* logger = spdlog::default_logger_raw();
-  if (!logger || !logger->should_log(ToSpdlog(level))) return;
-  const std::string line = is_json ? JsonMembers(message, fields) : LogText(message, fields);
+  if (is_drained || !logger || !logger->should_log(ToSpdlog(level))) return;
+  lines_logged.fetch_add(1, std::memory_order_relaxed);
+  const std::string line = form.json ? JsonMembers(message, fields) : LogText(message, fields);
   logger->log(ToSpdlog(level), spdlog::string_view_t(line));
 }
 
@@ -125,12 +143,13 @@ void WriteLine(LogLevel level, absl::string_view message, LogFields fields) {
 void StartLogging(const std::string& level, const std::string& format) {
   spdlog::init_thread_pool(kQueueLength, 1);
   stopping = false;
-  is_json = format == "json";
+  is_drained = false;
+  form = {format == "json", StandardErrorIsJournal()};
   auto logger = std::make_shared<spdlog::async_logger>(
       "sockhostd", std::make_shared<StderrSink>(), spdlog::thread_pool(),
       spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(spdlog::level::from_str(level));
-  logger->set_formatter(MakeFormatter(is_json));
+  logger->set_formatter(MakeFormatter(form));
   spdlog::set_default_logger(std::move(logger));
   SetLogSink(WriteLine);
 }
@@ -138,6 +157,21 @@ void StartLogging(const std::string& level, const std::string& format) {
 void StopLogging() {
   stopping = true;
   spdlog::shutdown();
+}
+
+LogForm FormOfLog() { return form; }
+
+void DrainLog() {
+  is_drained = true;
+  constexpr timespec kLook{0, 1'000'000};
+  uint64_t seen = lines_written.load(std::memory_order_relaxed);
+  for (int looks = 0, idle = 0; looks < kAllLooks && idle < kIdleLooks; ++looks) {
+    if (seen == lines_logged.load(std::memory_order_relaxed)) return;
+    nanosleep(&kLook, nullptr);
+    const uint64_t written = lines_written.load(std::memory_order_relaxed);
+    idle = written == seen ? idle + 1 : 0;
+    seen = written;
+  }
 }
 
 void SetLogLevel(const std::string& level) {

@@ -24,6 +24,21 @@ void StartLogging(const std::string& level, const std::string& format);
 // Writes what waits, unless the reader is blocked.
 void StopLogging();
 
+// How lines look.
+struct LogForm {
+  bool json = false;
+  // They begin with their priority.
+  bool journal = false;
+};
+
+// Of the log that was started last. Async-signal-safe.
+LogForm FormOfLog();
+
+// Takes no more lines, so that what the caller has to say is the last one, and waits until
+// those that were taken are written, or none has been for 100 ms: the reader is blocked, or
+// lines were dropped. Async-signal-safe.
+void DrainLog();
+
 // Any thread.
 void SetLogLevel(const std::string& level);
 

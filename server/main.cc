@@ -24,6 +24,8 @@
 #include "built_in_services.h"
 #include "config.h"
 #include "config_reload.h"
+#include "crash_report.h"
+#include "exit_report.h"
 #include "guarded_admin_service.h"
 #include "health_report.h"
 #include "listener_record.h"
@@ -136,6 +138,7 @@ int Run(int argc, const char* const* argv, Config config) {
   ProcessSignals signals;
   const ServiceManagerSocket manager;
   StartLogging(config.log_level, config.log_format);
+  ExitReport exit_report;
 
   const absl::StatusOr<std::vector<PassedSocket>> passed = TakePassedSockets();
   if (!passed.ok()) return Fail(passed.status());
@@ -148,6 +151,7 @@ int Run(int argc, const char* const* argv, Config config) {
   for (const std::string& file : config.module) {
     if (status = CheckModule(file); !status.ok()) return Fail(status);
   }
+  ReportCrashes();
 
   const absl::StatusOr<std::unique_ptr<Roles>> roles = Roles::Load(config.roles);
   if (!roles.ok()) return Fail(roles.status());
@@ -178,6 +182,7 @@ int Run(int argc, const char* const* argv, Config config) {
   status = host.Start(options);
   if (!status.ok()) return Fail(status);
   for (const std::string& file : config.module) {
+    exit_report.SetModule(&file);
     if (status = LoadModule(file); !status.ok()) {
       // Before the destructors of the modules that are loaded.
       host.Stop();
@@ -185,6 +190,8 @@ int Run(int argc, const char* const* argv, Config config) {
     }
     LogLine(LogLevel::kInfo, "a module is loaded", {{"file", file}});
   }
+  exit_report.SetModule(nullptr);
+  exit_report.GoFirst();
 
   if (status = AdoptSockets(host, *passed, config.adopt); !status.ok()) {
     host.Stop();
@@ -228,6 +235,8 @@ int Run(int argc, const char* const* argv, Config config) {
            {"max_listeners", host.max_listeners()},
            {"max_watches", watches.limit()},
            {"pid", getpid()}});
+  // Again, for what gRPC has brought.
+  exit_report.GoFirst();
   ServeUntilStopped(acceptor, signals, [&] {
     if (ReloadConfig(argc, argv, SOCKHOST_VERSION, config)) SetLogLevel(config.log_level);
   });
