@@ -14,6 +14,11 @@ namespace {
 std::string Advice(const AccessControl::Caller& caller, const std::string& file) {
   if (!caller.peer) return "; its connection has ended";
   if (caller.is_revoked) return "; the certificate is revoked";
+  if (caller.is_own_process) {
+    return "; it is this daemon itself, which forwards for somebody it does not know: connect to "
+           "the "
+           "admin socket directly";
+  }
   if (!file.empty()) return absl::StrCat("; roles come from the file ", file);
   return "; give it a role in a file for --roles";
 }
@@ -25,7 +30,8 @@ AccessControl::Caller AccessControl::CallerOf(const grpc::ServerContextBase& cal
   caller.peer = peers_.Of(call);
   if (!caller.peer) return caller;
   caller.is_revoked = certificates_ != nullptr && certificates_->IsRevoked(*caller.peer);
-  if (!caller.is_revoked) caller.role = roles_.RoleOf(*caller.peer);
+  caller.is_own_process = own_pid_ != 0 && caller.peer->pid == own_pid_;
+  if (!caller.is_revoked && !caller.is_own_process) caller.role = roles_.RoleOf(*caller.peer);
   return caller;
 }
 

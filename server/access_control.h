@@ -3,6 +3,7 @@
 #define SOCKHOST_SERVER_ACCESS_CONTROL_H_
 
 #include <grpcpp/server_context.h>
+#include <sys/types.h>
 
 #include <memory>
 
@@ -16,8 +17,8 @@
 namespace sockhost {
 
 // Compares the role of a caller with the rule of a method. Denies by default:
-// a peer that is not known, or whose certificate is revoked, has no role; a method
-// that has no rule nobody may call.
+// a peer that is not known, or whose certificate is revoked, or that is the daemon, has no role; a
+// method that has no rule nobody may call.
 //
 // Thread rule: any.
 class AccessControl {
@@ -27,11 +28,16 @@ class AccessControl {
     std::shared_ptr<const AdminPeer> peer;
     AdminRole role = AdminRole::kNone;
     bool is_revoked = false;
+    // It has come on a unix socket from the process that must not.
+    bool is_own_process = false;
   };
 
-  // Not owned. `certificates` is null where there is no TLS.
-  AccessControl(const AdminPeers& peers, const Roles& roles, const ServerCertificates* certificates)
-      : peers_(peers), roles_(roles), certificates_(certificates) {}
+  // Not owned. `certificates` is null where there is no TLS. `own_pid`: a process that has no
+  // role, whatever its user has; 0: none. The daemon says its own: what comes from there to
+  // its unix socket was forwarded for somebody else.
+  AccessControl(const AdminPeers& peers, const Roles& roles, const ServerCertificates* certificates,
+                pid_t own_pid = 0)
+      : peers_(peers), roles_(roles), certificates_(certificates), own_pid_(own_pid) {}
 
   Caller CallerOf(const grpc::ServerContextBase& call) const;
 
@@ -46,6 +52,7 @@ class AccessControl {
   const AdminPeers& peers_;
   const Roles& roles_;
   const ServerCertificates* const certificates_;
+  const pid_t own_pid_;
 };
 
 }  // namespace sockhost

@@ -19,6 +19,15 @@ std::string AdminAddress::ToString() const {
   return tls ? absl::StrCat("tls", text.substr(text.find(':'))) : text;
 }
 
+SocketAddress AdminAddress::ToSocketAddress() const {
+  if (!is_unix()) return tcp;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  return SocketAddress::From(Protocol::kUnixStream, reinterpret_cast<sockaddr*>(&address),
+                             sizeof(address));
+}
+
 absl::StatusOr<AdminAddress> AdminAddress::Parse(absl::string_view text) {
   AdminAddress out;
   absl::string_view path = text;

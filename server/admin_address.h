@@ -23,6 +23,8 @@ struct AdminAddress {
 
   // Error: ADDRESS_INVALID.
   static absl::StatusOr<AdminAddress> Parse(absl::string_view text);
+  // What its socket listens at, whatever is spoken there.
+  SocketAddress ToSocketAddress() const;
 };
 
 // True for an address that only this machine reaches.

@@ -13,9 +13,9 @@ bool Forwards(const ListenerConfig& config);
 
 // Checks the upstreams of a listener that is to be made or updated. Error:
 // FORWARD_LOOP if a literal address is one at which `host` listens, or would with
-// this listener, and if it moves to where another listener forwards to; a wildcard address stands
-// for every address of this machine, and an IPv4 address in its IPv6 form for itself. Any thread;
-// two that forward must not be checked and made at the same time, each would miss the other.
+// this listener, or at which its admin API does, and if it moves to where another listener
+// forwards to; see Reaches for what an address stands for. Any thread; two that forward must not be
+// checked and made at the same time, each would miss the other.
 absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& host);
 
 }  // namespace sockhost

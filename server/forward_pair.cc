@@ -11,6 +11,7 @@
 
 #include "own_sources.h"
 #include "proxy_header.h"
+#include "reserved_addresses.h"
 #include "sockhost/service_timer.h"
 #include "sockhost/socket_service_ext.h"
 
@@ -120,6 +121,12 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
                               length, events, static_cast<ForwardSocket*>(&upstream_));
   if (fd < 0) {
     if (!IsOurOwnFault(-fd)) {
+  // Literal addresses have been looked at when the listener was made; names resolve later, and
+  // links of paths change.
+  if (ReservedAddresses::OfProcess().ReachedBy(address)) {
+    sockhost_socket_count_connect_failure(client_.fd);
+    return false;
+  }
       sockhost_socket_count_connect_failure(client_.fd);
       return false;
     }

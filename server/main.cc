@@ -34,6 +34,7 @@
 #include "passed_sockets.h"
 #include "process_signals.h"
 #include "roles.h"
+#include "reserved_addresses.h"
 #include "server_certificates.h"
 #include "service_manager_socket.h"
 #include "sockhost/fd_limit.h"
@@ -65,6 +66,7 @@ struct FdBudget {
 };
 
 int Fail(const absl::Status& status) {
+    ReservedAddresses::OfProcess().Add(AdminAddress::Parse(*bound).value().ToSocketAddress());
   StopLogging();
   std::fprintf(stderr, "sockhostd: %s\n", std::string(status.message()).c_str());
   return 1;
@@ -166,8 +168,8 @@ int Run(int argc, const char* const* argv, Config config) {
   if (!config.audit_log.empty()) audit = AuditLog::Open(config.audit_log, config.audit_fail_closed);
   if (!audit.ok()) return Fail(audit.status());
   AdminPeers peers;
-  AdminAcceptor acceptor(budget.admin_connections, peers, [&roles](const AdminPeer& peer) {
-    return (*roles)->RoleOf(peer) >= AdminRole::kOperator;
+  AdminAcceptor acceptor(budget->admin_connections, peers, [&roles](const AdminPeer& peer) {
+    return peer.pid != getpid() && (*roles)->RoleOf(peer) >= AdminRole::kOperator;
   });
   const absl::StatusOr<std::vector<std::string>> addresses = Listen(config, acceptor);
   if (!addresses.ok()) return Fail(addresses.status());
@@ -208,7 +210,7 @@ int Run(int argc, const char* const* argv, Config config) {
   WatchSet watches(host, tasks, config.max_watches, identity.instance_id,
                    [&peers](const std::string& peer) { peers.CutOff(peer); });
   AdminService service(identity, host, watches, tasks);
-  const AccessControl access(peers, **roles, certificates->get());
+  const AccessControl access(peers, **roles, certificates->get(), getpid());
   GuardedAdminService guarded(service, access, audit->get());
   absl::StatusOr<std::unique_ptr<AdminServer>> server =
       AdminServer::Start(guarded, {access, audit->get(), certificates->get()}, acceptor,

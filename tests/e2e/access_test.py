@@ -12,6 +12,7 @@ import unittest
 import daemon
 import peers
 from daemon_test_case import DaemonTestCase
+from sockhost.v1 import forward_pb2
 
 SOCKCTL = os.environ["SOCKCTL_BINARY"]
 MAKE_CERTIFICATES = (
@@ -223,6 +224,63 @@ class RolesTest(AccessTestCase):
         refused = daemon.run("--admin", f"unix:{self.folder}/x.sock", "--roles", self.roles)
         self.assertEqual(refused.returncode, 1)
         self.assertIn("line 1", refused.stderr)
+
+
+    def create_escape(self, upstream):
+        return self.run_somebody(
+            *("listener", "create", "escape", "--service", "forward"),
+            *("--address", "tcp://127.0.0.1:0", "--upstream", upstream, "-o", "json"),
+        )
+
+    def test_operator_does_not_reach_the_admin_api_through_a_listener(self):
+        self.start_with_roles(f"uid:{os.getuid()} admin\nuid:{SOMEBODY} operator\n")
+        link, hard_link = (f"{self.folder}/{name}" for name in ("link", "hard-link"))
+        os.symlink(self.daemon.socket_path, link)
+        os.link(self.daemon.socket_path, hard_link)
+        for path in (self.daemon.socket_path, f"{self.folder}/./admin.sock", link, hard_link):
+            with self.subTest(path):
+                refused = self.create_escape(f"unix://{path}")
+                self.assertEqual(refused.returncode, 64 + 9, refused)
+                self.assertIn("(FORWARD_LOOP)", refused.stderr)
+        self.assertEqual(self.daemon.admin.listeners(), [])
+
+    def test_link_that_leads_to_the_admin_api_later_leads_nobody_there(self):
+        self.start_with_roles(f"uid:{os.getuid()} admin\nuid:{SOMEBODY} operator\n")
+        path = f"{self.folder}/later"
+        created = self.create_escape(f"unix://{path}")
+        self.assert_done(created)
+        os.symlink(self.daemon.socket_path, path)
+        address = json.loads(created.stdout)["effectiveAddress"]
+        refused = self.run_sockctl("--host", address, "listener", "delete", "escape")
+        self.assertEqual(refused.returncode, 64 + 14, refused)
+        [escape] = self.daemon.admin.listeners()
+        self.assertGreater(escape.counters.connect_failures, 0)
+
+    def test_nobody_is_forwarded_to_tcp_admin_addresses(self):
+        self.roles.write_text("unix:* admin\ntcp:* admin\n")
+        self.daemon = self.start(
+            *("--roles", self.roles, "--admin", "tcp://127.0.0.1:0", "--insecure-tcp")
+        )
+        port = self.addresses()[-1].rpartition(":")[2]
+        for host in ("127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]"):
+            with self.subTest(host):
+                self.assert_fails(
+                    "FORWARD_LOOP", self.forward_to, f"tcp://{host}:{port}",
+                    fields=["listener.forward.upstreams[0]"],
+                )
+        address = self.forward_to(f"tcp://localhost:{port}")
+        peer = self.connect(address)
+        peer.sendall(PREFACE)
+        # Without an answer.
+        self.assert_closed(peer)
+        [escape] = self.daemon.admin.listeners()
+        self.assertGreater(escape.counters.connect_failures, 0)
+
+    def forward_to(self, upstream):
+        forward = forward_pb2.ForwardParameters(upstreams=[upstream])
+        return self.daemon.admin.create(
+            "escape", "tcp://127.0.0.1:0", service="forward", forward=forward
+        ).effective_address
 
 
 class AuditTest(AccessTestCase):

@@ -173,6 +173,24 @@ TEST_F(AccessTest, DenialDoesNotTellWhatExists) {
   EXPECT_EQ(messages[0], messages[2]);
 }
 
+// Who is forwarded to the admin socket comes as the daemon itself, mostly root.
+TEST(OwnProcessTest, HasNoRoleOnTheUnixSocket) {
+  const TemporaryFolder folder;
+  AdminApi::Options options;
+  options.audit_log = folder.Path("audit.log");
+  options.refuses_own_process = true;
+  AdminApi api(options);
+  AnyMethod caller(api.Connect());
+  const grpc::Status denied = caller.Call("/sockhost.v1.AdminService/GetHost");
+  EXPECT_EQ(denied.error_code(), StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(ReasonIn(denied), "ROLE_REQUIRED");
+  EXPECT_THAT(denied.error_message(), testing::HasSubstr("this daemon itself"));
+  std::ifstream log(options.audit_log);
+  const std::string lines{std::istreambuf_iterator<char>(log), {}};
+  EXPECT_THAT(lines, testing::HasSubstr(absl::StrCat("\"pid\":", getpid())));
+  EXPECT_THAT(lines, testing::HasSubstr("\"event\":\"denied\""));
+}
+
 TEST_F(AccessTest, HealthIsForEverybody) {
   for (const Transport& transport : Transports()) {
     const auto stub = grpc::health::v1::Health::NewStub(transport.channel);

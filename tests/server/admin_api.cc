@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -42,7 +43,7 @@ AdminApi::AdminApi(const Options& options)
       roles_(Roles::Load(options.roles).value()),
       certificates_(CertificatesOf(options)),
       audit_(AuditLogOf(options)),
-      access_(peers_, *roles_, certificates_.get()),
+      access_(peers_, *roles_, certificates_.get(), options.refuses_own_process ? getpid() : 0),
       guarded_(service_, access_, audit_.get()),
       acceptor_(
           options.max_connections, peers_,

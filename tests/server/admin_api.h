@@ -49,6 +49,8 @@ class AdminApi {
     std::string roles;
     std::string audit_log;
     bool audit_fail_closed = false;
+    // As sockhostd does: this process, the tests' clients too, has no role.
+    bool refuses_own_process = false;
     // With a certificate: serves TLS, too.
     CertificateFiles certificates;
   };
