@@ -93,8 +93,15 @@ ForwardFlows::Flow* ForwardFlows::BeginFlow(const FlowPeer& peer, std::string ho
   return &flow;
 }
 
+// A name without an address is an upstream that fails like one that refuses.
+std::optional<SocketAddress> ForwardFlows::NextAddress(Flow& flow) {
+  const std::optional<SocketAddress> address = flow.choice.Next(ServiceClock());
+  for (int i = flow.choice.TakeUnknown(); i > 0; --i) sockhost_socket_count_connect_failure(fd_);
+  return address;
+}
+
 bool ForwardFlows::Connect(Flow& flow) {
-  while (const std::optional<SocketAddress> address = flow.choice.Next(ServiceClock())) {
+  while (const std::optional<SocketAddress> address = NextAddress(flow)) {
     sockaddr_storage storage;
     const socklen_t length = address->ToSockaddr(storage);
     flow.fd = sockhost_socket_connect(fd_, SOCK_DGRAM, reinterpret_cast<sockaddr*>(&storage),

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -65,6 +66,7 @@ class ForwardFlows final : public ForwardSocket {
   // The flow of a source; nullptr if there is none and none can begin.
   Flow* Find(const FlowPeer& peer);
   Flow* BeginFlow(const FlowPeer& peer, std::string host);
+  std::optional<SocketAddress> NextAddress(Flow& flow);
   bool Connect(Flow& flow);
   void Touch(Flow& flow);
   void Send(Flow& flow, size_t first, size_t count);

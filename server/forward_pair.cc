@@ -100,7 +100,7 @@ ForwardPair::ForwardPair(int client_fd, std::shared_ptr<ForwardRoute> route)
 // ---- Connecting --------------------------------------------------------------------
 
 void ForwardPair::TryNext() {
-  while (const std::optional<SocketAddress> address = choice_.Next(ServiceClock())) {
+  while (const std::optional<SocketAddress> address = NextAddress()) {
     if (TryAddress(*address)) return;
   }
   if (choice_.IsWaiting()) {
@@ -110,8 +110,23 @@ void ForwardPair::TryNext() {
   Close();
 }
 
+// A name without an address is an upstream that fails like one that refuses.
+std::optional<SocketAddress> ForwardPair::NextAddress() {
+  const std::optional<SocketAddress> address = choice_.Next(ServiceClock());
+  for (int i = choice_.TakeUnknown(); i > 0; --i) {
+    sockhost_socket_count_connect_failure(client_.fd);
+  }
+  return address;
+}
+
 // True if the attempt has begun; and when the pair has gone.
 bool ForwardPair::TryAddress(const SocketAddress& address) {
+  // Literal addresses have been looked at when the listener was made; names resolve later, and
+  // links of paths change.
+  if (ReservedAddresses::OfProcess().ReachedBy(address)) {
+    sockhost_socket_count_connect_failure(client_.fd);
+    return false;
+  }
   sockaddr_storage storage;
   const socklen_t length = address.ToSockaddr(storage);
   const bool is_near = IsOnThisMachine(storage);
@@ -121,12 +136,6 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
                               length, events, static_cast<ForwardSocket*>(&upstream_));
   if (fd < 0) {
     if (!IsOurOwnFault(-fd)) {
-  // Literal addresses have been looked at when the listener was made; names resolve later, and
-  // links of paths change.
-  if (ReservedAddresses::OfProcess().ReachedBy(address)) {
-    sockhost_socket_count_connect_failure(client_.fd);
-    return false;
-  }
       sockhost_socket_count_connect_failure(client_.fd);
       return false;
     }
@@ -157,8 +166,10 @@ void ForwardPair::GiveUpAttempt() {
 
 void ForwardPair::OnConnectTimeout() {
   place_.reset();
-  if (upstream_.fd < 0) return Close();
-  GiveUpAttempt();
+  if (upstream_.fd >= 0) return GiveUpAttempt();
+  // The name servers have not answered in time.
+  sockhost_socket_count_connect_failure(client_.fd);
+  Close();
 }
 
 void ForwardPair::OnMaybeResolved() { TryNext(); }

@@ -64,6 +64,7 @@ class ForwardPair final : public ConnectWaiter {
 
   // Connecting.
   void TryNext();
+  std::optional<SocketAddress> NextAddress();
   bool TryAddress(const SocketAddress& address);
   void GiveUpAttempt();
   void OnConnecting(const End& end, short events);

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "forward_route.h"
 #include "host_resolver.h"
+#include "logging.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -129,7 +130,7 @@ absl::Status CheckKind(const v1::Listener& listener, Protocol protocol) {
 absl::Status FollowNames(const std::vector<std::shared_ptr<Upstream>>& upstreams) {
   for (const std::shared_ptr<Upstream>& upstream : upstreams) {
     if (upstream->host().empty()) continue;
-    absl::Status status = HostResolver::OfProcess().Follow(upstream);
+    absl::Status status = HostResolver::OfProcess().Follow(upstream, LogLookUp);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -147,6 +148,18 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeForward(
   auto upstreams = DecodeUpstreams(given, protocol == Protocol::kUdp);
   if (!upstreams.ok()) return upstreams.status();
   const absl::StatusOr<UpstreamPolicy> policy = DecodePolicy(given.policy());
+void LogLookUp(const Upstream& upstream, const std::string& problem) {
+  if (problem.empty()) {
+    LogLine(LogLevel::kInfo, "the host name of an upstream is known again",
+            {{"upstream", upstream.text()}});
+    return;
+  }
+  LogLine(LogLevel::kWarning, "the host name of an upstream cannot be looked up",
+          {{"upstream", upstream.text()},
+           {"error", problem},
+           {"known_addresses", upstream.shared_addresses()->size()}});
+}
+
   if (!policy.ok()) return policy.status();
   const absl::StatusOr<ForwardOptions> options = DecodeOptions(given);
   if (!options.ok()) return options.status();

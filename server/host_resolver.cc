@@ -72,14 +72,14 @@ class HostResolver::Lookups {
   Lookups(const Lookups&) = delete;
   Lookups& operator=(const Lookups&) = delete;
 
-  void Add(std::weak_ptr<Upstream> upstream) { due_.emplace(Now(), std::move(upstream)); }
+  void Add(Followed followed) { due_.emplace(Now(), std::move(followed)); }
 
   // Asks what is due.
   void AskDue() {
     while (!due_.empty() && due_.begin()->first <= Now()) {
-      std::weak_ptr<Upstream> upstream = std::move(due_.begin()->second);
+      Followed followed = std::move(due_.begin()->second);
       due_.erase(due_.begin());
-      Ask(std::move(upstream));
+      Ask(std::move(followed));
     }
   }
 
@@ -109,11 +109,11 @@ class HostResolver::Lookups {
  private:
   struct Question {
     Lookups& lookups;
-    std::weak_ptr<Upstream> upstream;
+    Followed followed;
   };
 
-  void Ask(std::weak_ptr<Upstream> followed) {
-    const std::shared_ptr<Upstream> upstream = followed.lock();
+  void Ask(Followed followed) {
+    const std::shared_ptr<Upstream> upstream = followed.upstream.lock();
     if (!upstream) return;
     auto* question = new Question{*this, std::move(followed)};
     if (!is_open_) return Answered(question, ARES_ENOMEM, 0, nullptr);
@@ -130,23 +130,28 @@ class HostResolver::Lookups {
                                                                            if (a)
                                                                              ares_freeaddrinfo(a);
                                                                          });
-    const std::shared_ptr<Upstream> upstream = question->upstream.lock();
+    const std::shared_ptr<Upstream> upstream = question->followed.upstream.lock();
     if (!upstream || status == ARES_EDESTRUCTION) return;
-    question->lookups.Take(status, answer, upstream);
+    question->lookups.Take(status, answer, *upstream, std::move(question->followed));
   }
 
-  void Take(int status, const ares_addrinfo* answer, const std::shared_ptr<Upstream>& upstream) {
+  void Take(int status, const ares_addrinfo* answer, Upstream& upstream, Followed followed) {
     absl::Duration next = options_.shortest_interval;
+    std::string problem;
     if (status == ARES_SUCCESS && answer) {
-      upstream->SetAddresses(HostsOf(*answer));
+      upstream.SetAddresses(HostsOf(*answer));
       next = std::clamp(TimeToLive(*answer), options_.shortest_interval, options_.longest_interval);
     } else if (status == ARES_ENOTFOUND || status == ARES_ENODATA) {
       // An answer, too: the name is gone.
-      upstream->SetAddresses({});
+      problem = ares_strerror(status);
+      upstream.SetAddresses({});
     } else {
-      upstream->SetFailed();
+      problem = ares_strerror(status);
+      upstream.SetFailed();
     }
-    due_.emplace(Now() + next, upstream);
+    if (problem != followed.problem && followed.report) followed.report(upstream, problem);
+    followed.problem = problem;
+    due_.emplace(Now() + next, std::move(followed));
   }
 
   int TimeoutMs() {
@@ -166,7 +171,7 @@ class HostResolver::Lookups {
   const ResolverOptions& options_;
   ares_channel channel_ = nullptr;
   bool is_open_ = false;
-  std::multimap<absl::Duration, std::weak_ptr<Upstream>> due_;
+  std::multimap<absl::Duration, Followed> due_;
 };
 
 HostResolver& HostResolver::OfProcess() {
@@ -187,10 +192,10 @@ HostResolver::~HostResolver() {
   close(wake_fd_);
 }
 
-absl::Status HostResolver::Follow(const std::shared_ptr<Upstream>& upstream) {
+absl::Status HostResolver::Follow(const std::shared_ptr<Upstream>& upstream, LookUpReport report) {
   absl::MutexLock lock(&mutex_);
   if (absl::Status status = Start(); !status.ok()) return status;
-  added_.push_back(upstream);
+  added_.push_back({upstream, report, ""});
   eventfd_write(wake_fd_, 1);
   return absl::OkStatus();
 }
@@ -219,7 +224,7 @@ void HostResolver::Run() {
     {
       absl::MutexLock lock(&mutex_);
       if (stopping_) return;
-      for (std::weak_ptr<Upstream>& upstream : added_) lookups.Add(std::move(upstream));
+      for (Followed& followed : added_) lookups.Add(std::move(followed));
       added_.clear();
     }
     lookups.AskDue();

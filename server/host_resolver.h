@@ -26,6 +26,10 @@ struct ResolverOptions {
   absl::Duration longest_interval = absl::Minutes(5);
 };
 
+// Told of a name that can no longer be looked up, and why: "Domain name not found"; and with
+// "" when it can again. On the resolver's thread.
+using LookUpReport = void (*)(const Upstream& upstream, const std::string& problem);
+
 // One thread of its own with c-ares: all names are asked for at the same time, and
 // a name server that does not answer delays only those who need its answer. Names
 // are looked up in /etc/hosts and DNS, as /etc/nsswitch.conf orders them.
@@ -43,12 +47,18 @@ class HostResolver {
   HostResolver(const HostResolver&) = delete;
   HostResolver& operator=(const HostResolver&) = delete;
 
-  // Looks up `upstream`, which has a host name, until it is gone. Error: INTERNAL
-  // if the system gives no thread or fd.
-  absl::Status Follow(const std::shared_ptr<Upstream>& upstream);
+  // Looks up `upstream`, which has a host name, until it is gone; `report` may be null. Error:
+  // INTERNAL if the system gives no thread or fd.
+  absl::Status Follow(const std::shared_ptr<Upstream>& upstream, LookUpReport report = nullptr);
 
  private:
   class Lookups;
+  struct Followed {
+    std::weak_ptr<Upstream> upstream;
+    LookUpReport report;
+    // What was reported last; "" at first.
+    std::string problem;
+  };
 
   absl::Status Start() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
@@ -56,7 +66,7 @@ class HostResolver {
   const ResolverOptions options_;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<std::weak_ptr<Upstream>> added_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Followed> added_ ABSL_GUARDED_BY(mutex_);
   int wake_fd_ = -1;
   std::thread thread_;
 };

@@ -75,6 +75,7 @@ std::optional<SocketAddress> UpstreamChoice::Next(absl::Duration now) {
     addresses_ = set_->upstreams_[*upstream_]->shared_addresses();
     first_address_ = set_->states_[*upstream_].preferred;
     tried_addresses_ = 0;
+    unknown_ += addresses_->empty();
   }
   return (*addresses_)[(first_address_ + tried_addresses_++) % addresses_->size()];
 }

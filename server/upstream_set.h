@@ -83,6 +83,8 @@ class UpstreamChoice {
   std::optional<SocketAddress> Next(absl::Duration now);
   // True if Next may know more later.
   bool IsWaiting() const;
+  // How many upstreams Next has passed since the last call whose names have no address.
+  int TakeUnknown() { return std::exchange(unknown_, 0); }
   // Stays with the address that Next gave.
   void Arrive();
   // It works.
@@ -99,6 +101,7 @@ class UpstreamChoice {
   const std::shared_ptr<UpstreamSet> set_;
   uint64_t tried_ = 0;
   int64_t skipped_ = 0;
+  int unknown_ = 0;
   std::optional<size_t> upstream_;
   // Null only before the first upstream, and after Arrive.
   std::shared_ptr<const std::vector<SocketAddress>> addresses_;

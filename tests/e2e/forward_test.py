@@ -302,6 +302,27 @@ class UpstreamTest(ForwardTestCase):
         client.sendall(b"x")
         self.assertEqual(self.accepted(upstream).recv(1), b"x")
 
+    def test_name_that_does_not_exist_is_counted_and_named(self):
+        # Names under onion are in no name server: they are not asked (RFC 7686).
+        name = "nobody.onion"
+        address = self.forward(f"tcp://{name}:80")
+        for _ in range(2):
+            self.assert_closed(self.connect(address))
+        self.assertEqual(self.counters().connect_failures, 2)
+        self.eventually(lambda: self.daemon.log().count("cannot be looked up"), 1)
+        [line] = [text for text in self.daemon.log().splitlines() if "cannot be looked up" in text]
+        self.assertIn(f"upstream=tcp://{name}:80 ", line)
+        self.assertRegex(line, r"warning .*error=\S")
+        self.admin.delete("fwd")
+        peer = self.connect(self.forward(f"udp://{name}:53", address=ANY_UDP))
+
+        def fails():
+            # What comes before the answer is dropped.
+            peer.send(b"x")
+            return self.counters().connect_failures > 0
+
+        self.eventually(fails, True)
+
     def test_proxy_header(self):
         client, server = self.pair(proxyProtocol=True)
         client.sendall(b"hello")

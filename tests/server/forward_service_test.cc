@@ -378,6 +378,15 @@ TEST_F(ForwardServiceTest, ConnectionToAnUnknownNameIsClosedInTheEnd) {
   options.connect_timeout = absl::Milliseconds(50);
   const UniqueFd client = ConnectTo(Forward({"tcp://web.example:80"}, options));
   EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_EQ(Count(Counter::connect_failures), 1);
+}
+
+TEST_F(ForwardServiceTest, NameWithoutAnAddressIsAFailure) {
+  const SocketAddress address = Forward({"tcp://none.example:80", "tcp://nobody.example:80"});
+  for (const auto& upstream : upstreams_->upstreams()) upstream->SetAddresses({});
+  const UniqueFd client = ConnectTo(address);
+  EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_EQ(Count(Counter::connect_failures), 2);
 }
 
 TEST_F(ForwardServiceTest, ProxyHeaderComesFirst) {
@@ -496,6 +505,15 @@ TEST_F(ForwardDatagramsTest, RefusingUpstreamIsPassedOverByTheNextFlow) {
   SendText(client.get(), "lost");
   ASSERT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1)));
   EXPECT_EQ(Ask(client.get(), server, "a"), "re: a");
+}
+
+TEST_F(ForwardDatagramsTest, NameWithoutAnAddressIsAFailure) {
+  const SocketAddress address = Forward({"udp://none.example:53"}, {}, kAnyPort);
+  upstreams_->upstreams()[0]->SetAddresses({});
+  const UniqueFd client = ConnectTo(address);
+  SendText(client.get(), "lost");
+  EXPECT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1)));
+  EXPECT_TRUE(Becomes([&] { return Count(Counter::dropped_messages); }, Eq(1)));
 }
 
 TEST_F(ForwardDatagramsTest, DeletedListenerClosesItsFlows) {

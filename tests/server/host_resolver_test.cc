@@ -36,6 +36,9 @@ class NameServer {
   }
   // The last byte of 192.0.2.x.
   std::atomic<uint8_t> host{1};
+  // False: no name exists.
+  std::atomic<bool> knows_all{true};
+  std::atomic<int> questions{0};
 
  private:
   void Serve() {
@@ -58,10 +61,11 @@ class NameServer {
     const size_t end = std::string(bytes, static_cast<size_t>(got)).find('\0', 12) + 5;
     std::string message(bytes, end);
     const std::string first_label = message.substr(13, 4);
+    ++questions;
     if (first_label == "hang") return;
     const bool is_ipv4 = message[end - 3] == 1;
     message[2] = static_cast<char>(0x80);
-    message[3] = first_label == "none" ? 3 : 0;
+    message[3] = first_label == "none" || !knows_all ? 3 : 0;
     // Counts: one question, perhaps one answer; nothing else.
     const bool has_answer = is_ipv4 && message[3] == 0;
     message.replace(6, 6, std::string("\0\0\0\0\0\0", 6));
@@ -148,6 +152,29 @@ TEST_F(HostResolverTest, SilentServerLeavesWhatIsKnown) {
   ASSERT_TRUE(resolver.Follow(fresh).ok());
   EXPECT_TRUE(Becomes([&] { return fresh->is_resolving(); }, Eq(false)));
   EXPECT_THAT(upstream->addresses(), ElementsAre(Address("tcp://192.0.2.9:80")));
+}
+
+// What the resolver has reported: of a function without state of its own.
+std::atomic<int> failures{0};
+std::atomic<int> recoveries{0};
+void Report(const Upstream&, const std::string& problem) {
+  ++(problem.empty() ? recoveries : failures);
+}
+
+TEST_F(HostResolverTest, FailureIsReportedOnceAndSoIsItsEnd) {
+  failures = 0;
+  recoveries = 0;
+  HostResolver resolver(Options());
+  const auto upstream = Parse("tcp://web.example:80");
+  server_.knows_all = false;
+  ASSERT_TRUE(resolver.Follow(upstream, Report).ok());
+  EXPECT_TRUE(Becomes([] { return failures.load(); }, Eq(1)));
+  const int before = server_.questions;
+  EXPECT_TRUE(Becomes([&] { return server_.questions.load(); }, testing::Ge(before + 6)))
+      << "it goes on asking";
+  EXPECT_EQ(failures, 1);
+  server_.knows_all = true;
+  EXPECT_TRUE(Becomes([] { return recoveries.load(); }, Eq(1)));
 }
 
 TEST_F(HostResolverTest, UpstreamThatIsGoneIsForgotten) {

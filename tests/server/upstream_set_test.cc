@@ -212,6 +212,8 @@ TEST_F(UpstreamSetTest, NameThatDoesNotExistIsNotWaitedFor) {
   UpstreamChoice choice(set);
   EXPECT_EQ(choice.Next(now_), std::nullopt);
   EXPECT_FALSE(choice.IsWaiting());
+  EXPECT_EQ(choice.TakeUnknown(), 1);
+  EXPECT_EQ(choice.TakeUnknown(), 0) << "told once";
 }
 
 }  // namespace
