@@ -113,6 +113,10 @@ absl::StatusOr<std::vector<std::shared_ptr<Upstream>>> DecodeUpstreams(
   return upstreams;
 }
 
+bool IsSet(const google::protobuf::Duration& duration) {
+  return duration.seconds() != 0 || duration.nanos() != 0;
+}
+
 // What does not fit to the listener's address.
 absl::Status CheckKind(const v1::Listener& listener, Protocol protocol) {
   if (protocol == Protocol::kUnixDatagram) {
@@ -121,10 +125,39 @@ absl::Status CheckKind(const v1::Listener& listener, Protocol protocol) {
                               ": forward takes connections and UDP, no unix datagrams"),
                  {{"value", listener.address()}}, "listener.address");
   }
-  if (protocol == Protocol::kUdp && listener.forward().proxy_protocol()) {
+  const v1::ForwardParameters& given = listener.forward();
+  const bool is_udp = protocol == Protocol::kUdp;
+  if (is_udp && given.proxy_protocol()) {
     return Invalid("proxy_protocol", "true", "it is for connections; this is a UDP listener");
   }
+  const struct {
+    absl::string_view field;
+    bool is_set;
+    bool is_of_udp;
+  } rows[] = {
+      {"connect_timeout", IsSet(given.connect_timeout()), false},
+      {"flow_idle_timeout", IsSet(given.flow_idle_timeout()), true},
+      {"max_flows", given.max_flows() != 0, true},
+      {"max_flows_per_source", given.max_flows_per_source() != 0, true},
+  };
+  for (const auto& row : rows) {
+    if (!row.is_set || row.is_of_udp == is_udp) continue;
+    return Invalid(row.field, listener.address(),
+                   row.is_of_udp ? "it is for UDP listeners" : "it is for connections");
+  }
   return absl::OkStatus();
+}
+
+void LogLookUp(const Upstream& upstream, const std::string& problem) {
+  if (problem.empty()) {
+    LogLine(LogLevel::kInfo, "the host name of an upstream is known again",
+            {{"upstream", upstream.text()}});
+    return;
+  }
+  LogLine(LogLevel::kWarning, "the host name of an upstream cannot be looked up",
+          {{"upstream", upstream.text()},
+           {"error", problem},
+           {"known_addresses", upstream.shared_addresses()->size()}});
 }
 
 absl::Status FollowNames(const std::vector<std::shared_ptr<Upstream>>& upstreams) {
@@ -148,18 +181,6 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeForward(
   auto upstreams = DecodeUpstreams(given, protocol == Protocol::kUdp);
   if (!upstreams.ok()) return upstreams.status();
   const absl::StatusOr<UpstreamPolicy> policy = DecodePolicy(given.policy());
-void LogLookUp(const Upstream& upstream, const std::string& problem) {
-  if (problem.empty()) {
-    LogLine(LogLevel::kInfo, "the host name of an upstream is known again",
-            {{"upstream", upstream.text()}});
-    return;
-  }
-  LogLine(LogLevel::kWarning, "the host name of an upstream cannot be looked up",
-          {{"upstream", upstream.text()},
-           {"error", problem},
-           {"known_addresses", upstream.shared_addresses()->size()}});
-}
-
   if (!policy.ok()) return policy.status();
   const absl::StatusOr<ForwardOptions> options = DecodeOptions(given);
   if (!options.ok()) return options.status();

@@ -89,6 +89,29 @@ SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocket
   return out;
 }
 
+// Options of connections would be taken for set on a socket of datagrams, and do nothing.
+absl::Status RefuseConnectionOptions(const v1::Listener& declared) {
+  const struct {
+    absl::string_view field;
+    bool is_set;
+  } rows[] = {
+      {"backlog", declared.backlog() != 0},
+      {"max_connections", declared.max_connections() != 0},
+      {"max_connections_per_source", declared.max_connections_per_source() != 0},
+      {"max_accepts_per_event", declared.max_accepts_per_event() != 0},
+      {"idle_timeout", DecodeDuration(declared.idle_timeout()) != absl::ZeroDuration()},
+      {"max_lifetime", DecodeDuration(declared.max_lifetime()) != absl::ZeroDuration()},
+  };
+  for (const auto& row : rows) {
+    if (!row.is_set) continue;
+    return Error(Reason::kFIELD_INVALID,
+                 absl::StrCat(row.field, " ", declared.address(),
+                              ": it is for connections, and this address takes datagrams"),
+                 {{"value", declared.address()}}, absl::StrCat("listener.", row.field));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status MaskError(absl::string_view path) {
   const std::string shown = absl::CHexEscape(path.substr(0, kShownLength));
   return Error(Reason::kMASK_INVALID,
@@ -188,6 +211,9 @@ absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Li
   if (absl::Status status = ValidateListenerTexts(declared); !status.ok()) return status;
   absl::StatusOr<SocketAddress> address = SocketAddress::Parse(declared.address());
   if (!address.ok()) return WithField(address.status(), "listener.address");
+  if (address->is_datagram()) {
+    if (absl::Status status = RefuseConnectionOptions(declared); !status.ok()) return status;
+  }
   absl::StatusOr<std::shared_ptr<const ServiceParameters>> parameters = DecodeParameters(declared);
   if (!parameters.ok()) return parameters.status();
 

@@ -1,5 +1,6 @@
 #include "service_parameters.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "filter_syntax.h"
 #include "forward_parameters.h"
@@ -32,6 +33,11 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(
   const absl::string_view service = ServiceId(listener.service());
   if (listener.has_udp_guard() && !AnswersDatagrams(service)) {
     return OfAnotherService("udp_guard", service);
+  }
+  if (listener.has_udp_guard() && !absl::StartsWith(listener.address(), "udp:")) {
+    return Error(Reason::kFIELD_INVALID,
+                 absl::StrCat("udp_guard ", listener.address(), ": it is for udp:// addresses"),
+                 {{"value", listener.address()}}, "listener.udp_guard");
   }
   if (service == "forward") return DecodeForward(listener);
   if (service == "banner") return DecodeBanner(listener);

@@ -437,6 +437,9 @@ class LoopTest(ForwardTestCase):
         self.assertLess(self.counters().accepted_connections, 10)
 
 
+UDP = {"address": ANY_UDP, "upstreams": ["udp://10.0.0.1:1"]}
+
+
 class ParametersTest(ForwardTestCase):
     def test_bad_parameters(self):
         for parameters, field, reason in (
@@ -447,9 +450,14 @@ class ParametersTest(ForwardTestCase):
             ({"policy": 7}, "policy", "FIELD_INVALID"),
             ({"connectTimeout": "600s"}, "connect_timeout", "FIELD_INVALID"),
             ({"connectTimeout": "-1s"}, "connect_timeout", "FIELD_INVALID"),
-            ({"flowIdleTimeout": "0.001s"}, "flow_idle_timeout", "FIELD_INVALID"),
-            ({"maxFlows": -1}, "max_flows", "FIELD_INVALID"),
-            ({"maxFlowsPerSource": 70000}, "max_flows_per_source", "FIELD_INVALID"),
+            ({"flowIdleTimeout": "0.001s"} | UDP, "flow_idle_timeout", "FIELD_INVALID"),
+            ({"maxFlows": -1} | UDP, "max_flows", "FIELD_INVALID"),
+            ({"maxFlowsPerSource": 70000} | UDP, "max_flows_per_source", "FIELD_INVALID"),
+            # What is of the other kind of listener.
+            ({"flowIdleTimeout": "1s"}, "flow_idle_timeout", "FIELD_INVALID"),
+            ({"maxFlows": 5}, "max_flows", "FIELD_INVALID"),
+            ({"maxFlowsPerSource": 5}, "max_flows_per_source", "FIELD_INVALID"),
+            ({"connectTimeout": "1s"} | UDP, "connect_timeout", "FIELD_INVALID"),
         ):
             with self.subTest(parameters):
                 given = {"upstreams": ["tcp://10.0.0.1:1"]} | parameters

@@ -455,7 +455,7 @@ class ParametersTest(LifeTestCase):
         other.admin.call(
             "UpdateListener",
             admin_pb2.UpdateListenerRequest(
-                listener=Listener(name="listeners/web", display_name="x", backlog=5)
+                listener=Listener(name="listeners/web", display_name="x", receive_buffer_bytes=20000)
             ),
         )
         self.assert_echo(peer)

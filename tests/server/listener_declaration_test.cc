@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -150,6 +152,57 @@ TEST(DecodeListenerTest, DurationsAndAccessAreRead) {
   EXPECT_EQ(config->socket.unix_access.mode, 0640u);
   EXPECT_EQ(config->socket.unix_access.owner, 0);
   EXPECT_EQ(config->socket.unix_access.group, 12345);
+}
+
+TEST(DecodeListenerTest, OptionsOfConnectionsAreRefusedForDatagrams) {
+  const std::pair<const char*, void (*)(v1::Listener&)> kOptions[] = {
+      {"backlog", [](v1::Listener& l) { l.set_backlog(5); }},
+      {"max_connections", [](v1::Listener& l) { l.set_max_connections(5); }},
+      {"max_connections_per_source", [](v1::Listener& l) { l.set_max_connections_per_source(5); }},
+      {"max_accepts_per_event", [](v1::Listener& l) { l.set_max_accepts_per_event(5); }},
+      {"idle_timeout", [](v1::Listener& l) { l.mutable_idle_timeout()->set_seconds(5); }},
+      {"max_lifetime", [](v1::Listener& l) { l.mutable_max_lifetime()->set_seconds(5); }},
+  };
+  for (const auto& [field, set] : kOptions) {
+    v1::Listener listener;
+    listener.set_service("echo");
+    set(listener);
+    for (const char* address : {"udp://127.0.0.1:0", "unixgram:@x"}) {
+      listener.set_address(address);
+      EXPECT_EQ(
+          ReasonOf(DecodeListener("web", listener).status(), absl::StrCat("listener.", field)),
+          Reason::kFIELD_INVALID);
+    }
+    listener.set_address("tcp://127.0.0.1:0");
+    EXPECT_TRUE(DecodeListener("web", listener).ok()) << field;
+  }
+}
+
+TEST(DecodeListenerTest, OptionsOfDatagramsAreRefusedForConnections) {
+  v1::Listener guarded;
+  guarded.set_service("echo");
+  guarded.set_address("tcp://127.0.0.1:0");
+  guarded.mutable_udp_guard()->set_reply_rate(5);
+  EXPECT_EQ(ReasonOf(DecodeListener("web", guarded).status(), "listener.udp_guard"),
+            Reason::kFIELD_INVALID);
+  guarded.set_address("udp://127.0.0.1:0");
+  EXPECT_TRUE(DecodeListener("web", guarded).ok());
+
+  v1::Listener forward;
+  forward.set_service("forward");
+  forward.set_address("tcp://127.0.0.1:0");
+  forward.mutable_forward()->add_upstreams("tcp://127.0.0.1:1");
+  forward.mutable_forward()->set_max_flows(5);
+  EXPECT_EQ(ReasonOf(DecodeListener("web", forward).status(), "listener.forward.max_flows"),
+            Reason::kFIELD_INVALID);
+  forward.mutable_forward()->clear_max_flows();
+  EXPECT_TRUE(DecodeListener("web", forward).ok());
+  forward.mutable_forward()->mutable_connect_timeout()->set_seconds(1);
+  EXPECT_TRUE(DecodeListener("web", forward).ok());
+  forward.set_address("udp://127.0.0.1:0");
+  forward.mutable_forward()->set_upstreams(0, "udp://127.0.0.1:1");
+  EXPECT_EQ(ReasonOf(DecodeListener("web", forward).status(), "listener.forward.connect_timeout"),
+            Reason::kFIELD_INVALID);
 }
 
 // Gives `field` a value that is not its default.
