@@ -26,6 +26,7 @@
 #include "config_reload.h"
 #include "crash_report.h"
 #include "exit_report.h"
+#include "fd_budget.h"
 #include "guarded_admin_service.h"
 #include "health_report.h"
 #include "listener_record.h"
@@ -33,8 +34,8 @@
 #include "monotonic_time.h"
 #include "passed_sockets.h"
 #include "process_signals.h"
-#include "roles.h"
 #include "reserved_addresses.h"
+#include "roles.h"
 #include "server_certificates.h"
 #include "service_manager_socket.h"
 #include "sockhost/fd_limit.h"
@@ -54,19 +55,7 @@ constexpr absl::Duration kFileInterval = absl::Milliseconds(250);
 // What the rest of the stop may take after the drain.
 constexpr absl::Duration kStopLimit = absl::Seconds(1);
 
-// fds and connections of the admin API, taken out of what sockets may use. Each
-// connection needs two fds.
-struct FdBudget {
-  explicit FdBudget(int64_t limit)
-      : admin_connections(static_cast<size_t>(std::clamp<int64_t>(limit / 16, 8, 256))),
-        sockets(static_cast<size_t>(std::max<int64_t>(
-            limit - kReservedFds - 2 * static_cast<int64_t>(admin_connections), limit / 2))) {}
-  size_t admin_connections;
-  size_t sockets;
-};
-
 int Fail(const absl::Status& status) {
-    ReservedAddresses::OfProcess().Add(AdminAddress::Parse(*bound).value().ToSocketAddress());
   StopLogging();
   std::fprintf(stderr, "sockhostd: %s\n", std::string(status.message()).c_str());
   return 1;
@@ -77,6 +66,7 @@ absl::StatusOr<std::vector<std::string>> Listen(const Config& config, AdminAccep
   for (const AdminAddress& address : config.admin) {
     absl::StatusOr<std::string> bound = acceptor.Listen(address);
     if (!bound.ok()) return bound.status();
+    ReservedAddresses::OfProcess().Add(AdminAddress::Parse(*bound).value().ToSocketAddress());
     addresses.push_back(*std::move(bound));
   }
   return addresses;
@@ -145,7 +135,12 @@ int Run(int argc, const char* const* argv, Config config) {
   const absl::StatusOr<std::vector<PassedSocket>> passed = TakePassedSockets();
   if (!passed.ok()) return Fail(passed.status());
   const int64_t fd_limit = RaiseFdLimit();
-  const FdBudget budget(fd_limit);
+  // Passed sockets are among those of the services.
+  const auto own_fds = static_cast<int64_t>(config.admin.size()) +
+                       (config.audit_log.empty() ? 0 : 1) + CountOpenFds() -
+                       static_cast<int64_t>(passed->size()) + FdBudget::kOwnFds;
+  const absl::StatusOr<FdBudget> budget = FdBudget::Divide(fd_limit, own_fds);
+  if (!budget.ok()) return Fail(budget.status());
   ServiceHost& host = ServiceHost::OfProcess();
   absl::Status status = DefineBuiltInServices(host);
   if (!status.ok()) return Fail(status);
@@ -176,7 +171,7 @@ int Run(int argc, const char* const* argv, Config config) {
 
   HostOptions options;
   options.max_sockets =
-      config.max_sockets > 0 ? std::min(config.max_sockets, budget.sockets) : budget.sockets;
+      config.max_sockets > 0 ? std::min(config.max_sockets, budget->sockets) : budget->sockets;
   options.max_listeners = config.max_listeners;
   options.closed_sockets = config.closed_sockets;
   options.event_history = config.event_history;
@@ -205,7 +200,7 @@ int Run(int argc, const char* const* argv, Config config) {
                         UuidText(MakeUuid()),
                         absl::GetCurrentTimeNanos(),
                         MonotonicTime(),
-                        options.max_sockets < budget.sockets,
+                        options.max_sockets < budget->sockets,
                         *addresses};
   WatchSet watches(host, tasks, config.max_watches, identity.instance_id,
                    [&peers](const std::string& peer) { peers.CutOff(peer); });

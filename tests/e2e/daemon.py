@@ -54,10 +54,10 @@ def command_line(*flags, fd_limit=None, without_capability=None, passed_fds=()):
     return [*guard, BINARY, *flags]
 
 
-def run(*flags, passed_fds=(), **variables):
+def run(*flags, passed_fds=(), fd_limit=None, **variables):
     """Runs a sockhostd that is expected to end by itself."""
     return subprocess.run(
-        command_line(*flags, passed_fds=passed_fds),
+        command_line(*flags, passed_fds=passed_fds, fd_limit=fd_limit),
         pass_fds=passed_fds,
         env=environment(**variables),
         stdin=subprocess.DEVNULL,

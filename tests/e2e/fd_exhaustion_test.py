@@ -1,11 +1,14 @@
 """Floods: the data plane takes every socket it may have, the admin API goes on."""
 
+import re
 import resource
 import unittest
 
 import admin
+import daemon
 import peers
 from daemon_test_case import DaemonTestCase
+from sockhost.v1 import forward_pb2
 
 # Two calls each.
 ADMIN_ROUNDS = 500
@@ -40,12 +43,41 @@ class HardLimitTest(DaemonTestCase):
                 self.assertEqual(host.file_descriptors.limit, limit)
                 # The rest is kept for the admin API.
                 self.assertLess(host.sockets.limit, limit)
-                self.assertGreaterEqual(host.sockets.limit, limit // 2)
+                self.assertGreaterEqual(host.sockets.limit, limit // 3)
                 address = started.admin.create("web", "tcp://127.0.0.1:0").effective_address
                 peer = self.connect(address)
                 self.assert_echo(peer)
                 peer.close()
                 started.stop()
+
+
+class SmallestLimitTest(DaemonTestCase):
+    flags = None
+
+    def refused(self, limit):
+        ended = daemon.run("--admin", f"unix:{self.folder}/x.sock", fd_limit=f"{limit}:{limit}")
+        self.assertEqual(ended.returncode, 1, ended)
+        self.assertIn(f"the limit of open files is {limit}: ", ended.stderr)
+        return int(re.search(r"raise it to ([0-9]+) or more", ended.stderr)[1])
+
+    def test_too_few_are_refused_and_the_number_that_is_named_is_enough(self):
+        least = self.refused(16)
+        self.assertEqual(self.refused(least - 1), least)
+        started = self.start(fd_limit=f"{least}:{least}")
+        sockets = started.admin.host().sockets.limit
+        self.assertGreater(sockets, 0)
+        # The name is looked up by a thread with fds of its own.
+        forward = forward_pb2.ForwardParameters(upstreams=["tcp://localhost:1"])
+        started.admin.create("fwd", "tcp://127.0.0.1:0", service="forward", forward=forward)
+        for number in range(sockets - 1):
+            started.admin.create(f"l-{number}", "udp://127.0.0.1:0")
+        self.assert_fails(
+            "SOCKET_LIMIT", started.admin.create, "more", "udp://127.0.0.1:0"
+        )
+        clients = [admin.AdminClient(started.address) for _ in range(5)]
+        for client in clients:
+            self.addCleanup(client.close)
+            self.assertEqual(client.host().sockets.used, sockets)
 
 
 class FloodTestCase(DaemonTestCase):
