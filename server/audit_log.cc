@@ -115,9 +115,24 @@ absl::Status AuditLog::Failed(absl::string_view call, int error_number) const {
 absl::Status AuditLog::Ready() {
   if (!fail_closed_) return absl::OkStatus();
   absl::MutexLock lock(&mutex_);
-  if (absl::Status status = ReopenIfMoved(); !status.ok()) return status;
-  if (absl::Status status = ReportLost(); !status.ok()) return status;
-  return Reserve();
+  absl::Status status = ReopenIfMoved();
+  if (status.ok()) status = ReportLost();
+  if (status.ok()) status = Reserve();
+  LogReadiness(status);
+  return status;
+}
+
+// Once for each change: calls that are refused may come thousands a second.
+void AuditLog::LogReadiness(const absl::Status& status) {
+  if (status.ok() == !is_refusing_) return;
+  is_refusing_ = !status.ok();
+  if (is_refusing_) {
+    LogLine(LogLevel::kError, "no line can be written: calls that change something are refused",
+            {{"error", status.message()}});
+  } else {
+    LogLine(LogLevel::kInfo, "the audit log can be written: calls are no longer refused",
+            {{"file", file_}});
+  }
 }
 
 absl::Status AuditLog::Write(const AuditEntry& entry) {
@@ -187,8 +202,20 @@ absl::Status AuditLog::WriteLine(absl::string_view line) {
     return absl::OkStatus();
   }
   if (written < 0) return Failed("write", errno);
-  torn_ = true;
+  if (!TakeBack(written)) torn_ = true;
   return Failed("write", ENOSPC);
+}
+
+// Cuts off the `size` bytes that were written last, so that every line is whole; false if that
+// is not possible, or another process has written behind them.
+bool AuditLog::TakeBack(ssize_t size) {
+  // With O_APPEND the offset is where the last write has ended.
+  const off_t end = lseek(fd_, 0, SEEK_CUR);
+  struct stat status;
+  if (end < size || fstat(fd_, &status) != 0 || status.st_size != end) return false;
+  // What is reserved behind the end goes with it.
+  reserved_ = 0;
+  return ftruncate(fd_, end - size) == 0;
 }
 
 }  // namespace sockhost

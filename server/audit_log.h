@@ -70,6 +70,8 @@ class AuditLog {
   absl::Status Reserve() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReportLost() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteLine(absl::string_view line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool TakeBack(ssize_t size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LogReadiness(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Failed(absl::string_view call, int error_number) const;
 
   const std::string file_;
@@ -78,9 +80,11 @@ class AuditLog {
   int fd_ ABSL_GUARDED_BY(mutex_) = -1;
   // Bytes of the file for which the disk has room.
   off_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;
-  // The last line was written in part only.
+  // The last line was written in part only, and could not be taken back.
   bool torn_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t lost_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Ready has said no the last time.
+  bool is_refusing_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace sockhost

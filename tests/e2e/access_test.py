@@ -336,6 +336,8 @@ class AuditTest(AccessTestCase):
                 self.assert_fails("AUDIT_UNAVAILABLE", self.daemon.admin.delete, "web")
         self.audit.unlink()
         self.daemon.admin.delete("web")
+        self.log_says("calls are no longer refused")
+        self.assertEqual(self.daemon.log().count("are refused error="), 1)
 
     def nothing_changes_in(self, started):
         self.admin = started.admin

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,8 +15,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
+#include "server/logging.h"
 #include "sockhost/error.h"
 #include "tests/server/admin_api.h"
 
@@ -197,6 +201,60 @@ TEST_F(FullDiskTest, FailingClosedIsNotReadyUntilThereIsRoom) {
   MakeRoom();
   EXPECT_TRUE(log->Ready().ok());
   EXPECT_THAT(Events(path_), ElementsAre("resumed"));
+}
+
+TEST_F(FullDiskTest, RefusingIsLoggedOnceAndSoIsItsEnd) {
+  const auto log = Open(/*fail_closed=*/true);
+  testing::internal::CaptureStderr();
+  StartLogging("info", "text");
+  FillDisk();
+  // What was there is left behind for the new file; a line shows that it cannot be written.
+  EXPECT_FALSE(log->Write(Entry()).ok());
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(log->Ready().ok());
+  MakeRoom();
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(log->Ready().ok());
+  StopLogging();
+  const std::string lines = testing::internal::GetCapturedStderr();
+  const auto count = [&lines](const std::string& text) {
+    return static_cast<int>(std::vector<std::string>(absl::StrSplit(lines, text)).size()) - 1;
+  };
+  EXPECT_EQ(count("are refused error="), 1) << lines;
+  EXPECT_EQ(count("no longer refused"), 1) << lines;
+}
+
+// Files cannot grow beyond a size: a write that passes it is carried out in part, as on a disk
+// that becomes full.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t size) {
+    signal(SIGXFSZ, SIG_IGN);
+    EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &before_), 0);
+    const rlimit limit{size, before_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, SIG_DFL);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(AuditLogTest, LineThatWasWrittenInPartIsTakenBack) {
+  const auto log = Open(/*fail_closed=*/false);
+  const auto size = std::filesystem::file_size(path_);
+  absl::Status status;
+  {
+    const FileSizeLimit limit(size + 10);
+    status = log->Write(Entry());
+  }
+  EXPECT_FALSE(status.ok());
+  EXPECT_EQ(std::filesystem::file_size(path_), size);
+  EXPECT_TRUE(log->Write(Entry()).ok());
+  EXPECT_THAT(Events(path_), ElementsAre("opened", "resumed", "call"));
 }
 
 // ---- Calls ---------------------------------------------------------------------
