@@ -10,6 +10,9 @@
 
 namespace sockhost {
 
+// Where the admin API listens, and `sockctl` looks for it, unless told otherwise.
+inline constexpr char kDefaultAdminPath[] = "/run/sockhost/admin.sock";
+
 // `unix:/path`, `tls://HOST:PORT` (TCP with TLS) or `tcp://HOST:PORT` (without).
 struct AdminAddress {
   // Not empty: a unix socket.
@@ -20,11 +23,11 @@ struct AdminAddress {
 
   bool is_unix() const { return !path.empty(); }
   std::string ToString() const;
+  // What its socket listens at, whatever is spoken there.
+  SocketAddress ToSocketAddress() const;
 
   // Error: ADDRESS_INVALID.
   static absl::StatusOr<AdminAddress> Parse(absl::string_view text);
-  // What its socket listens at, whatever is spoken there.
-  SocketAddress ToSocketAddress() const;
 };
 
 // True for an address that only this machine reaches.

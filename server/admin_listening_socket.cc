@@ -64,11 +64,21 @@ absl::Status RemoveStaleSocket(const std::string& path) {
   return absl::OkStatus();
 }
 
-// Makes the folder of the default address, which is on a tmpfs.
-void MakeParentFolder(const std::string& path) {
-  const std::string folder = path.substr(0, path.rfind('/'));
+std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+// The folder of the default address is on a tmpfs, and gone after each boot. One that somebody
+// names is theirs: a path with a wrong letter must not become a folder.
+void MakeFolderOfDefault(const std::string& path) {
   // EEXIST is the usual answer; any other error shows when binding.
-  if (!folder.empty()) mkdir(folder.c_str(), 0755);
+  if (path == kDefaultAdminPath) mkdir(FolderOf(path).c_str(), 0755);
+}
+
+std::string BindAdvice(const std::string& path, int error_number) {
+  if (error_number != ENOENT) {
+    return "; the folder must be writable, or choose another --admin";
+  }
+  return absl::StrCat("; there is no folder ", FolderOf(path),
+                      ": make it, or choose another --admin");
 }
 
 uint64_t InodeOf(const std::string& path) {
@@ -86,7 +96,7 @@ AdminPeer::Transport TransportOf(const AdminAddress& address) {
 absl::StatusOr<AdminListeningSocket> AdminListeningSocket::Open(const AdminAddress& address) {
   const std::string where = address.ToString();
   if (address.is_unix()) {
-    MakeParentFolder(address.path);
+    MakeFolderOfDefault(address.path);
     if (absl::Status status = RemoveStaleSocket(address.path); !status.ok()) return status;
   }
   const int family = address.is_unix() ? AF_UNIX : address.tcp.family();
@@ -121,8 +131,7 @@ absl::Status AdminListeningSocket::BindUnix(const std::string& path) {
   const int bind_error = errno;
   umask(old_mask);
   if (bound != 0) {
-    return CannotListen(address_, "bind", bind_error,
-                        "; the folder must exist and be writable, or choose another --admin");
+    return CannotListen(address_, "bind", bind_error, BindAdvice(path, bind_error));
   }
   path_ = path;
   inode_ = InodeOf(path);

@@ -15,7 +15,8 @@ namespace sockhost {
 class AdminListeningSocket {
  public:
   // A unix socket is for owner and group (0660). A file that a dead daemon left
-  // is replaced; one of a living daemon is ADDRESS_IN_USE. Errors also:
+  // is replaced; one of a living daemon is ADDRESS_IN_USE. Its folder must be there, only that
+  // of the default address is made. Errors also:
   // BIND_NOT_PERMITTED, INTERNAL.
   static absl::StatusOr<AdminListeningSocket> Open(const AdminAddress& address);
 

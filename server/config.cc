@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "config_file.h"
 #include "config_table.h"
+#include "passed_sockets.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -214,6 +215,13 @@ absl::Status CheckTls(const Config& config, bool has_tls_address) {
   return absl::OkStatus();
 }
 
+absl::Status CheckAdmin(const Config& config) {
+  if (!config.admin.empty()) return absl::OkStatus();
+  return Error(Reason::kFIELD_INVALID,
+               "admin: the list is empty, nobody could drive the daemon; name an address, or leave "
+               "the setting out for the default");
+}
+
 absl::Status CheckExposure(const Config& config) {
   bool has_tls_address = false;
   for (const AdminAddress& address : config.admin) {
@@ -271,7 +279,9 @@ std::variant<Config, EarlyExit> ParseConfig(int argc, const char* const* argv,
       ApplyFile(line.file.empty() ? Variable(kFileVariable) : line.file, config, origins);
   if (status.ok()) status = ApplyVariables(config, origins);
   if (status.ok()) status = ApplyFlags(line, config, origins);
+  if (status.ok()) status = CheckAdmin(config);
   if (status.ok()) status = CheckExposure(config);
+  if (status.ok()) status = CheckAdoptRules(config.adopt);
   if (!status.ok()) return UsageError({status.message().data(), status.message().size()});
   if (line.print) return EarlyExit{Print(config, origins, version), 0};
   return config;

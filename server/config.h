@@ -16,7 +16,7 @@ namespace sockhost {
 // The values here are the defaults. Each field of a setting has one row in
 // config_table.cc.
 struct Config {
-  std::vector<AdminAddress> admin{{"/run/sockhost/admin.sock", {}, false}};
+  std::vector<AdminAddress> admin{{kDefaultAdminPath, {}, false}};
   bool reflection_tcp = false;
   bool channelz = false;
   // Files of modules, in the order in which they are loaded.

@@ -79,6 +79,10 @@ absl::StatusOr<std::vector<PassedSocket>> TakePassedSockets() {
   return sockets;
 }
 
+absl::Status CheckAdoptRules(const std::vector<std::string>& rules) {
+  return ParseRules(rules).status();
+}
+
 absl::Status AdoptSockets(ServiceHost& host, const std::vector<PassedSocket>& sockets,
                           const std::vector<std::string>& rules) {
   const auto services = ParseRules(rules);

@@ -21,6 +21,9 @@ struct PassedSocket {
 // fds are the caller's. Error: FIELD_INVALID. Before other threads start.
 absl::StatusOr<std::vector<PassedSocket>> TakePassedSockets();
 
+// Whether each of `rules` is "NAME=SERVICE", with a name of its own. Error: FIELD_INVALID.
+absl::Status CheckAdoptRules(const std::vector<std::string>& rules);
+
 // Makes a listener of each socket: its id is the name of the socket (the second of
 // one name is NAME-2, and so on), its service comes from `rules`, each of which is
 // "NAME=SERVICE". A socket without a rule, and a rule without a socket, is an error,

@@ -61,6 +61,7 @@ class FlagsTest(unittest.TestCase):
             (["--admin", "tls://127.0.0.1:0"], "--tls-cert"),
             (["--tls-cert", "/c", "--tls-key", "/k", "--tls-client-ca", "/a"], "tls://"),
             (["--audit-fail-closed"], "--audit-log"),
+            (["--adopt", "a"], "NAME=SERVICE"),
             # TCP without TLS has no access control: it must be asked for.
             (["--admin", "tcp://127.0.0.1:0"], "--insecure-tcp"),
             (["--admin", "tcp://0.0.0.0:0"], "--insecure-tcp"),
@@ -111,6 +112,11 @@ class ConfigFileTest(DaemonTestCase):
         self.assertEqual((printed.returncode, printed.stderr), (0, ""))
         host = self.start("--config", self.write(printed.stdout)).admin.host()
         self.assertEqual(host.listeners.limit, 7)
+
+    def test_nobody_to_drive_it_is_refused(self):
+        refused = daemon.run("--config", self.write("admin: []\n"))
+        self.assertEqual(refused.returncode, USAGE_ERROR)
+        self.assertIn("admin: the list is empty", refused.stderr)
 
     def test_wrong_key_is_explained(self):
         path = self.write("log-level: info\nmax-listner: 7\n")
@@ -234,10 +240,12 @@ class AdminSocketTest(DaemonTestCase):
             path = self.start(folder=folder, umask=umask).socket_path
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o660)
 
-    def test_missing_folder_is_made(self):
-        path = pathlib.Path(self.folder) / "run/admin.sock"
-        self.start("--admin", f"unix:{path}")
-        self.assertTrue(path.is_socket())
+    def test_missing_folder_is_named_and_not_made(self):
+        folder = pathlib.Path(self.folder) / "run"
+        refused = daemon.run("--admin", f"unix:{folder}/admin.sock")
+        self.assertEqual(refused.returncode, FAILURE)
+        self.assertIn(f"there is no folder {folder}: ", refused.stderr)
+        self.assertFalse(folder.exists())
 
     def test_file_that_is_no_socket_is_left_alone(self):
         path = pathlib.Path(self.folder) / "precious"

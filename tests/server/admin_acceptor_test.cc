@@ -131,9 +131,12 @@ TEST_F(ListenTest, FileThatIsNoSocketStays) {
   EXPECT_EQ(content, "precious");
 }
 
-TEST_F(ListenTest, LastFolderOfThePathIsMade) {
-  EXPECT_TRUE(Listen(Unix(folder_.Path("run/admin.sock"))).ok());
-  EXPECT_EQ(ReasonOf(Listen(Unix(folder_.Path("no/such/admin.sock")))), Reason::kINTERNAL);
+TEST_F(ListenTest, FolderThatIsNotThereIsNamedAndNotMade) {
+  const absl::Status status = Listen(Unix(folder_.Path("run/admin.sock")));
+  EXPECT_EQ(ReasonOf(status), Reason::kINTERNAL);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("there is no folder " + folder_.Path("run")));
+  EXPECT_FALSE(Exists(folder_.Path("run")));
 }
 
 TEST_F(ListenTest, TcpAddressTellsItsPort) {

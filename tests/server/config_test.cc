@@ -207,6 +207,25 @@ TEST_F(ConfigFileFlagTest, MissingFileIsNamed) {
   EXPECT_THAT(exit.text, HasSubstr("/no/such/file"));
 }
 
+TEST_F(ConfigFileFlagTest, DaemonThatNobodyCouldDriveIsRefused) {
+  const EarlyExit exit = Refused({"--config", Write("admin: []\n")});
+  EXPECT_EQ(exit.code, 2);
+  EXPECT_THAT(exit.text, HasSubstr("admin: the list is empty"));
+  EXPECT_THAT(AdminOf(Parsed({"--config", path_.c_str(), "--admin", "unix:/a"})),
+              ElementsAre("unix:/a"));
+}
+
+TEST_F(ConfigFileFlagTest, RulesOfAdoptionAreReadAtOnce) {
+  for (const char* rule : {"a", "a=", "=echo"}) {
+    EXPECT_EQ(Refused({"--adopt", rule}).code, 2);
+    EXPECT_THAT(Refused({"--adopt", rule}).text, HasSubstr("NAME=SERVICE"));
+  }
+  EXPECT_EQ(Refused({"--adopt", "a=echo", "--adopt", "a=discard"}).code, 2);
+  const char* path = Write("adopt: [a]\n");
+  EXPECT_EQ(Refused({"--config", path, "--print-config"}).code, 2);
+  EXPECT_THAT(Parsed({"--adopt", "a=echo"}).adopt, ElementsAre("a=echo"));
+}
+
 // ---- --print-config ----------------------------------------------------------
 
 std::string Printed(std::vector<const char*> flags) {
