@@ -21,20 +21,21 @@ thread_local const std::string* module = nullptr;
 
 void SayWhoCalledExit(int code) {
   if (const HandlerCall call = CallOfThisThread(); call.service) {
-    LogLine(LogLevel::kError, "a handler has called exit(3): the process ends",
-            {{"service", call.service}, {"owner", call.owner}, {"fd", call.fd}, {"code", code}});
+    LogLastLine(
+        LogLevel::kError, "a handler has called exit(3): the process ends",
+        {{"service", call.service}, {"owner", call.owner}, {"fd", call.fd}, {"code", code}});
     return;
   }
   if (module) {
-    LogLine(LogLevel::kError,
-            "a module has called exit(3) while it was initialised: the process ends",
-            {{"file", *module}, {"code", code}});
+    LogLastLine(LogLevel::kError,
+                "a module has called exit(3) while it was initialised: the process ends",
+                {{"file", *module}, {"code", code}});
     return;
   }
   char thread[16] = "";
   pthread_getname_np(pthread_self(), thread, sizeof(thread));
-  LogLine(LogLevel::kError, "a thread has called exit(3): the process ends",
-          {{"thread", thread}, {"code", code}});
+  LogLastLine(LogLevel::kError, "a thread has called exit(3): the process ends",
+              {{"thread", thread}, {"code", code}});
 }
 
 // exit(3) calls it once for each time that it is registered, the last first.
@@ -44,10 +45,7 @@ void OnExit(int code, void* is_last) {
     _exit(code);
   }
   if (main_has_returned) return;
-  if (!is_said.exchange(true)) {
-    SayWhoCalledExit(code);
-    DrainLog();
-  }
+  if (!is_said.exchange(true)) SayWhoCalledExit(code);
   if (!is_last) return;
   // Other threads go on: what exit(3) would destroy now is in use.
   std::fflush(nullptr);

@@ -129,13 +129,17 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
 // Constant while the log runs.
 LogForm form;
 
-void WriteLine(LogLevel level, absl::string_view message, LogFields fields) {
+void WriteAnyLine(LogLevel level, absl::string_view message, LogFields fields) {
   // After StopLogging there is no logger any more.
   spdlog::logger* logger = spdlog::default_logger_raw();
-  if (is_drained || !logger || !logger->should_log(ToSpdlog(level))) return;
+  if (!logger || !logger->should_log(ToSpdlog(level))) return;
   lines_logged.fetch_add(1, std::memory_order_relaxed);
   const std::string line = form.json ? JsonMembers(message, fields) : LogText(message, fields);
   logger->log(ToSpdlog(level), spdlog::string_view_t(line));
+}
+
+void WriteLine(LogLevel level, absl::string_view message, LogFields fields) {
+  if (!is_drained) WriteAnyLine(level, message, fields);
 }
 
 }  // namespace
@@ -172,6 +176,14 @@ void DrainLog() {
     idle = written == seen ? idle + 1 : 0;
     seen = written;
   }
+}
+
+void LogLastLine(LogLevel level, absl::string_view message,
+                 std::initializer_list<LogField> fields) {
+  // First: other threads go on.
+  is_drained = true;
+  WriteAnyLine(level, message, fields);
+  DrainLog();
 }
 
 void SetLogLevel(const std::string& level) {

@@ -42,6 +42,9 @@ void DrainLog();
 // Any thread.
 void SetLogLevel(const std::string& level);
 
+// Any thread: as LogLine, with the last line that the log takes, and DrainLog.
+void LogLastLine(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields);
+
 // Any thread, never waits. The message says what happened, the fields to what.
 void LogLine(LogLevel level, absl::string_view message,
              std::initializer_list<LogField> fields = {});
