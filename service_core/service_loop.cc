@@ -111,9 +111,9 @@ SocketSlot* ServiceLoop::SlotOnServiceThread(int fd) {
   SocketSlot* slot = loop->current_slot_;
   if (slot && slot->fd == fd) {
     const bool is_there = slot->id.load(std::memory_order_relaxed) == loop->current_id_;
-    // Another thread may have removed it since the call began. The fd of a listener is open
-    // until the reaping, so its number is nobody else's yet, and what the handler does with
-    // its user_data must reach the slot: what is left there is freed.
+    // Another thread may have removed it since the call began. The host keeps the fd of a
+    // listener open until the reaping, so its number is nobody else's yet, and what the handler
+    // does with its user_data must reach the slot: what is left there is freed.
     if (is_there || slot->role != Role::kRegistered) return slot;
   }
   return loop->table_.SlotOfFd(fd);
