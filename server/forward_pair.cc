@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "built_in_services.h"
 #include "own_sources.h"
 #include "proxy_header.h"
 #include "reserved_addresses.h"
@@ -87,14 +88,13 @@ void ForwardPair::Begin(int client_fd, std::shared_ptr<ForwardRoute> route) {
     delete pair;
     return;
   }
-  // Reads nothing before somebody can take it.
-  sockhost_socket_set_events(client_fd, 0);
   pair->TryNext();
 }
 
 ForwardPair::ForwardPair(int client_fd, std::shared_ptr<ForwardRoute> route)
     : route_(std::move(route)), choice_(route_->upstreams) {
   client_.fd = client_fd;
+  client_.events = kForwardService.connection_events;
 }
 
 // ---- Connecting --------------------------------------------------------------------
@@ -104,6 +104,7 @@ void ForwardPair::TryNext() {
     if (TryAddress(*address)) return;
   }
   if (choice_.IsWaiting()) {
+    SetEvents(client_, 0);
     if (!place_) place_ = route_->connecting->Enter(*this, /*for_name=*/true);
     return;
   }
@@ -150,6 +151,8 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
     return true;
   }
   SetEvents(upstream_, POLLOUT);
+  // Reads nothing before somebody can take it.
+  SetEvents(client_, 0);
   if (place_) route_->connecting->Leave(*place_);
   place_ = route_->connecting->Enter(*this, /*for_name=*/false);
   return true;

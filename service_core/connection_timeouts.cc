@@ -49,6 +49,10 @@ void Close(SocketSlot& slot, SocketTable& table, CloseReason reason) {
 }  // namespace
 
 void ConnectionTimeouts::Watch(const ListenerConfig& config) {
+  // As nearly always.
+  const bool has_none =
+      config.idle_timeout == absl::ZeroDuration() && config.max_lifetime == absl::ZeroDuration();
+  if (has_none) return;
   const int64_t interval = IntervalFor(config);
   if (interval == kNone || (active_ && interval >= interval_)) return;
   active_ = true;

@@ -1,5 +1,6 @@
 #include "sockhost/counters.h"
 
+#include <algorithm>
 #include <new>
 
 #include "absl/strings/string_view.h"
@@ -18,54 +19,50 @@ constexpr absl::string_view kNames[] = {
 absl::string_view CounterName(Counter counter) { return kNames[static_cast<size_t>(counter)]; }
 
 bool CounterValues::operator==(const CounterValues& other) const {
-  static const Rare kNone;
-  return hot_ == other.hot_ && (rare_ ? *rare_ : kNone) == (other.rare_ ? *other.rare_ : kNone);
+  for (size_t i = 0; i < kCounters; ++i) {
+    if ((*this)[static_cast<Counter>(i)] != other[static_cast<Counter>(i)]) return false;
+  }
+  static constexpr std::array<ErrorCount, kErrorCells + 1> kNone{};
+  return std::ranges::equal(rare_ ? rare_->errors : kNone,
+                            other.rare_ ? other.rare_->errors : kNone);
 }
 
-CounterValues::Rare& CounterValues::OwnRare() {
-  if (!rare_) {
-    rare_ = std::make_shared<Rare>();
-  } else if (rare_.use_count() > 1) {
-    rare_ = std::make_shared<Rare>(*rare_);
+CounterValues::Rare& CounterValues::RareToFill() {
+  if (!rare_ || IsShared()) {
+    Rare* fresh = new Rare;
+    LetGo();
+    rare_ = fresh;
   }
   return *rare_;
 }
 
-// The foreign ones belong to threads other than the service thread. They are kept
-// apart because a plain store of the service thread would lose their additions.
-struct CounterBlock::Rare {
-  // A cell is taken for an errno once and keeps it.
-  struct ErrorCell {
-    std::atomic<int> error_number{0};
-    std::atomic<int64_t> count{0};
-  };
-
-  std::array<std::atomic<int64_t>, kCounters - kHotCounters> values{};
-  std::array<ErrorCell, kErrorCells + 1> errors{};
-  std::atomic<int64_t> foreign_receive_bytes{0};
-  std::atomic<int64_t> foreign_receive_messages{0};
-  std::atomic<int64_t> foreign_transmit_bytes{0};
-  std::atomic<int64_t> foreign_transmit_messages{0};
-};
-
-CounterBlock::~CounterBlock() { delete rare_.load(); }
-
-CounterBlock::Rare& CounterBlock::OwnRare() {
-  Rare* rare = rare_.load(std::memory_order_acquire);
-  return rare ? *rare : AllocateRare();
+CounterValues::Rare& CounterValues::OwnRare() {
+  if (rare_ && !IsShared()) return *rare_;
+  const CounterValues before = *this;
+  Rare& own = RareToFill();
+  if (before.rare_) {
+    own.values = before.rare_->values;
+    own.errors = before.rare_->errors;
+  } else {
+    for (size_t i = 0; i < kFewCounters; ++i) own.values[i] = FewCounts::Get(few_, i);
+  }
+  return own;
 }
+
+CounterBlock::~CounterBlock() { delete RareIn(few_or_rare_.load()); }
 
 CounterBlock::Rare& CounterBlock::AllocateRare() {
   std::unique_ptr<Rare> fresh(new (std::nothrow) Rare);
   // Out of memory: the count is lost, what was to be counted is not.
   static Rare lost;
   if (!fresh) return lost;
-  Rare* rare = nullptr;
-  if (rare_.compare_exchange_strong(rare, fresh.get())) return *fresh.release();
-  return *rare;
+  uint64_t word = few_or_rare_.load(std::memory_order_acquire);
+  do {
+    if (Rare* rare = RareIn(word)) return *rare;
+    for (size_t i = 0; i < kFewCounters; ++i) fresh->values[i] = FewCounts::Get(word, i);
+  } while (!few_or_rare_.compare_exchange_weak(word, reinterpret_cast<uint64_t>(fresh.get())));
+  return *fresh.release();
 }
-
-std::atomic<int64_t>& CounterBlock::RareCell(size_t i) { return OwnRare().values[i]; }
 
 void CounterBlock::AddError(int error_number) {
   auto& cells = OwnRare().errors;
@@ -93,38 +90,43 @@ void CounterBlock::AddTransmittedFromAnyThread(int64_t bytes, int64_t messages) 
   rare.foreign_transmit_messages.fetch_add(messages, std::memory_order_relaxed);
 }
 
-int64_t CounterBlock::GetRare(size_t i) const {
-  const Rare* rare = rare_.load(std::memory_order_acquire);
-  return rare ? rare->values[i].load(std::memory_order_relaxed) : 0;
-}
-
 CounterValues CounterBlock::Read() const {
   CounterValues out;
+  ReadInto(out);
+  return out;
+}
+
+void CounterBlock::ReadInto(CounterValues& out) const {
   for (size_t i = 0; i < kHotCounters; ++i) {
-    out[static_cast<Counter>(i)] = hot_[i].load(std::memory_order_relaxed);
+    out.hot_[i] = hot_[i].load(std::memory_order_relaxed);
   }
-  const Rare* rare = rare_.load(std::memory_order_acquire);
-  if (!rare) return out;
-  for (size_t i = kHotCounters; i < kCounters; ++i) {
-    out[static_cast<Counter>(i)] = rare->values[i - kHotCounters].load(std::memory_order_relaxed);
+  const uint64_t word = few_or_rare_.load(std::memory_order_acquire);
+  const Rare* rare = RareIn(word);
+  if (!rare) {
+    out.LetGo();
+    out.rare_ = nullptr;
+    out.few_ = word;
+    return;
   }
-  const std::span<ErrorCount> errors = out.mutable_errors();
-  for (size_t i = 0; i < errors.size(); ++i) {
+  CounterValues::Rare& copy = out.RareToFill();
+  for (size_t i = 0; i < copy.values.size(); ++i) {
+    copy.values[i] = rare->values[i].load(std::memory_order_relaxed);
+  }
+  for (size_t i = 0; i < copy.errors.size(); ++i) {
     const int64_t count = rare->errors[i].count.load(std::memory_order_acquire);
-    if (count == 0) continue;
-    errors[i] = {rare->errors[i].error_number.load(std::memory_order_relaxed), count};
+    const int number = count ? rare->errors[i].error_number.load(std::memory_order_relaxed) : 0;
+    copy.errors[i] = {number, count};
   }
   out[Counter::receive_bytes] += rare->foreign_receive_bytes.load(std::memory_order_relaxed);
   out[Counter::receive_messages] += rare->foreign_receive_messages.load(std::memory_order_relaxed);
   out[Counter::transmit_bytes] += rare->foreign_transmit_bytes.load(std::memory_order_relaxed);
   out[Counter::transmit_messages] +=
       rare->foreign_transmit_messages.load(std::memory_order_relaxed);
-  return out;
 }
 
 void CounterBlock::Clear() {
   for (std::atomic<int64_t>& value : hot_) value.store(0, std::memory_order_relaxed);
-  if (has_rare()) delete rare_.exchange(nullptr);
+  delete RareIn(few_or_rare_.exchange(0));
 }
 
 }  // namespace sockhost

@@ -51,12 +51,11 @@ void ServiceLoop::Dispatch(RegistrationKey key, uint32_t ready) {
   CallHandler(*slot, ready);
 }
 
-int ServiceLoop::BeginConnection(SocketId id) {
-  SocketSlot* slot = table_.SlotOfId(id);
-  if (!slot) return 0;
+int ServiceLoop::BeginConnection(SocketSlot& slot, SocketId id) {
+  if (slot.id.load(std::memory_order_relaxed) != id) return 0;
   last_clock_ = MonotonicNanos();
-  CallHandler(*slot, EPOLLOUT);
-  return table_.StartPolling(*slot, id);
+  CallHandler(slot, EPOLLOUT);
+  return table_.StartPolling(slot, id);
 }
 
 void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {

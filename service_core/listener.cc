@@ -10,12 +10,18 @@
 #include "service_loop.h"
 #include "socket_table.h"
 #include "sockhost/error.h"
+#include "system_calls.h"
 
 namespace sockhost {
 namespace {
 
-// Connections taken in one wake-up before other sockets have their turn.
-constexpr int kDefaultAcceptsPerTurn = 64;
+// Connections taken in one wake-up before other sockets have their turn. Not more: where each
+// makes work for another process, as those of a forwarder do, its upstream is woken up for every
+// single one if they come in a row, and finds all its work done when they come between others.
+constexpr int kDefaultAcceptsPerTurn = 4;
+
+// So many wake-ups in a row have to find a longer queue before one more is taken.
+constexpr int kFullTurns = 4;
 
 // How long accepting rests when the process or the system is out of fds or
 // memory: accept(2) would fail at once, again and again.
@@ -40,11 +46,20 @@ void Listener::Accept(SocketSlot& slot, ServiceLoop& loop) {
   accept_budget_ = std::min(accept_budget_, most);
   int taken = 0;
   while (taken < accept_budget_ && AcceptOne(slot, loop)) ++taken;
+  AdjustBudget(taken, most);
   counters.Max(Counter::max_accepts_per_wakeup, taken);
   service_->counters.Max(Counter::max_accepts_per_wakeup, taken);
   slot.counters.Max(Counter::max_accepts_per_wakeup, taken);
-  accept_budget_ = taken == accept_budget_ ? std::min(accept_budget_ * 2, most)
-                                           : std::max(accept_budget_ / 2, 1);
+}
+
+void Listener::AdjustBudget(int taken, int most) {
+  if (taken < accept_budget_) {
+    accept_budget_ = std::max(taken, 1);
+    full_turns_ = 0;
+  } else if (++full_turns_ == kFullTurns) {
+    accept_budget_ = std::min(accept_budget_ * 2, most);
+    full_turns_ = 0;
+  }
 }
 
 bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
@@ -55,8 +70,8 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   }
   sockaddr_storage peer;
   socklen_t length = sizeof(peer);
-  UniqueFd fd(
-      accept4(slot.fd, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  UniqueFd fd(sockhost::Accept(slot.fd, reinterpret_cast<sockaddr*>(&peer), &length,
+                               SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd.valid()) return HandleAcceptError(errno, slot, loop);
 
   const SocketAddress remote =
@@ -76,7 +91,8 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   spec.wall_time = loop.wall_time();
   spec.monotonic_time = loop.now();
   SocketId id;
-  if (const int result = table_.Add(spec, &id); result != 0) {
+  SocketSlot* connection = nullptr;
+  if (const int result = table_.Add(spec, &id, &connection); result != 0) {
     return HandleAcceptError(-result, slot, loop);
   }
   fd.release();
@@ -88,7 +104,7 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   }
   if (sources_) sources_->Add(remote);
   loop.connection_timeouts().Watch(config());
-  const int begun = is_ready ? loop.BeginConnection(id) : 0;
+  const int begun = is_ready ? loop.BeginConnection(*connection, id) : 0;
   return begun == 0 || HandleAcceptError(-begun, slot, loop);
 }
 

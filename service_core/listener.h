@@ -135,6 +135,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
   // False if accepting must end for this turn.
   bool AcceptOne(SocketSlot& slot, ServiceLoop& loop);
+  // `taken` of accept_budget_ connections were there to be taken.
+  void AdjustBudget(int taken, int most);
   bool IsOverLimit(const SocketAddress& peer, SocketSlot& slot);
   bool HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop);
   void PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoop& loop);
@@ -206,6 +208,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // queue is longer, so that a quiet listener costs no accept(2) in vain and a
   // busy one few wake-ups.
   int accept_budget_ = 1;
+  int full_turns_ = 0;
   LimitedLog accept_log_;
   // Of the service thread; nullptr while there is no limit for one source.
   std::unique_ptr<ConnectionSources> sources_;

@@ -29,6 +29,10 @@ constexpr size_t kEventsPerTurn = 256;
 constexpr int64_t kAuditIntervalNanos = 100'000'000;
 constexpr uint32_t kAuditedSlots = 64;
 
+// How often the wall clock is looked at for a step: what is told of an event then is at most
+// so long behind.
+constexpr int64_t kWallLookNanos = 10'000'000;
+
 thread_local ServiceLoop* current_loop = nullptr;
 
 // Statistics have one writer: no need for an atomic addition.
@@ -158,7 +162,7 @@ void ServiceLoop::RunTimers() {
 void ServiceLoop::Run() {
   const SignalStack signal_stack(signal_stack_, sizeof(signal_stack_));
   current_loop = this;
-  wall_offset_ = absl::GetCurrentTimeNanos() - MonotonicNanos();
+  LookAtWallClock();
   while (!stop_.load(std::memory_order_relaxed)) Turn();
   table_.BeginTurn();
   RunPosted();
@@ -187,7 +191,7 @@ void ServiceLoop::Turn() {
   AddTo(statistics_.wakeups, 1);
   AddTo(statistics_.events, static_cast<int64_t>(ready.size()));
   RaiseTo(statistics_.max_events_per_wakeup, static_cast<int64_t>(ready.size()));
-  if (!ready.empty()) wall_offset_ = absl::GetCurrentTimeNanos() - turn_started_;
+  if (turn_started_ >= next_wall_look_) LookAtWallClock();
 
   for (size_t i = 0; i < ready.size(); ++i) {
     if (i + 1 < ready.size()) table_.Prefetch(RegistrationKey::Unpack(ready[i + 1].data.u64));
@@ -199,12 +203,18 @@ void ServiceLoop::Turn() {
   RunTimers();
   RunPosted();
   is_reaped_ = false;
-  Attempt([this] { is_reaped_ = table_.ReapSome(); });
+  Attempt([this] { is_reaped_ = table_.ReapSome(wall_time()); });
   table_.EndTurn();
 
   const int64_t turn = MonotonicNanos() - turn_started_;
   AddTo(statistics_.busy_nanos, turn);
   RaiseTo(statistics_.max_turn_nanos, turn);
+}
+
+void ServiceLoop::LookAtWallClock() {
+  const int64_t now = MonotonicNanos();
+  wall_offset_ = absl::GetCurrentTimeNanos() - now;
+  next_wall_look_ = now + kWallLookNanos;
 }
 
 void ServiceLoop::DropStaleEvent(RegistrationKey key) {

@@ -67,7 +67,7 @@ class ServiceLoop {
   // The service thread only: the turn's wake-up on the monotonic clock, ns.
   int64_t now() const { return turn_started_; }
   // The service thread only: the start of the call in progress on the wall clock, ns
-  // since 1970. No clock is read for it.
+  // since 1970. No clock is read for it: a step of the wall clock shows within 10 ms.
   int64_t wall_time() const { return last_clock_ + wall_offset_; }
 
   // Any thread.
@@ -82,7 +82,7 @@ class ServiceLoop {
   // The service thread only, for a connection that was added as kOpening: calls the handler,
   // for it can be written to, and polls it from then on. 0, or the negative errno for
   // which it was removed.
-  int BeginConnection(SocketId id);
+  int BeginConnection(SocketSlot& slot, SocketId id);
 
   SocketTable& table() { return table_; }
   ConnectionTimeouts& connection_timeouts() { return connection_timeouts_; }
@@ -98,6 +98,7 @@ class ServiceLoop {
   void DropStaleEvent(RegistrationKey key);
   void RunPosted();
   void RunTimers();
+  void LookAtWallClock();
   void AuditExposed();
 
   // ---- In event_dispatch.cc.
@@ -131,7 +132,9 @@ class ServiceLoop {
   std::vector<epoll_event> ready_;
   int64_t turn_started_ = 0;
   int64_t last_clock_ = 0;
+  // Wall clock by the monotonic one, and when to look again.
   int64_t wall_offset_ = 0;
+  int64_t next_wall_look_ = 0;
   SocketSlot* current_slot_ = nullptr;
   SocketId current_id_ = 0;
   int64_t next_audit_ = 0;

@@ -24,12 +24,11 @@ constexpr uint32_t kRemovalChunk = 32;
 }  // namespace
 
 void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) {
-  uint32_t& entry = slot_by_fd_[static_cast<size_t>(slot.fd)];
   // Only what still stands for this socket is removed and closed: a number that
   // was closed behind our back may be somebody else's by now.
   bool open = false;
-  if (entry == slot.index + 1) {
-    entry = 0;
+  if (slot_by_fd_.Get(slot.fd) == slot.index + 1) {
+    slot_by_fd_.Set(slot.fd, 0);
     open = RemoveFromEpoll(slot);
   }
   if (const int index = slot.pev_index(); index >= 0) {
@@ -232,7 +231,7 @@ void SocketTable::Reap() {
   }
 }
 
-bool SocketTable::ReapSome() {
+bool SocketTable::ReapSome(int64_t now) {
   if (!reap_needed_.load(std::memory_order_acquire)) return true;
   std::array<SocketSlot*, kReapChunk> slots;
   size_t count = 0;
@@ -244,7 +243,7 @@ bool SocketTable::ReapSome() {
     }
     if (first_retired_ == 0) last_retired_ = 0;
   }
-  const int64_t now = count > 0 ? absl::GetCurrentTimeNanos() : 0;
+  if (count > 0 && now == 0) now = absl::GetCurrentTimeNanos();
   for (size_t i = 0; i < count; ++i) {
     if (i + 1 < count) ClosedSockets::Prefetch(*closing_[i + 1]);
     Close(*slots[i], *closing_[i], now);
@@ -319,7 +318,7 @@ void SocketTable::Free(SocketSlot& slot) {
 
 bool SocketTable::NoteClose(int fd) {
   TableLock lock(*this);
-  SocketSlot* slot = FindByFdLocked(fd);
+  SocketSlot* slot = FindByFd(fd);
   if (!slot) return false;
   const bool owned = slot->role != Role::kRegistered;
   RemoveLocked(*slot, owned ? Fate::kClose : Fate::kLeaveOpen,

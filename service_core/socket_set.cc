@@ -52,7 +52,7 @@ class SetTransaction {
   // the commit if it starts as kMasked.
   int Take(const pollfd& wanted, Polling polling) {
     table_.mutex_.AssertHeld();
-    SocketSlot* slot = table_.FindByFdLocked(wanted.fd);
+    SocketSlot* slot = table_.FindByFd(wanted.fd);
     if (slot && slot->has_stamp(stamp_)) return Duplicate(wanted.fd, *slot);
     if (slot && table_.IsStillPolledLocked(*slot)) {
       const bool ours = slot->role == Role::kRegistered && slot->service == &service_;
@@ -134,7 +134,7 @@ class SetTransaction {
       service_.free_entries.push_back(index);
       return;
     }
-    SocketSlot* slot = table_.FindByFdLocked(wanted.fd);
+    SocketSlot* slot = table_.FindByFd(wanted.fd);
     slot->user_data.store(user_data_, std::memory_order_relaxed);
     const bool is_new = slot->registered.pev_index < 0;
     slot->registered.pev_index = index;
@@ -196,7 +196,7 @@ int SocketTable::AddOne(Service& service, int fd, short events, void* user_data)
     const int result = transaction.Take({fd, events, 0}, Polling::kLevel);
     if (result != 0) return result;
     transaction.Keep();
-    SocketSlot& slot = *FindByFdLocked(fd);
+    SocketSlot& slot = *FindByFd(fd);
     slot.registered.pev_index = service.free_entries.back();
     service.free_entries.pop_back();
     net_socket_service_event& entry = service.descriptor->pev[slot.registered.pev_index];

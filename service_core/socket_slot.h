@@ -166,11 +166,11 @@ enum class Fate {
   kClose,      // the service thread closes it
 };
 
-// How a stream that a service works with is polled at first. One that closes its connections
-// itself can wait for arrivals from the beginning: nobody else looks for the end.
+// How a stream that a service works with is polled at first. Those of the host itself read what
+// there is; what a module does has to be seen first.
 inline Polling FirstPolling(const Service& service, Protocol protocol) {
-  const bool is_tcp = protocol == Protocol::kTcp;
-  return is_tcp && service.keeps_connections ? Polling::kArrivals : Polling::kLevel;
+  const bool is_known = service.keeps_connections || service.kind == ServiceKind::kBuiltIn;
+  return is_known && protocol == Protocol::kTcp ? Polling::kArrivals : Polling::kLevel;
 }
 
 }  // namespace sockhost

@@ -51,7 +51,7 @@ void Describe(const SocketSlot& slot, SocketId id, SocketSnapshot& out) {
   out.create_time_nanos = slot.create_time_nanos;
   out.events = slot.events.load(std::memory_order_relaxed);
   out.masked = slot.polling.load(std::memory_order_relaxed) == Polling::kMasked;
-  out.counters = slot.counters.Read();
+  slot.counters.ReadInto(out.counters);
 }
 
 }  // namespace
@@ -201,7 +201,7 @@ bool SocketTable::Inspect(SocketId id, int fd, absl::FunctionRef<void(int)> insp
   uint64_t inode = 0;
   {
     TableLock lock(*this);
-    slot = FindByFdLocked(fd);
+    slot = FindByFd(fd);
     if (!slot || slot->id.load(std::memory_order_relaxed) != id) return false;
     if (slot->is_exposed()) inode = slot->inode;
   }

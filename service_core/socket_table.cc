@@ -40,9 +40,8 @@ void SocketTable::SetClosedLimit(size_t closed_sockets) {
 
 // ---- Adding ----------------------------------------------------
 
-SocketSlot* SocketTable::FindByFdLocked(int fd) const {
-  if (fd < 0 || static_cast<size_t>(fd) >= slot_by_fd_.size()) return nullptr;
-  const uint32_t entry = slot_by_fd_[static_cast<size_t>(fd)];
+SocketSlot* SocketTable::FindByFd(int fd) const {
+  const uint32_t entry = slot_by_fd_.Get(fd);
   return entry == 0 ? nullptr : &Slot(entry - 1);
 }
 
@@ -77,7 +76,7 @@ void SocketTable::WidenIdsLocked(size_t slots) {
 }
 
 SocketSlot* SocketTable::FindRegisteredLocked(const Service& service, int fd) const {
-  SocketSlot* slot = FindByFdLocked(fd);
+  SocketSlot* slot = FindByFd(fd);
   const bool found = slot && slot->role == Role::kRegistered && slot->service == &service;
   return found ? slot : nullptr;
 }
@@ -99,12 +98,7 @@ SocketSlot* SocketTable::NextFreeSlotLocked() {
 }
 
 SocketSlot* SocketTable::TakeSlotLocked(int fd) {
-  const auto number = static_cast<size_t>(fd);
-  if (number >= slot_by_fd_.size()) {
-    // Not twice as many, as resize alone would take.
-    slot_by_fd_.reserve(number + number / 16 + 64);
-    slot_by_fd_.resize(slot_by_fd_.capacity());
-  }
+  if (!slot_by_fd_.MakeRoom(fd)) return nullptr;
   SocketSlot* slot = NextFreeSlotLocked();
   if (!slot) return nullptr;
   if (first_free_ == 0) {
@@ -174,8 +168,8 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
 
   ++next_id_;
   EnterIdsLocked(*slot);
-  SocketSlot* stale = FindByFdLocked(spec.fd);
-  slot_by_fd_[static_cast<size_t>(spec.fd)] = slot->index + 1;
+  SocketSlot* stale = FindByFd(spec.fd);
+  slot_by_fd_.Set(spec.fd, slot->index + 1);
   // The kernel took the fd although the table knew the number: the file that was
   // registered is gone, closed without a word, and the number is used anew.
   if (stale) RemoveLocked(*stale, Fate::kLeaveOpen, CloseReason::kClosedBehind);
@@ -189,18 +183,20 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   return 0;
 }
 
-int SocketTable::Add(const SocketSpec& spec, SocketId* id) {
+int SocketTable::Add(const SocketSpec& spec, SocketId* id, SocketSlot** slot) {
   TableLock lock(*this);
-  SocketSlot* slot = nullptr;
-  const int result = AddLocked(spec, &slot);
-  if (result == 0) *id = slot->id.load(std::memory_order_relaxed);
-  return result;
+  SocketSlot* added = nullptr;
+  const int result = AddLocked(spec, &added);
+  if (result != 0) return result;
+  *id = added->id.load(std::memory_order_relaxed);
+  if (slot) *slot = added;
+  return 0;
 }
 
 void SocketTable::CountForeign(int fd, int64_t received_bytes, int64_t received_messages,
                                int64_t transmitted_bytes, int64_t transmitted_messages) {
   TableLock lock(*this);
-  SocketSlot* slot = FindByFdLocked(fd);
+  SocketSlot* slot = FindByFd(fd);
   if (!slot) return;
   ForEachBlock(*slot, [&](CounterBlock& block) {
     block.AddReceivedFromAnyThread(received_bytes, received_messages);
@@ -233,10 +229,7 @@ bool SocketTable::WasRemovedInAnEarlierTurn(RegistrationKey key) const {
   return Slot(key.slot).removed_turn.load(std::memory_order_relaxed) + 1 < turn();
 }
 
-SocketSlot* SocketTable::SlotOfFd(int fd) {
-  TableLock lock(*this);
-  return FindByFdLocked(fd);
-}
+SocketSlot* SocketTable::SlotOfFd(int fd) { return FindByFd(fd); }
 
 SocketSlot* SocketTable::SlotOfId(SocketId id) {
   TableLock lock(*this);

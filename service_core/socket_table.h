@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "closed_sockets.h"
 #include "epoll_set.h"
+#include "fd_index.h"
 #include "log.h"
 #include "mutex.h"
 #include "service_registry.h"
@@ -52,8 +53,8 @@ class SocketTable {
   // An int result is 0 or a negative errno, as in socket_service.h.
 
   // Adds one socket and polls it; its id goes to `*id`. On error the fd stays
-  // the caller's.
-  int Add(const SocketSpec& spec, SocketId* id);
+  // the caller's. `slot` is for the service thread, which may look at it until the reaping.
+  int Add(const SocketSpec& spec, SocketId* id, SocketSlot** slot = nullptr);
 
   // Replaces the registered sockets of `service` (its descriptor's pev) by
   // `fds`. On error the old set stays in force.
@@ -202,7 +203,8 @@ class SocketTable {
   void Reap();
   // The same for a bounded number of sockets: closing thousands of connections at
   // once would keep every handler waiting. False if there is more to do.
-  bool ReapSome();
+  // `now`: on the wall clock, ns since 1970; 0: it is looked at.
+  bool ReapSome(int64_t now = 0);
 
   // Builds the epoll set anew; false if that failed for want of an fd.
   bool RebuildEpoll();
@@ -227,7 +229,8 @@ class SocketTable {
   // 0 if `fd` is not open.
   static uint64_t InodeOf(int fd);
 
-  SocketSlot* FindByFdLocked(int fd) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Only the service thread may look at what it gives without the mutex.
+  SocketSlot* FindByFd(int fd) const;
   SocketSlot* FindRegisteredLocked(const Service& service, int fd) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int AddLocked(const SocketSpec& spec, SocketSlot** out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -315,8 +318,8 @@ class SocketTable {
   std::atomic<uint32_t> slots_in_use_{0};
   // Slot + 1 of those that are free again, from the last one on.
   uint32_t first_free_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Slot + 1 by fd; 0: none.
-  std::vector<uint32_t> slot_by_fd_ ABSL_GUARDED_BY(mutex_);
+  // Slot + 1; 0: none. Written under the mutex.
+  FdIndex slot_by_fd_;
   SocketId next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   uint32_t next_stamp_ ABSL_GUARDED_BY(mutex_) = 1;
   // Chains through the slots, by the low bits of the id: first slot + 1. No hash table of

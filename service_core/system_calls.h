@@ -1,4 +1,4 @@
-// The two system calls of nearly every event.
+// The system calls of nearly every event and connection.
 #ifndef SOCKHOST_SERVICE_CORE_SYSTEM_CALLS_H_
 #define SOCKHOST_SERVICE_CORE_SYSTEM_CALLS_H_
 
@@ -35,6 +35,24 @@ inline ssize_t Send(int fd, const void* bytes, size_t size, int flags, const soc
   return sendto(fd, bytes, size, flags, to, to_length);
 #else
   return syscall(SYS_sendto, fd, bytes, size, flags, to, to_length);
+#endif
+}
+
+// accept4(2).
+inline int Accept(int fd, sockaddr* peer, socklen_t* length, int flags) {
+#ifdef SOCKHOST_SANITIZED
+  return accept4(fd, peer, length, flags);
+#else
+  return static_cast<int>(syscall(SYS_accept4, fd, peer, length, flags));
+#endif
+}
+
+// close(2). It releases the number even when it reports EINTR: never to be tried again.
+inline void CloseFd(int fd) {
+#ifdef SOCKHOST_SANITIZED
+  close(fd);
+#else
+  syscall(SYS_close, fd);
 #endif
 }
 

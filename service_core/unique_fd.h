@@ -2,9 +2,9 @@
 #ifndef SOCKHOST_SERVICE_CORE_UNIQUE_FD_H_
 #define SOCKHOST_SERVICE_CORE_UNIQUE_FD_H_
 
-#include <unistd.h>
-
 #include <utility>
+
+#include "system_calls.h"
 
 namespace sockhost {
 
@@ -24,8 +24,7 @@ class UniqueFd {
   bool valid() const { return fd_ >= 0; }
   int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
-    // close(2) releases the number even when it reports EINTR: never retried.
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) CloseFd(fd_);
     fd_ = fd;
   }
 

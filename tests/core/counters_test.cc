@@ -172,6 +172,7 @@ TEST(CountersTest, NothingIsLostBetweenThreads) {
   for (int round = 0; round < kRounds; ++round) {
     block.Add(Counter::receive_bytes, 2);
     block.Add(Counter::spurious_events);
+    block.Add(Counter::would_block);
   }
   for (std::thread& thread : others) thread.join();
   const CounterValues values = block.Read();
@@ -180,6 +181,83 @@ TEST(CountersTest, NothingIsLostBetweenThreads) {
   EXPECT_EQ(values[Counter::transmit_bytes], kRounds * kThreads * 5);
   EXPECT_EQ(values[Counter::transmit_messages], kRounds * kThreads);
   EXPECT_EQ(values[Counter::spurious_events], kRounds);
+  EXPECT_EQ(values[Counter::would_block], kRounds);
+}
+
+// The few counters move to the rare ones when another thread needs those: in a new block each
+// time, so that the two meet.
+TEST(CountersTest, FewAreNotLostWhenAnotherThreadMovesThem) {
+  constexpr int kBlocks = 2000;
+  constexpr int kRounds = 20;
+  std::vector<CounterBlock> blocks(kBlocks);
+  std::atomic<int> current{-1};
+  std::thread other([&] {
+    for (int i = 0; i < kBlocks; ++i) {
+      while (current < i) std::this_thread::yield();
+      blocks[static_cast<size_t>(i)].AddReceivedFromAnyThread(1, 1);
+    }
+  });
+  for (int i = 0; i < kBlocks; ++i) {
+    current = i;
+    for (int round = 0; round < kRounds; ++round) {
+      blocks[static_cast<size_t>(i)].Add(Counter::would_block);
+    }
+  }
+  other.join();
+  for (const CounterBlock& block : blocks) {
+    const CounterValues values = block.Read();
+    ASSERT_EQ(values[Counter::would_block], kRounds);
+    ASSERT_EQ(values[Counter::receive_messages], 1);
+  }
+}
+
+TEST(CountersTest, FewNeedNoMemoryUntilTheyAreMany) {
+  CounterBlock block;
+  block.Add(Counter::poll_hup_events);
+  block.Add(Counter::would_block, FewCounts::kMost);
+  block.Add(Counter::poll_out_events, 7);
+  EXPECT_FALSE(block.has_rare());
+  EXPECT_FALSE(block.Read().has_rare());
+  EXPECT_EQ(block.Read()[Counter::poll_hup_events], 1);
+  EXPECT_EQ(block.Read()[Counter::would_block], FewCounts::kMost);
+  EXPECT_EQ(block.Read()[Counter::poll_out_events], 7);
+  block.Add(Counter::would_block);
+  EXPECT_TRUE(block.has_rare());
+  EXPECT_EQ(block.Read()[Counter::poll_hup_events], 1);
+  EXPECT_EQ(block.Read()[Counter::would_block], FewCounts::kMost + 1);
+  EXPECT_EQ(block.Get(Counter::poll_out_events), 7);
+}
+
+TEST(CountersTest, ValuesOfFewAreKeptWhenRareOnesAreWritten) {
+  CounterBlock block;
+  block.Add(Counter::would_block, 5);
+  CounterValues values = block.Read();
+  const CounterValues before = values;
+  EXPECT_EQ(values, before);
+  values[Counter::masked] = 1;
+  EXPECT_EQ(values[Counter::would_block], 5);
+  EXPECT_NE(values, before);
+  values[Counter::masked] = 0;
+  EXPECT_EQ(values, before);
+}
+
+TEST(CountersTest, ReadingIntoValuesReplacesAllOfThem) {
+  CounterBlock rare;
+  rare.Add(Counter::masked, 2);
+  rare.AddError(EPIPE);
+  CounterBlock few;
+  few.Add(Counter::poll_out_events, 3);
+  CounterValues values;
+  rare.ReadInto(values);
+  const CounterValues shared = values;
+  few.ReadInto(values);
+  EXPECT_EQ(values, few.Read());
+  EXPECT_EQ(shared, rare.Read());
+  rare.Add(Counter::masked);
+  rare.ReadInto(values);
+  rare.ReadInto(values);
+  EXPECT_EQ(values[Counter::masked], 3);
+  EXPECT_EQ(shared[Counter::masked], 2);
 }
 
 TEST(CountersTest, SumsNeverShrinkForAReader) {

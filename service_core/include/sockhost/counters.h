@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 
@@ -19,7 +20,8 @@ namespace sockhost {
 //
 // Hot counters change with nearly every event and live inside the block. Rare
 // ones live in a second block that is allocated when the first of them changes:
-// an idle socket then costs a quarter.
+// an idle socket then costs a quarter. Few are those that change once or twice in
+// the life of most connections: they need the second block when they are many.
 #define SOCKHOST_HOT_COUNTERS(X)        \
   X(poll_in_events, kSum)               \
   X(handler_calls, kSum)                \
@@ -35,15 +37,17 @@ namespace sockhost {
   X(last_receive_time, kTime)           \
   X(last_transmit_time, kTime)
 
+#define SOCKHOST_FEW_COUNTERS(X) \
+  X(poll_out_events, kSum)       \
+  X(poll_hup_events, kSum)       \
+  X(would_block, kSum)
+
 #define SOCKHOST_RARE_COUNTERS(X)     \
-  X(poll_out_events, kSum)            \
   X(poll_pri_events, kSum)            \
   X(poll_err_events, kSum)            \
-  X(poll_hup_events, kSum)            \
   X(poll_rdhup_events, kSum)          \
   X(poll_nval_events, kSum)           \
   X(truncated_messages, kSum)         \
-  X(would_block, kSum)                \
   X(short_writes, kSum)               \
   X(receive_errors, kSum)             \
   X(transmit_errors, kSum)            \
@@ -71,7 +75,8 @@ namespace sockhost {
   X(dropped_amplifications, kSum)     \
   X(dropped_unsent, kSum)
 
-#define SOCKHOST_COUNTERS(X) SOCKHOST_HOT_COUNTERS(X) SOCKHOST_RARE_COUNTERS(X)
+#define SOCKHOST_COUNTERS(X) \
+  SOCKHOST_HOT_COUNTERS(X) SOCKHOST_FEW_COUNTERS(X) SOCKHOST_RARE_COUNTERS(X)
 
 enum class CounterKind { kSum, kMaximum, kGauge, kTime };
 
@@ -83,6 +88,7 @@ enum class Counter : size_t {
 
 #define SOCKHOST_X(name, kind) +1
 inline constexpr size_t kHotCounters = SOCKHOST_HOT_COUNTERS(SOCKHOST_X);
+inline constexpr size_t kFewCounters = SOCKHOST_FEW_COUNTERS(SOCKHOST_X);
 inline constexpr size_t kCounters = SOCKHOST_COUNTERS(SOCKHOST_X);
 #undef SOCKHOST_X
 
@@ -99,14 +105,51 @@ struct ErrorCount {
 // Cells for errnos in a block. A socket meets two or three different ones in its life.
 inline constexpr size_t kErrorCells = 7;
 
+// The few counters in one word, 21 bits each above a bit that is always set.
+class FewCounts {
+ public:
+  static constexpr int64_t kMost = (int64_t{1} << 21) - 1;
+
+  // False for nullptr and for all other pointers.
+  static bool IsIn(uint64_t word) { return (word & 1) != 0; }
+  // 0 for 0.
+  static int64_t Get(uint64_t word, size_t i) {
+    return static_cast<int64_t>(word >> ShiftOf(i)) & kMost;
+  }
+  // `word` with `n` more; there is room for them.
+  static uint64_t Plus(uint64_t word, size_t i, int64_t n) {
+    return (word | 1) + (static_cast<uint64_t>(n) << ShiftOf(i));
+  }
+
+ private:
+  static size_t ShiftOf(size_t i) { return 1 + 21 * i; }
+};
+static_assert(kFewCounters == 3);
+
 // The values of a block at one moment. A value type; copies share the rare ones, so
 // that copying allocates nothing.
 class CounterValues {
  public:
+  CounterValues() = default;
+  CounterValues(const CounterValues& other)
+      : hot_(other.hot_), few_(other.few_), rare_(other.rare_) {
+    if (rare_) rare_->owners.fetch_add(1, std::memory_order_relaxed);
+  }
+  CounterValues(CounterValues&& other) noexcept
+      : hot_(other.hot_), few_(other.few_), rare_(std::exchange(other.rare_, nullptr)) {}
+  CounterValues& operator=(CounterValues other) noexcept {
+    hot_ = other.hot_;
+    few_ = other.few_;
+    std::swap(rare_, other.rare_);
+    return *this;
+  }
+  ~CounterValues() { LetGo(); }
+
   int64_t operator[](Counter counter) const {
     const size_t i = static_cast<size_t>(counter);
     if (i < kHotCounters) return hot_[i];
-    return rare_ ? rare_->values[i - kHotCounters] : 0;
+    if (rare_) return rare_->values[i - kHotCounters];
+    return i < kHotCounters + kFewCounters ? FewCounts::Get(few_, i - kHotCounters) : 0;
   }
   // For a rare one throws std::bad_alloc.
   int64_t& operator[](Counter counter) {
@@ -114,7 +157,7 @@ class CounterValues {
     return i < kHotCounters ? hot_[i] : OwnRare().values[i - kHotCounters];
   }
 
-  // False: every rare counter is 0, and no call ever failed.
+  // False: no memory of its own; every rare counter is 0, and no call ever failed.
   bool has_rare() const { return rare_ != nullptr; }
 
   // Failed receive, send and accept calls by errno; the last one takes what the others
@@ -128,18 +171,31 @@ class CounterValues {
   bool operator==(const CounterValues& other) const;
 
  private:
+  friend class CounterBlock;
+
+  // Of the few ones too. Constant while it has several owners.
   struct Rare {
+    std::atomic<uint32_t> owners{1};
     std::array<int64_t, kCounters - kHotCounters> values{};
     std::array<ErrorCount, kErrorCells + 1> errors{};
-    bool operator==(const Rare&) const = default;
   };
 
   // Of this object alone.
   Rare& OwnRare();
+  // The same, for who writes all of it.
+  Rare& RareToFill();
+  bool IsShared() const { return rare_->owners.load(std::memory_order_acquire) > 1; }
+  // What rare_ points to.
+  void LetGo() {
+    if (rare_ && rare_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete rare_;
+  }
 
   std::array<int64_t, kHotCounters> hot_{};
-  // nullptr: all are 0. Constant while it is shared.
-  std::shared_ptr<Rare> rare_;
+  // FewCounts, or 0; not looked at where there is a rare_.
+  uint64_t few_ = 0;
+  // nullptr: all are 0. Not a std::shared_ptr: that would be a cache line more for each ending
+  // that is remembered.
+  Rare* rare_ = nullptr;
 };
 
 // The counters of one socket, listener or service.
@@ -156,6 +212,7 @@ class CounterBlock {
   CounterBlock& operator=(const CounterBlock&) = delete;
 
   void Add(Counter counter, int64_t n = 1) {
+    if (IsFew(counter) && AddFew(static_cast<size_t>(counter) - kHotCounters, n)) return;
     std::atomic<int64_t>& cell = Cell(counter);
     cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
@@ -177,29 +234,71 @@ class CounterBlock {
     const size_t i = static_cast<size_t>(counter);
     return i < kHotCounters ? hot_[i].load(std::memory_order_relaxed) : GetRare(i - kHotCounters);
   }
-  // False: every rare counter is 0.
-  bool has_rare() const { return rare_.load(std::memory_order_relaxed) != nullptr; }
+  // False: every counter that is neither hot nor few is 0.
+  bool has_rare() const { return RareIn(few_or_rare_.load(std::memory_order_relaxed)) != nullptr; }
   // Throws std::bad_alloc where there are rare counters.
   CounterValues Read() const;
+  // The same, into the memory of what `out` held, if that is not shared.
+  void ReadInto(CounterValues& out) const;
 
   // Back to zero, for the next socket in the same table slot.
   void Clear();
 
  private:
-  struct Rare;
+  // The foreign ones belong to threads other than the service thread. They are kept
+  // apart because a plain store of the service thread would lose their additions.
+  struct Rare {
+    // A cell is taken for an errno once and keeps it.
+    struct ErrorCell {
+      std::atomic<int> error_number{0};
+      std::atomic<int64_t> count{0};
+    };
+
+    std::array<std::atomic<int64_t>, kCounters - kHotCounters> values{};
+    std::array<ErrorCell, kErrorCells + 1> errors{};
+    std::atomic<int64_t> foreign_receive_bytes{0};
+    std::atomic<int64_t> foreign_receive_messages{0};
+    std::atomic<int64_t> foreign_transmit_bytes{0};
+    std::atomic<int64_t> foreign_transmit_messages{0};
+  };
 
   std::atomic<int64_t>& Cell(Counter counter) {
     const size_t i = static_cast<size_t>(counter);
     return i < kHotCounters ? hot_[i] : RareCell(i - kHotCounters);
   }
-  std::atomic<int64_t>& RareCell(size_t i);
-  int64_t GetRare(size_t i) const;
-  Rare& OwnRare();
+  std::atomic<int64_t>& RareCell(size_t i) { return OwnRare().values[i]; }
+  int64_t GetRare(size_t i) const {
+    const uint64_t word = few_or_rare_.load(std::memory_order_acquire);
+    if (const Rare* rare = RareIn(word)) return rare->values[i].load(std::memory_order_relaxed);
+    return i < kFewCounters ? FewCounts::Get(word, i) : 0;
+  }
+  Rare& OwnRare() {
+    Rare* rare = RareIn(few_or_rare_.load(std::memory_order_acquire));
+    return rare ? *rare : AllocateRare();
+  }
   Rare& AllocateRare();
 
+  static bool IsFew(Counter counter) {
+    const size_t i = static_cast<size_t>(counter);
+    return i >= kHotCounters && i < kHotCounters + kFewCounters;
+  }
+  // False if it has to be counted in a Rare.
+  bool AddFew(size_t i, int64_t n) {
+    uint64_t word = few_or_rare_.load(std::memory_order_relaxed);
+    if (RareIn(word) || n < 0 || n > FewCounts::kMost - FewCounts::Get(word, i)) return false;
+    // It fails if another thread has just allocated the Rare.
+    return few_or_rare_.compare_exchange_strong(word, FewCounts::Plus(word, i, n),
+                                                std::memory_order_relaxed);
+  }
+  // nullptr: `word` is FewCounts or 0.
+  static Rare* RareIn(uint64_t word) {
+    return FewCounts::IsIn(word) ? nullptr : reinterpret_cast<Rare*>(word);
+  }
+
   std::array<std::atomic<int64_t>, kHotCounters> hot_{};
-  // Allocated once, by whichever thread comes first; freed with the block.
-  std::atomic<Rare*> rare_{nullptr};
+  // 0, FewCounts, or a pointer to a Rare: allocated once, by whichever thread comes first, and
+  // freed with the block.
+  std::atomic<uint64_t> few_or_rare_{0};
 };
 
 }  // namespace sockhost
