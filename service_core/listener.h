@@ -14,6 +14,7 @@
 #include "connection_sources.h"
 #include "listener_thread.h"
 #include "log.h"
+#include "open_retry.h"
 #include "open_socket.h"
 #include "service_registry.h"
 #include "socket_table.h"
@@ -147,6 +148,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // Opens it; if that fails it is kFailed and tried again.
   void StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   void TryLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  void RetryLaterLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   void Retry(uint64_t attempt);
   absl::Status CheckChangeLocked(const ListenerConfig* only, const ListenerConfig& next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
@@ -188,7 +190,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   Mutex change_mutex_;
   // The listening or datagram socket; 0: none is open.
   SocketId socket_id_ ABSL_GUARDED_BY(change_mutex_) = 0;
-  absl::Duration retry_delay_ ABSL_GUARDED_BY(change_mutex_);
+  OpenRetry retry_ ABSL_GUARDED_BY(change_mutex_);
   // Grows with each attempt to open it.
   uint64_t attempt_ ABSL_GUARDED_BY(change_mutex_) = 0;
   // Grows with each drain that begins or ends.

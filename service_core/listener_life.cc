@@ -13,11 +13,6 @@
 namespace sockhost {
 namespace {
 
-// An address that is in use is tried again soon, because its owner may be on its
-// way out, and then less often.
-constexpr absl::Duration kFirstRetryDelay = absl::Milliseconds(50);
-constexpr absl::Duration kLongestRetryDelay = absl::Seconds(1);
-
 constexpr absl::Duration kMaxDrainTimeout = absl::Hours(24);
 
 absl::Status TableError(const std::string& name, int error_number, const SocketTable& table) {
@@ -110,23 +105,31 @@ absl::Status Listener::PlaceLocked(OpenedSocket socket) {
 }
 
 void Listener::StartLocked() {
-  retry_delay_ = absl::ZeroDuration();
+  retry_.Restart();
   SetState(ListenerState::kStarting, "");
   TryLocked();
 }
 
 void Listener::TryLocked() {
   ++attempt_;
+  // Looked at before: what comes there during the attempt counts as another one.
+  const FileIdentity file = FileAt(ConfigLocked().address.path());
   const absl::Status status = OpenLocked();
   if (status.ok()) return;
   const std::string reason(status.message());
   SetState(ListenerState::kFailed, reason);
-  if (retry_delay_ == absl::ZeroDuration()) {
+  if (retry_.is_first()) {
     Log(LogLevel::kWarning, "a listener could not be opened; it is tried again",
         {{"listener", *name_}, {"error", reason}});
   }
-  retry_delay_ = std::clamp(retry_delay_ * 2, kFirstRetryDelay, kLongestRetryDelay);
-  tasks_.RunAfter(retry_delay_, [weak = weak_from_this(), attempt = attempt_] {
+  const std::optional<ErrorDetail> detail = DetailOf(status);
+  const bool is_taken = detail && detail->reason == Reason::kADDRESS_IN_USE;
+  retry_.NoteFailure(is_taken ? file : FileIdentity());
+  RetryLaterLocked();
+}
+
+void Listener::RetryLaterLocked() {
+  tasks_.RunAfter(retry_.NextDelay(), [weak = weak_from_this(), attempt = attempt_] {
     if (const std::shared_ptr<Listener> listener = weak.lock()) listener->Retry(attempt);
   });
 }
@@ -134,6 +137,7 @@ void Listener::TryLocked() {
 void Listener::Retry(uint64_t attempt) {
   MutexLock lock(change_mutex_);
   if (attempt != attempt_ || state() != ListenerState::kFailed) return;
+  if (!retry_.IsDue(FileAt(ConfigLocked().address.path()))) return RetryLaterLocked();
   TryLocked();
   if (socket_id_ == 0) return;
   Log(LogLevel::kInfo, "a listener is open after all",

@@ -28,6 +28,13 @@ int TryConnect(const std::string& path, int type) {
 
 }  // namespace
 
+FileIdentity FileAt(const std::string& path) {
+  struct stat status;
+  if (lstat(path.c_str(), &status) != 0) return {};
+  const timespec& changed = status.st_ctim;
+  return {status.st_dev, status.st_ino, changed.tv_sec * 1'000'000'000 + changed.tv_nsec};
+}
+
 UnixSocketFile::UnixSocketFile(std::string path) : path_(std::move(path)) {
   struct stat status;
   if (lstat(path_.c_str(), &status) != 0) {

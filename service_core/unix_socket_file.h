@@ -4,9 +4,23 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 
 namespace sockhost {
+
+// Which file lies at a path: another one that takes its place is told from it, also if it gets
+// the same inode.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;  // 0: there is none
+  int64_t changed_nanos = 0;
+
+  bool operator==(const FileIdentity&) const = default;
+};
+
+// Of `path` itself, where that is a link. Any thread; may wait for the disk.
+FileIdentity FileAt(const std::string& path);
 
 // Removes the file of a socket that we bound when it goes, unless another file has
 // taken its place. Any thread.

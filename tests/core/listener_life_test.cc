@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "sockhost/error.h"
 #include "sockhost/fd_limit.h"
 #include "tests/core/listeners_fixture.h"
@@ -244,6 +247,90 @@ TEST_F(ListenerLifeTest, BusyAddressIsTriedUntilItIsFree) {
   EXPECT_TRUE(Becomes([this] { return State(); }, Eq(ListenerState::kActive)));
   EXPECT_THAT(Now().state_reason, IsEmpty());
   ExpectEcho(ConnectTo(config.address).get());
+}
+
+// Another program's server at a path, which counts who comes.
+class ForeignServer {
+ public:
+  explicit ForeignServer(const SocketAddress& address) : fd_(NewSocket(AF_UNIX, SOCK_STREAM)) {
+    sockaddr_storage storage;
+    const socklen_t length = address.ToSockaddr(storage);
+    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&storage), length), 0);
+    EXPECT_EQ(listen(fd_.get(), 100), 0);
+  }
+
+  // Waits for the next one.
+  bool Accept() {
+    return WaitReadable(fd_.get()) && UniqueFd(accept(fd_.get(), nullptr, nullptr)).valid();
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+class TakenPathTest : public ListenerLifeTest {
+ protected:
+  TakenPathTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "sockhost-XXXXXX").string();
+    EXPECT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    config_ = Config("web", absl::StrCat("unix://", path()));
+  }
+  ~TakenPathTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string path() const { return folder_ + "/x.sock"; }
+
+  // The listener is enabled while another server has its path.
+  void Fail() {
+    config_.enabled = false;
+    Create(config_);
+    config_.enabled = true;
+    EXPECT_EQ(Update(config_).state, ListenerState::kFailed);
+  }
+
+  std::string folder_;
+  ListenerConfig config_;
+};
+
+TEST_F(TakenPathTest, ServerIsSeldomAskedWhetherItIsStillThere) {
+  const StopOnExit stop(loop_);
+  ForeignServer other(config_.address);
+  const absl::Time begin = absl::Now();
+  Fail();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(other.Accept());
+  // No machine is so slow that this comes too early.
+  EXPECT_GE(absl::Now() - begin, absl::Seconds(2.9));
+  EXPECT_EQ(State(), ListenerState::kFailed);
+}
+
+TEST_F(TakenPathTest, PathThatIsGivenUpIsTaken) {
+  const StopOnExit stop(loop_);
+  const ForeignServer other(config_.address);
+  Fail();
+  // The server lives on at no path.
+  std::filesystem::remove(path());
+  EXPECT_TRUE(Becomes([this] { return State(); }, Eq(ListenerState::kActive)));
+  ExpectEcho(ConnectTo(config_.address).get());
+}
+
+TEST_F(TakenPathTest, ServerThatTakesThePathOverIsAsked) {
+  const StopOnExit stop(loop_);
+  const ForeignServer first(config_.address);
+  Fail();
+  ForeignServer second(*SocketAddress::Parse(absl::StrCat("unix://", path(), ".new")));
+  // The path is never free.
+  std::filesystem::rename(path() + ".new", path());
+  EXPECT_TRUE(second.Accept());
+  EXPECT_EQ(State(), ListenerState::kFailed);
+}
+
+TEST_F(TakenPathTest, FileOfAServerThatWasKilledIsReplaced) {
+  const StopOnExit stop(loop_);
+  auto other = std::make_unique<ForeignServer>(config_.address);
+  Fail();
+  other.reset();
+  EXPECT_TRUE(Becomes([this] { return State(); }, Eq(ListenerState::kActive)));
+  ExpectEcho(ConnectTo(config_.address).get());
 }
 
 TEST_F(ListenerLifeTest, FailedListenerCanBeDeleted) {
