@@ -1,14 +1,17 @@
 #include "forward_loop.h"
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "address_reach.h"
 #include "forward_route.h"
 #include "reserved_addresses.h"
 #include "sockhost/error.h"
+#include "sockhost/own_socket_files.h"
 
 namespace sockhost {
 namespace {
@@ -52,10 +55,42 @@ const Upstreams* UpstreamsOf(const ListenerConfig& config) {
   return parameters ? &parameters->route->upstreams->upstreams() : nullptr;
 }
 
-// Where it listens, or will when it is opened.
-const SocketAddress& AddressOf(const ListenerSnapshot& listener) {
-  return listener.effective_address.empty() ? listener.config->address : listener.effective_address;
+// A path without links and dots, as far as it exists; "" for an address without one.
+std::string PlainPath(const SocketAddress& address) {
+  const std::string path = address.path();
+  if (path.empty()) return path;
+  std::error_code error;
+  const std::filesystem::path plain = std::filesystem::weakly_canonical(path, error);
+  return error ? path : plain.string();
 }
+
+// An upstream, and what it stands for.
+class Destination {
+ public:
+  explicit Destination(const SocketAddress& upstream)
+      : upstream_(upstream), own_socket_(OwnSocketAt(upstream)), plain_path_(PlainPath(upstream)) {}
+
+  // True if it is where `listening` listens.
+  bool Is(const SocketAddress& listening, bool ipv6_only) const {
+    return own_socket_ == listening || Reaches(upstream_, listening, ipv6_only);
+  }
+  // The same of an address at which nobody listens yet.
+  bool WillBe(const SocketAddress& listening, bool ipv6_only) const {
+    if (Is(listening, ipv6_only)) return true;
+    return !plain_path_.empty() && listening.protocol() == upstream_.protocol() &&
+           plain_path_ == PlainPath(listening);
+  }
+  bool Is(const ListenerSnapshot& listener) const {
+    const bool ipv6_only = listener.config->socket.ipv6_only;
+    return listener.effective_address.empty() ? WillBe(listener.config->address, ipv6_only)
+                                              : Is(listener.effective_address, ipv6_only);
+  }
+
+ private:
+  const SocketAddress& upstream_;
+  const std::optional<SocketAddress> own_socket_;
+  const std::string plain_path_;
+};
 
 }  // namespace
 
@@ -75,11 +110,12 @@ absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& 
       if (const auto admin = ReservedAddresses::OfProcess().ReachedBy(upstream)) {
         return LeadsToAdmin(upstream, *admin, i);
       }
-      if (Reaches(upstream, config.address, config.socket.ipv6_only)) {
+      const Destination destination(upstream);
+      if (destination.WillBe(config.address, config.socket.ipv6_only)) {
         return Loop(config, upstream, config.name, i);
       }
       for (const ListenerSnapshot& own : listeners) {
-        if (Reaches(upstream, AddressOf(own), own.config->socket.ipv6_only)) {
+        if (destination.Is(own)) {
           return Loop(config, upstream, own.config->name, i);
         }
       }
@@ -93,7 +129,7 @@ absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& 
     if (!others) continue;
     for (const std::shared_ptr<Upstream>& other : *others) {
       for (const SocketAddress& upstream : other->addresses()) {
-        if (Reaches(upstream, config.address, config.socket.ipv6_only)) {
+        if (Destination(upstream).WillBe(config.address, config.socket.ipv6_only)) {
           return LoopFrom(config, upstream, own.config->name);
         }
       }

@@ -14,8 +14,9 @@ bool Forwards(const ListenerConfig& config);
 // Checks the upstreams of a listener that is to be made or updated. Error:
 // FORWARD_LOOP if a literal address is one at which `host` listens, or would with
 // this listener, or at which its admin API does, and if it moves to where another listener
-// forwards to; see Reaches for what an address stands for. Any thread; two that forward must not be
-// checked and made at the same time, each would miss the other.
+// forwards to. See Reaches for what an address stands for; a path counts by the file to which it
+// leads, and where there is none yet, by the folder. Any thread; two that forward must not be
+// checked and made at the same time, each would miss the other. May wait for the disk.
 absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& host);
 
 }  // namespace sockhost

@@ -13,6 +13,7 @@
 #include "own_sources.h"
 #include "proxy_header.h"
 #include "reserved_addresses.h"
+#include "sockhost/own_socket_files.h"
 #include "sockhost/service_timer.h"
 #include "sockhost/socket_service_ext.h"
 
@@ -124,7 +125,7 @@ std::optional<SocketAddress> ForwardPair::NextAddress() {
 bool ForwardPair::TryAddress(const SocketAddress& address) {
   // Literal addresses have been looked at when the listener was made; names resolve later, and
   // links of paths change.
-  if (ReservedAddresses::OfProcess().ReachedBy(address)) {
+  if (ReservedAddresses::OfProcess().ReachedBy(address) || OwnSocketAt(address)) {
     sockhost_socket_count_connect_failure(client_.fd);
     return false;
   }

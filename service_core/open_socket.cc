@@ -118,6 +118,12 @@ std::shared_ptr<const OwnDatagramPort> OwnPort(const SocketAddress& address) {
   return std::make_shared<const OwnDatagramPort>(address);
 }
 
+// nullptr: it has no file.
+std::shared_ptr<const OwnSocketFile> OwnFile(const SocketAddress& address) {
+  if (address.path().empty()) return nullptr;
+  return std::make_shared<const OwnSocketFile>(address);
+}
+
 int WholeSeconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Seconds(absl::Ceil(duration, absl::Seconds(1))));
 }
@@ -256,6 +262,7 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   const bool is_one_address = !out.address.is_wildcard() && out.address.family() != AF_INET6;
   if (type == SOCK_STREAM && is_one_address) out.address_of_connections = out.address;
   out.own_port = OwnPort(out.address);
+  out.own_file = OwnFile(out.address);
   status = Tune(out.fd.get(), out.address, options.tuning, /*is_new=*/true);
   if (status.ok()) status = Listen(out.fd.get(), options, out);
   if (!status.ok()) return status;
@@ -281,6 +288,7 @@ absl::StatusOr<OpenedSocket> AdoptSocket(UniqueFd fd, const SocketOptions& optio
   if (!status.ok()) return status;
   out.fd = std::move(fd);
   out.own_port = OwnPort(out.address);
+  out.own_file = OwnFile(out.address);
   status = RetuneSocket(out.fd.get(), options, out);
   if (!status.ok()) return status;
   return out;

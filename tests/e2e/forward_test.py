@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import ipaddress
+import os
+import pathlib
 import socket
 import struct
 import threading
@@ -12,7 +14,7 @@ import daemon
 import peers
 from daemon_test_case import DaemonTestCase
 from google.protobuf import json_format
-from sockhost.v1 import forward_pb2
+from sockhost.v1 import admin_pb2, forward_pb2, listener_pb2
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 MOST_KEPT = 64 * 1024
@@ -405,6 +407,93 @@ class LoopTest(ForwardTestCase):
     def test_unix_socket_of_this_host(self):
         created = self.admin.create("front", f"unix://{self.folder}/front.sock")
         self.assert_refused(created.effective_address, listener="front")
+
+    def spellings(self, name):
+        """Paths that lead to the socket file `name`, which is there."""
+        path = f"{self.folder}/{name}"
+        for other in ("link", "hard", "folder"):
+            pathlib.Path(f"{self.folder}/{other}").unlink(missing_ok=True)
+        os.symlink(path, f"{self.folder}/link")
+        os.link(path, f"{self.folder}/hard")
+        os.symlink(self.folder, f"{self.folder}/folder")
+        base = os.path.basename(self.folder)
+        return [f"{self.folder}/{spelling}" for spelling in (
+            name, f"./{name}", f"../{base}/{name}", f"/{name}", "link", "hard", f"folder/{name}",
+            "folder/link")]
+
+    def test_unix_socket_of_this_host_by_every_spelling(self):
+        self.admin.create("front", f"unix://{self.folder}/front.sock")
+        for path in self.spellings("front.sock"):
+            with self.subTest(path):
+                self.assert_refused(f"unix://{path}", listener="front")
+
+    def test_update_to_a_unix_socket_of_this_host_by_every_spelling(self):
+        self.admin.create("front", f"unix://{self.folder}/front.sock")
+        self.forward(f"unix://{self.folder}/elsewhere")
+        for path in self.spellings("front.sock"):
+            with self.subTest(path):
+                listener = listener_pb2.Listener(name="listeners/fwd")
+                listener.forward.upstreams.append(f"unix://{path}")
+                failure = self.assert_fails(
+                    "FORWARD_LOOP", self.admin.call, "UpdateListener",
+                    admin_pb2.UpdateListenerRequest(listener=listener),
+                    fields=["listener.forward.upstreams[0]"],
+                )
+                self.assertEqual(failure.metadata["listener"], "listeners/front")
+
+    def test_itself_by_another_spelling_before_the_file_is_there(self):
+        os.symlink(self.folder, f"{self.folder}/folder")
+        for spelling in ("./a.sock", "folder/a.sock", "/a.sock"):
+            with self.subTest(spelling):
+                self.assert_refused(f"unix://{self.folder}/{spelling}", listener="fwd",
+                                    address=f"unix://{self.folder}/a.sock")
+        self.assertEqual(self.admin.listeners(), [])
+
+    def test_disabled_listener_by_another_spelling(self):
+        self.admin.create("front", f"unix://{self.folder}/front.sock", enabled=False)
+        self.assert_refused(f"unix://{self.folder}/./front.sock", listener="front")
+
+    def test_move_to_where_another_forwards_by_another_spelling(self):
+        self.forward(f"unix://{self.folder}/./b.sock", listener="a",
+                     address=f"unix://{self.folder}/a.sock")
+        self.forward("tcp://192.0.2.1:1", listener="b")
+        listener = listener_pb2.Listener(name="listeners/b", address=f"unix://{self.folder}/b.sock")
+        self.assert_fails(
+            "FORWARD_LOOP", self.admin.call, "UpdateListener",
+            admin_pb2.UpdateListenerRequest(listener=listener), fields=["listener.address"],
+        )
+
+    def test_link_that_leads_to_this_host_later_is_not_connected_to(self):
+        upstream = f"{self.folder}/later"
+        address = self.forward(f"unix://{upstream}", address=f"unix://{self.folder}/fwd.sock")
+        self.admin.create("front", f"unix://{self.folder}/front.sock")
+        failures = 0
+        for make, target in ((os.symlink, "fwd.sock"), (os.link, "fwd.sock"),
+                             (os.symlink, "front.sock")):
+            with self.subTest(make=make, target=target):
+                make(f"{self.folder}/{target}", upstream)
+                self.assert_closed(self.connect(address))
+                failures += 1
+                self.eventually(lambda: self.counters().connect_failures, failures)
+                self.assertEqual(self.counters().accepted_connections, failures)
+                os.unlink(upstream)
+        self.assertEqual(self.admin.get_listener("front").counters.accepted_connections, 0)
+
+    def test_link_that_leads_elsewhere_again_is_connected_to(self):
+        upstream = f"{self.folder}/later"
+        address = self.forward(f"unix://{upstream}", address=f"unix://{self.folder}/fwd.sock")
+        os.symlink(f"{self.folder}/fwd.sock", upstream)
+        self.assert_closed(self.connect(address))
+        os.unlink(upstream)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.settimeout(peers.TIMEOUT_S)
+            server.bind(upstream)
+            server.listen()
+            client = self.connect(address)
+            client.sendall(b"x")
+            accepted = server.accept()[0]
+            self.addCleanup(accepted.close)
+            self.assertEqual(accepted.recv(1), b"x")
 
     def test_neighbours_are_no_loop(self):
         port = self.free_port()
