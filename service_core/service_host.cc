@@ -212,8 +212,8 @@ absl::Status ServiceHost::CloseSocket(SocketId id, absl::AnyInvocable<void()> do
   }
   return Error(Reason::kSTATE_INVALID,
                absl::StrCat("socket \"", name,
-                            "\" is no connection: delete its listener to close it, or let the "
-                            "program that registered it close it"),
+                            "\" is neither CONNECTION nor UPSTREAM: delete its listener to close "
+                            "it, or let the program that registered it close it"),
                {{"socket", name}}, "name");
 }
 

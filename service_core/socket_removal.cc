@@ -76,7 +76,7 @@ int SocketTable::CloseConnection(SocketId id, CloseReason reason, absl::AnyInvoc
     TableLock lock(*this);
     SocketSlot* slot = FindByIdLocked(id);
     if (!slot) return -ENOENT;
-    if (slot->role != Role::kConnection) return -EPERM;
+    if (slot->role != Role::kConnection && slot->role != Role::kUpstream) return -EPERM;
     RemoveLocked(*slot, Fate::kClose, reason);
     RunAfterReapLocked(after);
   }

@@ -77,8 +77,8 @@ class SocketTable {
   // Removes one socket. False if there is no such socket (any more).
   bool Remove(SocketId id, Fate fate, CloseReason reason = CloseReason::kUnregistered);
 
-  // Removes a connection; `done` runs on the service thread when it is closed.
-  // -ENOENT if there is no such socket, -EPERM if it is no connection.
+  // Removes a connection, or a socket towards an upstream; `done` runs on the service thread when
+  // it is closed. -ENOENT if there is no such socket, -EPERM if it is neither.
   int CloseConnection(SocketId id, CloseReason reason, absl::AnyInvocable<void()> done);
 
   // Removes every socket of `listener` and refuses new ones; `done` runs when they are

@@ -84,6 +84,32 @@ TEST_F(UpstreamSocketTest, IsShownWithItsPeer) {
   EXPECT_EQ(ListenerCounters("web")[Counter::active_connections], 1);
 }
 
+TEST_F(UpstreamSocketTest, IsClosedByACallAndItsServiceIsTold) {
+  static std::atomic<int> freed{0};
+  freed = 0;
+  DefineTestService(
+      [this](const Event& event) {
+        TakeAll(event.event.fd);
+        if (upstream_fd_ >= 0) return;
+        upstream_fd_ = Connect(event.event.fd, server_.address(), POLLOUT, this);
+        sockhost_socket_set_events(upstream_fd_, 0);
+      },
+      0, [](void*) { ++freed; });
+  const StopOnExit stop(loop_);
+  const UniqueFd client = ConnectTo(Create(Config("web")).effective_address);
+  SendText(client.get(), "x");
+  const UniqueFd accepted = server_.Accept();
+  ASSERT_TRUE(Becomes([&] { return Sockets(); }, SizeIs(3)));
+  std::promise<void> done;
+  ASSERT_EQ(table_.CloseConnection(SocketOf(Role::kUpstream).id, CloseReason::kClosedByAdmin,
+                                   [&done] { done.set_value(); }),
+            0);
+  done.get_future().wait();
+  EXPECT_EQ(freed, 1);
+  EXPECT_TRUE(WaitClosed(accepted.get()));
+  EXPECT_THAT(Sockets(), SizeIs(2)) << "the listener and the connection";
+}
+
 TEST_F(UpstreamSocketTest, PeersAreKnownToTheHandler) {
   struct Peers {
     SocketAddress client, upstream;

@@ -15,6 +15,7 @@ import peers
 from daemon_test_case import DaemonTestCase
 from google.protobuf import json_format
 from sockhost.v1 import admin_pb2, forward_pb2, listener_pb2
+from sockhost.v1.socket_pb2 import Socket
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 MOST_KEPT = 64 * 1024
@@ -370,6 +371,58 @@ class DatagramTest(ForwardTestCase):
         clients[10].send(b"one too many")
         self.eventually(lambda: self.counters().dropped_messages, 1)
         self.assertEqual(len(self.admin.sockets("role = UPSTREAM")), 10)
+
+
+class CloseSocketTest(ForwardTestCase):
+    """Whichever socket of a pair is closed by a call, both sides end."""
+
+    def closed(self, name):
+        return self.admin.get_socket(name).close_reason
+
+    def test_both_sides_end(self):
+        for role, other in (("UPSTREAM", "CONNECTION"), ("CONNECTION", "UPSTREAM")):
+            with self.subTest(role):
+                client, server = self.pair()
+                client.sendall(b"x")
+                self.assertEqual(server.recv(1), b"x")
+                (named,) = self.admin.sockets(f"role = {role}")
+                (partner,) = self.admin.sockets(f"role = {other}")
+                answer = self.admin.close_socket(named.name)
+                self.assertEqual(answer.state, Socket.CLOSED)
+                self.assertEqual(answer.close_reason, Socket.CLOSED_BY_ADMIN)
+                self.assert_closed(client)
+                self.assert_closed(server)
+                self.eventually(lambda: self.admin.sockets("NOT role = LISTENING"), [])
+                self.assertEqual(self.closed(partner.name), Socket.CLOSED_BY_SERVICE)
+                self.assertEqual(self.counters().active_connections, 0)
+                self.assert_fails("SOCKET_NOT_FOUND", self.admin.close_socket, named.name,
+                                  fields=["name"])
+                self.admin.delete("fwd")
+
+    def test_upstream_that_does_not_answer(self):
+        # Its queue is full: the connection is being made.
+        upstream = self.upstream(backlog=0)
+        waiting = self.connect(upstream.address)
+        address = self.forward(upstream.address, connectTimeout="60s")
+        client = self.connect(address)
+        self.eventually(lambda: len(self.admin.sockets("role = UPSTREAM")), 1)
+        (connecting,) = self.admin.sockets("role = UPSTREAM")
+        self.admin.close_socket(connecting.name)
+        self.assert_closed(client)
+        self.eventually(lambda: self.admin.sockets("NOT role = LISTENING"), [])
+        waiting.close()
+
+    def test_flow_of_datagrams_begins_anew(self):
+        upstream = self.upstream(kind=socket.SOCK_DGRAM)
+        client = self.connect(self.forward(upstream.address, address=ANY_UDP))
+        sources = []
+        for _ in range(2):
+            client.send(b"x")
+            sources.append(upstream.socket.recvfrom(1)[1])
+            (flow,) = self.admin.sockets("role = UPSTREAM")
+            self.admin.close_socket(flow.name)
+            self.eventually(lambda: self.admin.sockets("role = UPSTREAM"), [])
+        self.assertNotEqual(*sources)
 
 
 class LoopTest(ForwardTestCase):

@@ -161,9 +161,9 @@ class ServiceHost {
   size_t closed_sockets() const;
   size_t max_closed_sockets() const;
 
-  // Closes a connection. `done` runs on the service thread when the fd is closed,
-  // and must not block. Errors, with `done` never called: SOCKET_NOT_FOUND,
-  // STATE_INVALID (it is no connection).
+  // Closes a connection, or a socket towards an upstream, whose service is told that its user_data
+  // is gone. `done` runs on the service thread when the fd is closed, and must not block. Errors,
+  // with `done` never called: SOCKET_NOT_FOUND, STATE_INVALID (it is neither).
   absl::Status CloseSocket(SocketId id, absl::AnyInvocable<void()> done);
 
   // Calls `inspect` with the fd of `socket`. False if that is closed, perhaps meanwhile: then
