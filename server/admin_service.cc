@@ -5,7 +5,11 @@
 namespace sockhost {
 
 AdminService::AdminService(HostIdentity identity, ServiceHost& host, WatchSet& watches,
-                           TaskThread& tasks)
-    : identity_(std::move(identity)), host_(host), watches_(watches), tasks_(tasks) {}
+                           TaskThread& tasks, const ChangeLog& changes)
+    : identity_(std::move(identity)),
+      host_(host),
+      watches_(watches),
+      tasks_(tasks),
+      changes_(changes) {}
 
 }  // namespace sockhost

@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "admin_reply.h"
+#include "change_log.h"
 #include "request_memory.h"
 #include "sockhost/service_host.h"
 #include "sockhost/v1/admin.grpc.pb.h"
@@ -42,8 +43,9 @@ using AdminServiceBase =
 // Thread rule: gRPC's threads.
 class AdminService final : public AdminServiceBase {
  public:
-  // `host`, `watches` and `tasks` are not owned and outlive the gRPC server.
-  AdminService(HostIdentity identity, ServiceHost& host, WatchSet& watches, TaskThread& tasks);
+  // `host`, `watches`, `tasks` and `changes` are not owned and outlive the gRPC server.
+  AdminService(HostIdentity identity, ServiceHost& host, WatchSet& watches, TaskThread& tasks,
+               const ChangeLog& changes);
 
   grpc::ServerUnaryReactor* CreateListener(grpc::CallbackServerContext* context,
                                            const v1::CreateListenerRequest* request,
@@ -113,7 +115,11 @@ class AdminService final : public AdminServiceBase {
   absl::Status Get(const v1::GetListenerRequest& request, v1::Listener& response) const;
   absl::Status List(const v1::ListListenersRequest& request,
                     v1::ListListenersResponse& response) const;
-  void Delete(const v1::DeleteListenerRequest& request, const std::shared_ptr<Deletion>& deletion);
+  void Delete(const grpc::CallbackServerContext& context, const v1::DeleteListenerRequest& request,
+              const std::shared_ptr<Deletion>& deletion);
+  // Logs that `method` has changed `listener`, if `status` says so; returns it.
+  absl::Status Noted(const grpc::CallbackServerContext* context, absl::string_view method,
+                     absl::string_view listener, absl::Status status) const;
   // For the deletion of the listener `name`, which waits for the service thread.
   absl::Status StalledError(const std::string& name) const;
   absl::Status Get(const v1::GetSocketRequest& request, v1::Socket& response) const;
@@ -126,6 +132,7 @@ class AdminService final : public AdminServiceBase {
   ServiceHost& host_;
   WatchSet& watches_;
   TaskThread& tasks_;
+  const ChangeLog& changes_;
   RequestMemory requests_;
   // Held while a listener that forwards is checked and made or changed.
   absl::Mutex forwarders_;

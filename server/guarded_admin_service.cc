@@ -17,8 +17,8 @@ class RefusedStream final : public grpc::ServerWriteReactor<Response> {
 }  // namespace
 
 GuardedAdminService::GuardedAdminService(AdminService& service, const AccessControl& access,
-                                         AuditLog* audit)
-    : service_(service), access_(access), audit_(audit) {
+                                         AuditLog* audit, ChangeLog& changes)
+    : service_(service), access_(access), audit_(audit), changes_(changes) {
 #define SOCKHOST_X(method, request, response, role, changes) \
   SetMessageAllocatorFor_##method(&messages_of_##method##_);
   SOCKHOST_UNARY_METHODS(SOCKHOST_X)
@@ -28,7 +28,9 @@ GuardedAdminService::GuardedAdminService(AdminService& service, const AccessCont
 absl::Status GuardedAdminService::Check(const grpc::CallbackServerContext& context,
                                         absl::string_view method, AdminRole required,
                                         bool changes) const {
-  absl::Status status = access_.Check(access_.CallerOf(context), method, required);
+  const AccessControl::Caller caller = access_.CallerOf(context);
+  absl::Status status = access_.Check(caller, method, required);
+  if (!status.ok()) changes_.NoteDenial(caller, method);
   if (!status.ok() || !changes || audit_ == nullptr) return status;
   return audit_->Ready();
 }

@@ -8,6 +8,7 @@
 #include "admin_service.h"
 #include "arena_messages.h"
 #include "audit_log.h"
+#include "change_log.h"
 #include "method_rules.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 
@@ -22,7 +23,8 @@ namespace sockhost {
 class GuardedAdminService final : public AdminServiceBase {
  public:
   // Not owned; they outlive the gRPC server. `audit` may be null.
-  GuardedAdminService(AdminService& service, const AccessControl& access, AuditLog* audit);
+  GuardedAdminService(AdminService& service, const AccessControl& access, AuditLog* audit,
+                      ChangeLog& changes);
 
 #define SOCKHOST_X(method, request, response, role, changes)                                   \
   grpc::ServerUnaryReactor* method(grpc::CallbackServerContext* context, const request* input, \
@@ -43,6 +45,7 @@ class GuardedAdminService final : public AdminServiceBase {
   AdminService& service_;
   const AccessControl& access_;
   AuditLog* const audit_;
+  ChangeLog& changes_;
 
 #define SOCKHOST_X(method, request, response, role, changes) \
   ArenaMessages<request, response> messages_of_##method##_;

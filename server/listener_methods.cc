@@ -84,8 +84,11 @@ absl::Status WithAddressField(const absl::Status& status) {
 grpc::ServerUnaryReactor* AdminService::CreateListener(grpc::CallbackServerContext* context,
                                                        const v1::CreateListenerRequest* request,
                                                        v1::Listener* response) {
-  return Reply(context, AnswerOnce(requests_, "CreateListener", *request, *response,
-                                   [&] { return Create(*request, *response); }));
+  return Reply(context, AnswerOnce(requests_, "CreateListener", *request, *response, [&] {
+                 absl::Status status = Create(*request, *response);
+                 if (request->validate_only()) return status;
+                 return Noted(context, "CreateListener", response->name(), std::move(status));
+               }));
 }
 
 absl::Status AdminService::Create(const v1::CreateListenerRequest& request,
@@ -101,6 +104,13 @@ absl::Status AdminService::Create(const v1::CreateListenerRequest& request,
   if (!created.ok()) return ExplainLimit(WithAddressField(created.status()));
   EncodeOutputOnly(*created, response);
   return absl::OkStatus();
+}
+
+absl::Status AdminService::Noted(const grpc::CallbackServerContext* context,
+                                 absl::string_view method, absl::string_view listener,
+                                 absl::Status status) const {
+  if (status.ok()) changes_.NoteChange(changes_.CallerOf(*context), method, listener);
+  return status;
 }
 
 absl::StatusOr<ListenerSnapshot> AdminService::FindListener(const std::string& name,
@@ -124,8 +134,12 @@ absl::StatusOr<ListenerSnapshot> AdminService::FindListener(const std::string& n
 grpc::ServerUnaryReactor* AdminService::UpdateListener(grpc::CallbackServerContext* context,
                                                        const v1::UpdateListenerRequest* request,
                                                        v1::Listener* response) {
-  return ReplyWhenClosed(context, AnswerOnce(requests_, "UpdateListener", *request, *response,
-                                             [&] { return Update(*request, *response); }));
+  return ReplyWhenClosed(context, AnswerOnce(requests_, "UpdateListener", *request, *response, [&] {
+                           absl::Status status = Update(*request, *response);
+                           if (request->validate_only()) return status;
+                           return Noted(context, "UpdateListener", response->name(),
+                                        std::move(status));
+                         }));
 }
 
 // So that who has the answer finds the address free that was left.
@@ -190,7 +204,8 @@ absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
 grpc::ServerUnaryReactor* AdminService::PauseListener(grpc::CallbackServerContext* context,
                                                       const v1::PauseListenerRequest* request,
                                                       v1::Listener* response) {
-  return Reply(context, Pause(*request, *response));
+  return Reply(context,
+               Noted(context, "PauseListener", request->name(), Pause(*request, *response)));
 }
 
 absl::Status AdminService::Pause(const v1::PauseListenerRequest& request, v1::Listener& response) {
@@ -203,7 +218,8 @@ absl::Status AdminService::Pause(const v1::PauseListenerRequest& request, v1::Li
 grpc::ServerUnaryReactor* AdminService::ResumeListener(grpc::CallbackServerContext* context,
                                                        const v1::ResumeListenerRequest* request,
                                                        v1::Listener* response) {
-  return Reply(context, Resume(*request, *response));
+  return Reply(context,
+               Noted(context, "ResumeListener", request->name(), Resume(*request, *response)));
 }
 
 absl::Status AdminService::Resume(const v1::ResumeListenerRequest& request,
@@ -217,7 +233,8 @@ absl::Status AdminService::Resume(const v1::ResumeListenerRequest& request,
 grpc::ServerUnaryReactor* AdminService::DrainListener(grpc::CallbackServerContext* context,
                                                       const v1::DrainListenerRequest* request,
                                                       v1::Listener* response) {
-  return ReplyWhenClosed(context, Drain(*request, *response));
+  return ReplyWhenClosed(
+      context, Noted(context, "DrainListener", request->name(), Drain(*request, *response)));
 }
 
 absl::Status AdminService::Drain(const v1::DrainListenerRequest& request, v1::Listener& response) {
@@ -321,11 +338,12 @@ grpc::ServerUnaryReactor* AdminService::DeleteListener(grpc::CallbackServerConte
       return reactor;
     }
   }
-  Delete(*request, std::make_shared<Deletion>(*this, id, reactor));
+  Delete(*context, *request, std::make_shared<Deletion>(*this, id, reactor));
   return reactor;
 }
 
-void AdminService::Delete(const v1::DeleteListenerRequest& request,
+void AdminService::Delete(const grpc::CallbackServerContext& context,
+                          const v1::DeleteListenerRequest& request,
                           const std::shared_ptr<Deletion>& deletion) {
   const absl::StatusOr<ListenerSnapshot> found =
       FindListener(request.name(), request.etag(), "etag");
@@ -336,6 +354,8 @@ void AdminService::Delete(const v1::DeleteListenerRequest& request,
   if (status.ok()) {
     status = host_.DeleteListener(*found, request.force(),
                                   [deletion] { deletion->FinishOnceClosed(deletion); });
+    // Beside the service thread, which closes it. The call cannot be answered before ComesSoon.
+    status = Noted(&context, "DeleteListener", request.name(), std::move(status));
   }
   if (absl::IsNotFound(status) && request.allow_missing()) {
     return deletion->Finish(absl::OkStatus());

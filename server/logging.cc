@@ -129,10 +129,16 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
 // Constant while the log runs.
 LogForm form;
 
-void WriteAnyLine(LogLevel level, absl::string_view message, LogFields fields) {
+// nullptr if lines of `level` are not written.
+spdlog::logger* LoggerOf(LogLevel level) {
   // After StopLogging there is no logger any more.
   spdlog::logger* logger = spdlog::default_logger_raw();
-  if (!logger || !logger->should_log(ToSpdlog(level))) return;
+  return logger && logger->should_log(ToSpdlog(level)) ? logger : nullptr;
+}
+
+void WriteAnyLine(LogLevel level, absl::string_view message, LogFields fields) {
+  spdlog::logger* logger = LoggerOf(level);
+  if (!logger) return;
   lines_logged.fetch_add(1, std::memory_order_relaxed);
   const std::string line = form.json ? JsonMembers(message, fields) : LogText(message, fields);
   logger->log(ToSpdlog(level), spdlog::string_view_t(line));
@@ -189,6 +195,8 @@ void LogLastLine(LogLevel level, absl::string_view message,
 void SetLogLevel(const std::string& level) {
   spdlog::default_logger_raw()->set_level(spdlog::level::from_str(level));
 }
+
+bool IsLogged(LogLevel level) { return LoggerOf(level) != nullptr; }
 
 void LogLine(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields) {
   WriteLine(level, message, fields);

@@ -45,6 +45,9 @@ void SetLogLevel(const std::string& level);
 // Any thread: as LogLine, with the last line that the log takes, and DrainLog.
 void LogLastLine(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields);
 
+// Any thread: whether lines of `level` are written.
+bool IsLogged(LogLevel level);
+
 // Any thread, never waits. The message says what happened, the fields to what.
 void LogLine(LogLevel level, absl::string_view message,
              std::initializer_list<LogField> fields = {});

@@ -22,6 +22,7 @@
 #include "admin_service.h"
 #include "audit_log.h"
 #include "built_in_services.h"
+#include "change_log.h"
 #include "config.h"
 #include "config_reload.h"
 #include "crash_report.h"
@@ -204,9 +205,10 @@ int Run(int argc, const char* const* argv, Config config) {
                         *addresses};
   WatchSet watches(host, tasks, config.max_watches, identity.instance_id,
                    [&peers](const std::string& peer) { peers.CutOff(peer); });
-  AdminService service(identity, host, watches, tasks);
   const AccessControl access(peers, **roles, certificates->get(), getpid());
-  GuardedAdminService guarded(service, access, audit->get());
+  ChangeLog changes(access);
+  AdminService service(identity, host, watches, tasks, changes);
+  GuardedAdminService guarded(service, access, audit->get(), changes);
   absl::StatusOr<std::unique_ptr<AdminServer>> server =
       AdminServer::Start(guarded, {access, audit->get(), certificates->get()}, acceptor,
                          {config.reflection_tcp, config.channelz});

@@ -121,13 +121,17 @@ grpc::ServerUnaryReactor* AdminService::CloseSocket(grpc::CallbackServerContext*
     response->set_close_reason(v1::Socket::CLOSED_BY_ADMIN);
     reply->Finish(absl::OkStatus());
   };
+  // Before: once it is closed, the call and its request may be gone.
+  const AccessControl::Caller caller = changes_.CallerOf(*context);
+  const std::string name = SocketName(*id);
   // Runs on the service thread, which must not do gRPC's work.
   const absl::Status status = host_.CloseSocket(*id, [this, answer] { tasks_.Run(answer); });
   if (!status.ok()) {
     reply->Finish(status);
     return reactor;
   }
-  tasks_.RunSomeTimeAfter(kCloseTimeout, [this, reply, name = SocketName(*id)] {
+  changes_.NoteChange(caller, "CloseSocket", name);
+  tasks_.RunSomeTimeAfter(kCloseTimeout, [this, reply, name] {
     if (reply->finished()) return;
     reply->Finish(Error(Reason::kSERVICE_THREAD_STALLED,
                         absl::StrCat("socket \"", name,

@@ -39,12 +39,14 @@ std::unique_ptr<AuditLog> AuditLogOf(const AdminApi::Options& options) {
 AdminApi::AdminApi(const Options& options)
     : watches_(host_, tasks_, options.max_watches, "instance",
                [this](const std::string& peer) { peers_.CutOff(peer); }),
-      service_({"1.2.3", "instance", 0, absl::ZeroDuration(), false, {}}, host_, watches_, tasks_),
       roles_(Roles::Load(options.roles).value()),
       certificates_(CertificatesOf(options)),
       audit_(AuditLogOf(options)),
       access_(peers_, *roles_, certificates_.get(), options.refuses_own_process ? getpid() : 0),
-      guarded_(service_, access_, audit_.get()),
+      changes_(access_),
+      service_({"1.2.3", "instance", 0, absl::ZeroDuration(), false, {}}, host_, watches_, tasks_,
+               changes_),
+      guarded_(service_, access_, audit_.get(), changes_),
       acceptor_(
           options.max_connections, peers_,
           [this](const AdminPeer& peer) { return roles_->RoleOf(peer) >= AdminRole::kOperator; }),

@@ -14,6 +14,7 @@
 #include "server/admin_server.h"
 #include "server/admin_service.h"
 #include "server/audit_log.h"
+#include "server/change_log.h"
 #include "server/guarded_admin_service.h"
 #include "server/roles.h"
 #include "server/server_certificates.h"
@@ -91,13 +92,14 @@ class AdminApi {
   ServiceHost host_;
   TaskThread tasks_;
   WatchSet watches_;
-  AdminService service_;
   const std::unique_ptr<Roles> roles_;
   // Null without TLS, without an audit log.
   std::unique_ptr<ServerCertificates> certificates_;
   std::unique_ptr<AuditLog> audit_;
   AdminPeers peers_;
   const AccessControl access_;
+  ChangeLog changes_;
+  AdminService service_;
   GuardedAdminService guarded_;
   AdminAcceptor acceptor_;
   std::string tls_address_;
