@@ -1,4 +1,4 @@
-// Completion of sockctl command lines in bash.
+// Completion of sockctl command lines in bash, zsh and fish.
 #ifndef SOCKHOST_CLIENT_COMPLETION_SCRIPT_H_
 #define SOCKHOST_CLIENT_COMPLETION_SCRIPT_H_
 
@@ -8,16 +8,14 @@
 #include "absl/status/status.h"
 #include "client/admin_connection.h"
 #include "client/arguments.h"
-#include "client/command_line.h"
 #include "client/output.h"
 
 namespace sockhost::client {
 
-// A script for bash: completes verbs, flags, and for `NOUN get` and `NOUN
-// delete` the names that `sockctl NOUN list` prints at that moment.
-std::string BashCompletion(const CommandLine& command_line);
+// A script for `shell`: "bash", "zsh" or "fish". What it offers comes from `sockctl complete`.
+std::string CompletionScript(const std::string& shell);
 
-// sockctl completion bash
+// sockctl completion SHELL
 void DeclareCompletion(CLI::App& app, Arguments& arguments);
 absl::Status RunCompletion(const Arguments& arguments, AdminConnection& connection, Output& output);
 

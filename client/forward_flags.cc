@@ -97,4 +97,10 @@ void AddForwardFlags(CLI::App& app, v1::Listener& listener, const FieldObserver&
   }
 }
 
+std::vector<std::string> PolicyWords() {
+  std::vector<std::string> words;
+  for (const auto& [word, policy] : kPolicies) words.push_back(word);
+  return words;
+}
+
 }  // namespace sockhost::client

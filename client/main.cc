@@ -11,6 +11,7 @@
 #include "client/admin_connection.h"
 #include "client/command_line.h"
 #include "client/completion_script.h"
+#include "client/completion_words.h"
 #include "client/error_text.h"
 #include "client/help_text.h"
 #include "client/output.h"
@@ -33,8 +34,10 @@ int Run(int argc, char** argv) {
   }
   const Arguments& arguments = command_line.arguments();
   const auto credentials = CredentialsFor(arguments.host, arguments.tls);
-  // Help and completion scripts come without a daemon, and so without certificates.
-  if (!credentials.ok() && parsed.verb->run != RunHelp && parsed.verb->run != RunCompletion) {
+  // Help and completion come without a daemon, and so without certificates.
+  const bool needs_daemon = parsed.verb->run != RunHelp && parsed.verb->run != RunCompletion &&
+                            parsed.verb->run != RunComplete;
+  if (!credentials.ok() && needs_daemon) {
     std::cerr << ErrorText(credentials.status());
     return ExitCode(credentials.status());
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/completion_script.h"
+#include "client/completion_words.h"
 #include "client/event_verb.h"
 #include "client/help_text.h"
 #include "client/host_verbs.h"
@@ -41,8 +42,8 @@ constexpr Verb kVerbs[] = {
      DeclareSocketList, RunSocketList},
     {"socket get", "Show one socket with all its counters", "sockctl socket get 12 --view full",
      DeclareSocketGet, RunSocketGet},
-    {"socket close", "Close connections", "sockctl socket close 12 13", DeclareSocketClose,
-     RunSocketClose},
+    {"socket close", "Close connections; what is forwarded ends on both sides",
+     "sockctl socket close 12 13", DeclareSocketClose, RunSocketClose},
     {"service", "Services: the handlers that sockhostd knows", ""},
     {"service list", "List all services", "sockctl service list --order-by 'sockets desc'",
      DeclareServiceList, RunServiceList},
@@ -60,6 +61,8 @@ constexpr Verb kVerbs[] = {
      RunVersion},
     {"completion", "Print the completion script of a shell", "source <(sockctl completion bash)",
      DeclareCompletion, RunCompletion},
+    {"complete", "Print what may follow on a command line; completion scripts call it",
+     "sockctl complete -- listener de", DeclareComplete, RunComplete},
     {"help", "Show help", "sockctl help listener create", DeclareHelp, RunHelp},
 };
 

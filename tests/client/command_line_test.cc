@@ -347,7 +347,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"host", "--host", "nowhere"},
                 "sockctl: host: --host (or SOCKCTL_HOST): \"nowhere\": the port is missing"},
         Mistake{{"host", "\xff"}, "sockctl: \"\\xff\" is not UTF-8\n"},
-        Mistake{{"completion", "zsh"}, "sockctl: completion: SHELL: zsh not in {bash}\n"}));
+        Mistake{{"completion", "ksh"},
+                "sockctl: completion: SHELL: ksh not in {bash,zsh,fish}\n"}));
 
 TEST(VerbTableTest, EveryVerbStandsBehindItsGroup) {
   for (const Verb& verb : Verbs()) {
