@@ -17,8 +17,8 @@ namespace {
 
 // Connections taken in one wake-up before other sockets have their turn. Not more: where each
 // makes work for another process, as those of a forwarder do, its upstream is woken up for every
-// single one if they come in a row, and finds all its work done when they come between others.
-constexpr int kDefaultAcceptsPerTurn = 4;
+// single one if many come in a row, and is awake still when they come between others.
+constexpr int kDefaultAcceptsPerTurn = 8;
 
 // So many wake-ups in a row have to find a longer queue before one more is taken.
 constexpr int kFullTurns = 4;

@@ -193,10 +193,7 @@ void ServiceLoop::Turn() {
   RaiseTo(statistics_.max_events_per_wakeup, static_cast<int64_t>(ready.size()));
   if (turn_started_ >= next_wall_look_) LookAtWallClock();
 
-  for (size_t i = 0; i < ready.size(); ++i) {
-    if (i + 1 < ready.size()) table_.Prefetch(RegistrationKey::Unpack(ready[i + 1].data.u64));
-    Attempt([&] { Dispatch(RegistrationKey::Unpack(ready[i].data.u64), ready[i].events); });
-  }
+  DispatchAll(ready);
   if (table_.HasExposed() && turn_started_ >= next_audit_) {
     Attempt([this] { AuditExposed(); });
   }
@@ -209,6 +206,23 @@ void ServiceLoop::Turn() {
   const int64_t turn = MonotonicNanos() - turn_started_;
   AddTo(statistics_.busy_nanos, turn);
   RaiseTo(statistics_.max_turn_nanos, turn);
+}
+
+// Who is connected comes before who wants to be.
+void ServiceLoop::DispatchAll(std::span<epoll_event> ready) {
+  const auto dispatch = [this](const epoll_event& event) {
+    Attempt([&] { Dispatch(RegistrationKey::Unpack(event.data.u64), event.events); });
+  };
+  size_t listening = 0;
+  for (size_t i = 0; i < ready.size(); ++i) {
+    if (i + 1 < ready.size()) table_.Prefetch(RegistrationKey::Unpack(ready[i + 1].data.u64));
+    if (table_.IsListening(RegistrationKey::Unpack(ready[i].data.u64))) {
+      ready[listening++] = ready[i];
+    } else {
+      dispatch(ready[i]);
+    }
+  }
+  std::ranges::for_each(ready.first(listening), dispatch);
 }
 
 void ServiceLoop::LookAtWallClock() {

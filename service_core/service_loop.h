@@ -97,6 +97,7 @@ class ServiceLoop {
   int TimeoutMs() const;
   void DropStaleEvent(RegistrationKey key);
   void RunPosted();
+  void DispatchAll(std::span<epoll_event> ready);
   void RunTimers();
   void LookAtWallClock();
   void AuditExposed();

@@ -157,6 +157,11 @@ class SocketTable {
 
   // The slot that `key` speaks of, or nullptr if that socket is gone.
   SocketSlot* Lookup(RegistrationKey key);
+  // True if `key` speaks of the listening socket of a listener.
+  bool IsListening(RegistrationKey key) {
+    const SocketSlot* slot = Lookup(key);
+    return slot && slot->role == Role::kListening;
+  }
   // Loads the slot of `key` into the cache while something else is done.
   void Prefetch(RegistrationKey key) const;
 

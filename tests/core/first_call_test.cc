@@ -99,6 +99,33 @@ TEST_F(FirstCallTest, WhatItDoesNotChangeIsPolled) {
   EXPECT_EQ(ReceiveText(Connect().get(), 100), "third");
 }
 
+// Whoever was ready first: the thread is held while both become so.
+TEST_F(FirstCallTest, WhoIsConnectedComesBeforeWhoConnects) {
+  std::string calls;
+  DefineTestService(
+      [&](const Event& event) {
+        calls += event.event.revents & POLLIN ? 'r' : 'o';
+        if (event.event.revents & POLLIN) return Echo(event);
+        sockhost_socket_set_events(event.event.fd, POLLIN);
+        SendText(event.event.fd, "o");
+      },
+      POLLOUT);
+  const StopOnExit stop(loop_);
+  const SocketAddress address = Create(Config("web")).effective_address;
+  const UniqueFd first = ConnectTo(address);
+  ASSERT_EQ(ReceiveText(first.get(), 1), "o");
+  UniqueFd second;
+  {
+    const ServiceThreadHold hold(loop_);
+    second = ConnectTo(address);
+    SendText(first.get(), "r");
+  }
+  EXPECT_EQ(ReceiveText(second.get(), 1), "o");
+  EXPECT_EQ(ReceiveText(first.get(), 1), "r");
+  FinishTurns(loop_);
+  EXPECT_EQ(calls, "oro");
+}
+
 TEST_F(FirstCallTest, RemovalDuringItClosesTheConnection) {
   DefineTestService(
       [&](const Event&) {

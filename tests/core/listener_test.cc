@@ -123,7 +123,7 @@ TEST_F(ListenerTest, ManyWaitingConnectionsAreTakenInTurnsWithOthers) {
     for (int i = 0; i < 500; ++i) clients.push_back(ConnectTo(listener.effective_address));
   }
   ASSERT_TRUE(CounterBecomes("web", Counter::accepted_connections, 500));
-  EXPECT_EQ(ListenerCounters("web")[Counter::max_accepts_per_wakeup], 4);
+  EXPECT_EQ(ListenerCounters("web")[Counter::max_accepts_per_wakeup], 8);
   EXPECT_EQ(ListenerCounters("web")[Counter::accept_errors], 0);
   EXPECT_EQ(ListenerCounters("web")[Counter::max_active_connections], 500);
 }
