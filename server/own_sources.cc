@@ -41,6 +41,7 @@ OwnSources& OwnSources::OfServiceThread() {
 }
 
 OwnSources::Source OwnSources::Add(int fd, const SocketAddress& destination) {
+  if (!destination.is_datagram() && !sockhost_may_listen_on(destination.port())) return {};
   sockaddr_storage storage{};
   destination.ToSockaddr(storage);
   Source source{NameOf(fd, getsockname), {}};
@@ -52,6 +53,7 @@ OwnSources::Source OwnSources::Add(int fd, const SocketAddress& destination) {
 }
 
 void OwnSources::Remove(const Source& source) {
+  if (source == Source()) return;
   const auto found = sources_.find(source.first);
   if (found == sources_.end()) return;
   auto& remote = found->second;

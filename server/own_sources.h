@@ -30,7 +30,8 @@ class OwnSources {
 
   static OwnSources& OfServiceThread();
 
-  // Remembers that `fd` connects to `destination`; until Remove.
+  // Remembers that `fd` connects to `destination`; until Remove. Not where nobody of this host
+  // listens: what is accepted there is somebody else's.
   Source Add(int fd, const SocketAddress& destination);
   void Remove(const Source& source);
 

@@ -40,6 +40,7 @@ void SocketTable::RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason) 
   }
   if (slot.role == Role::kRegistered) registered_.fetch_sub(1, std::memory_order_relaxed);
   if (slot.is_exposed()) exposed_.fetch_sub(1, std::memory_order_relaxed);
+  if (slot.role == Role::kListening) CountListening(slot).fetch_sub(1, std::memory_order_relaxed);
   --slot.service->sockets;
   slot.close_reason = open ? reason : CloseReason::kClosedBehind;
   slot.removed_turn.store(turn(), std::memory_order_relaxed);

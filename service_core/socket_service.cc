@@ -286,6 +286,11 @@ int sockhost_socket_peer(int fd, struct sockaddr* address, unsigned int* length)
   return 0;
 }
 
+int sockhost_may_listen_on(unsigned short port) {
+  ServiceLoop* loop = ServiceLoop::Current();
+  return !loop || loop->table().MayListenOn(port);
+}
+
 int sockhost_socket_is_datagram(int fd) {
   const SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
   return slot && slot->role == Role::kDatagram;

@@ -176,6 +176,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   size_.store(size() + 1, std::memory_order_relaxed);
   if (spec.role == Role::kRegistered) registered_.fetch_add(1, std::memory_order_relaxed);
   if (is_exposed) exposed_.fetch_add(1, std::memory_order_relaxed);
+  if (slot->role == Role::kListening) CountListening(*slot).fetch_add(1, std::memory_order_relaxed);
   ++spec.service->sockets;
   EnterListLocked(*slot);
   if (events_) events_->Record(OpenedEvent(*slot));

@@ -3,6 +3,7 @@
 #ifndef SOCKHOST_SERVICE_CORE_SOCKET_TABLE_H_
 #define SOCKHOST_SERVICE_CORE_SOCKET_TABLE_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -138,6 +139,10 @@ class SocketTable {
   // Of these, registered by programs.
   size_t registered() const { return registered_.load(std::memory_order_relaxed); }
   size_t max_sockets() const { return max_sockets_.load(std::memory_order_relaxed); }
+  // False if no listener has a listening socket at this port.
+  bool MayListenOn(uint16_t port) const {
+    return listening_[port % listening_.size()].load(std::memory_order_relaxed) > 0;
+  }
   int64_t closed_behind() const { return closed_behind_.load(std::memory_order_relaxed); }
   // How many closed sockets there was no memory to describe: neither kept nor an event.
   int64_t not_described() const { return not_described_.load(std::memory_order_relaxed); }
@@ -225,6 +230,9 @@ class SocketTable {
   using AfterReapList = std::list<AfterReap>;
   class TableLock;
 
+  std::atomic<uint32_t>& CountListening(const SocketSlot& slot) {
+    return listening_[slot.address.port() % listening_.size()];
+  }
   SocketSlot& Slot(uint32_t index) const { return chunks_[index / kChunk][index % kChunk]; }
   // What epoll is asked for on behalf of a slot that wants `events`.
   static uint32_t EpollEvents(const SocketSlot& slot, uint32_t events);
@@ -347,6 +355,8 @@ class SocketTable {
   std::atomic<size_t> size_{0};
   std::atomic<size_t> registered_{0};
   std::atomic<size_t> exposed_{0};
+  // Listening sockets by the low bits of their port; 0 of unix sockets.
+  std::array<std::atomic<uint32_t>, 1024> listening_{};
   std::atomic<uint32_t> turn_{0};
   // 1 in a turn. A removal clears an id and then asks, a turn sets this and then reads ids;
   // both change it (or add 0), so that one of the two sees the other.

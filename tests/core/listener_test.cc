@@ -143,6 +143,23 @@ TEST_F(ListenerTest, AskedForManyAreTakenInFewWakeUps) {
   EXPECT_EQ(ListenerCounters("web")[Counter::max_accepts_per_wakeup], 64);
 }
 
+TEST_F(ListenerTest, ServicesAreToldWhereTheHostListens) {
+  DefineTestService(Echo);
+  const StopOnExit stop(loop_);
+  const uint16_t port = Create(Config("web")).effective_address.port();
+  const auto other = static_cast<uint16_t>(port ^ 1);
+  const auto ask = [&](uint16_t asked) {
+    int answer = -1;
+    RunOnServiceThread(loop_, [&] { answer = sockhost_may_listen_on(asked); });
+    return answer != 0;
+  };
+  EXPECT_TRUE(ask(port));
+  EXPECT_FALSE(ask(other));
+  Delete("web");
+  EXPECT_FALSE(ask(port));
+  EXPECT_TRUE(sockhost_may_listen_on(port));
+}
+
 // ---- The end of a connection ------------------------------------------------------
 
 TEST_F(ListenerTest, HostClosesWhenThePeerHasClosed) {

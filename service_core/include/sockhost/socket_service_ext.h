@@ -162,6 +162,10 @@ int sockhost_socket_connect(int of_fd, int type, const struct sockaddr *address,
  * -ENOENT also for a socket without a peer. */
 int sockhost_socket_peer(int fd, struct sockaddr *address, unsigned int *length);
 
+/* 0: no listener of this host listens on this TCP port, in host order, at any address. Nonzero:
+ * one may, or this is another thread. No system call. */
+int sockhost_may_listen_on(unsigned short port);
+
 /* Nonzero if the socket is that of a listener for datagrams; 0 for every other fd, and on
  * another thread. */
 int sockhost_socket_is_datagram(int fd);
