@@ -70,7 +70,7 @@ constexpr NumberFlag kNumbers[] = {
      "max_accepts_per_event",
      &v1::Listener::set_max_accepts_per_event,
      {0, 1024},
-     "Connections accepted before others have their turn; 0: 8"},
+     "Connections accepted before others have their turn; 0: 16"},
     {"--receive-buffer",
      "receive_buffer_bytes",
      &v1::Listener::set_receive_buffer_bytes,

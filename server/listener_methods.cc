@@ -65,8 +65,8 @@ absl::Status CheckDelete(const ListenerSnapshot& listener, bool force) {
   if (connections == 0 || force) return absl::OkStatus();
   const std::string& name = listener.config->name;
   return Error(Reason::kLISTENER_BUSY,
-               absl::StrCat("listener \"", name, "\" has ", connections,
-                            " live connections; use force to close them"),
+               absl::StrCat("listener \"", name, "\" has live connections (", connections,
+                            "); use force to close them"),
                {{"listener", ListenerName(name)}, {"connections", absl::StrCat(connections)}});
 }
 

@@ -18,7 +18,7 @@ namespace {
 // Connections taken in one wake-up before other sockets have their turn. Not more: where each
 // makes work for another process, as those of a forwarder do, its upstream is woken up for every
 // single one if many come in a row, and is awake still when they come between others.
-constexpr int kDefaultAcceptsPerTurn = 8;
+constexpr int kDefaultAcceptsPerTurn = 16;
 
 // So many wake-ups in a row have to find a longer queue before one more is taken.
 constexpr int kFullTurns = 4;
@@ -112,6 +112,7 @@ bool Listener::IsOverLimit(const SocketAddress& peer, SocketSlot& slot) {
   const int limit = config().max_connections;
   if (limit > 0 && counters.Get(Counter::active_connections) >= limit) {
     ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::rejected_connections); });
+    LogRejection("max_connections", limit, peer);
     return true;
   }
   const int source_limit = config().max_connections_per_source;
@@ -129,7 +130,14 @@ bool Listener::IsOverLimit(const SocketAddress& peer, SocketSlot& slot) {
     block.Add(Counter::rejected_connections);
     block.Add(Counter::rejected_by_source);
   });
+  LogRejection("max_connections_per_source", source_limit, peer);
   return true;
+}
+
+void Listener::LogRejection(absl::string_view limit, int value, const SocketAddress& peer) {
+  if (!rejection_log_.IsDue()) return;
+  rejection_log_.Log(LogLevel::kWarning, "a listener is at its limit and closed a new connection",
+                     {{"listener", *name_}, {limit, value}, {"peer", peer.ToString()}});
 }
 
 void Listener::ForgetConnection(const SocketAddress& peer) {

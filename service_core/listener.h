@@ -139,6 +139,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // `taken` of accept_budget_ connections were there to be taken.
   void AdjustBudget(int taken, int most);
   bool IsOverLimit(const SocketAddress& peer, SocketSlot& slot);
+  void LogRejection(absl::string_view limit, int value, const SocketAddress& peer);
   bool HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop);
   void PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoop& loop);
   void EndShortage();
@@ -212,6 +213,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   int accept_budget_ = 1;
   int full_turns_ = 0;
   LimitedLog accept_log_;
+  LimitedLog rejection_log_;
   // Of the service thread; nullptr while there is no limit for one source.
   std::unique_ptr<ConnectionSources> sources_;
 };

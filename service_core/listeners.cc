@@ -157,8 +157,8 @@ absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* onl
   if (connections == 0 || force) return absl::OkStatus();
   return Error(
       Reason::kLISTENER_BUSY,
-      absl::StrCat("listener \"", name, "\" has ", connections,
-                   " live connections; use force to close them"),
+      absl::StrCat("listener \"", name, "\" has live connections (", connections,
+                   "); use force to close them"),
       {{"listener", absl::StrCat("listeners/", name)}, {"connections", absl::StrCat(connections)}});
 }
 

@@ -91,6 +91,12 @@ void Log(LogLevel level, absl::string_view message, std::initializer_list<LogFie
   WriteLine(level, message, fields);
 }
 
+bool LimitedLog::IsDue() {
+  if (MonotonicNanos() >= next_allowed_nanos_.load(std::memory_order_relaxed)) return true;
+  suppressed_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
 void LimitedLog::Log(LogLevel level, absl::string_view message,
                      std::initializer_list<LogField> fields) {
   constexpr int64_t kPauseNanos = 1'000'000'000;

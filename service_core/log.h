@@ -22,6 +22,8 @@ void Log(LogLevel level, absl::string_view message, std::initializer_list<LogFie
 class LimitedLog {
  public:
   void Log(LogLevel level, absl::string_view message, std::initializer_list<LogField> fields = {});
+  // False: a line would be left out now, and is counted as such. For fields that cost something.
+  bool IsDue();
 
  private:
   std::atomic<int64_t> next_allowed_nanos_{0};

@@ -123,7 +123,7 @@ TEST_F(ListenerTest, ManyWaitingConnectionsAreTakenInTurnsWithOthers) {
     for (int i = 0; i < 500; ++i) clients.push_back(ConnectTo(listener.effective_address));
   }
   ASSERT_TRUE(CounterBecomes("web", Counter::accepted_connections, 500));
-  EXPECT_EQ(ListenerCounters("web")[Counter::max_accepts_per_wakeup], 8);
+  EXPECT_EQ(ListenerCounters("web")[Counter::max_accepts_per_wakeup], 16);
   EXPECT_EQ(ListenerCounters("web")[Counter::accept_errors], 0);
   EXPECT_EQ(ListenerCounters("web")[Counter::max_active_connections], 500);
 }
@@ -435,6 +435,7 @@ TEST_F(ListenerTest, ExceptionOfAHandlerEndsItsConnectionOnly) {
 // ---- Limits -----------------------------------------------------------------------
 
 TEST_F(ListenerTest, OneConnectionTooManyIsClosedAtOnceAndCounted) {
+  const LogLines log;
   DefineTestService(Echo);
   const StopOnExit stop(loop_);
   ListenerConfig config = Config("web");
@@ -448,6 +449,15 @@ TEST_F(ListenerTest, OneConnectionTooManyIsClosedAtOnceAndCounted) {
   EXPECT_EQ(ListenerCounters("web")[Counter::rejected_connections], 1);
   EXPECT_EQ(ListenerCounters("web")[Counter::accepted_connections], 2);
   EXPECT_EQ(ListenerCounters("web")[Counter::max_active_connections], 2);
+  const std::string peer = LocalAddress(third.get(), Protocol::kTcp).ToString();
+  EXPECT_THAT(log.lines(), ElementsAre(AllOf(HasSubstr("listener=web"), HasSubstr(peer),
+                                             HasSubstr("max_connections=2"))));
+  // Within the second, most likely; then it says how many were left out.
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(WaitClosed(ConnectTo(listener.effective_address).get()));
+  }
+  EXPECT_EQ(ListenerCounters("web")[Counter::rejected_connections], 21);
+  EXPECT_LT(log.lines().size(), 20u);
 
   first.reset();
   ASSERT_TRUE(CounterBecomes("web", Counter::active_connections, 1));
