@@ -5,7 +5,7 @@
 namespace sockhost {
 
 AdminService::AdminService(HostIdentity identity, ServiceHost& host, WatchSet& watches,
-                           TaskThread& tasks, const ChangeLog& changes)
+                           TaskThread& tasks, ChangeLog& changes)
     : identity_(std::move(identity)),
       host_(host),
       watches_(watches),

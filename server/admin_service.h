@@ -45,7 +45,7 @@ class AdminService final : public AdminServiceBase {
  public:
   // `host`, `watches`, `tasks` and `changes` are not owned and outlive the gRPC server.
   AdminService(HostIdentity identity, ServiceHost& host, WatchSet& watches, TaskThread& tasks,
-               const ChangeLog& changes);
+               ChangeLog& changes);
 
   grpc::ServerUnaryReactor* CreateListener(grpc::CallbackServerContext* context,
                                            const v1::CreateListenerRequest* request,
@@ -132,7 +132,7 @@ class AdminService final : public AdminServiceBase {
   ServiceHost& host_;
   WatchSet& watches_;
   TaskThread& tasks_;
-  const ChangeLog& changes_;
+  ChangeLog& changes_;
   RequestMemory requests_;
   // Held while a listener that forwards is checked and made or changed.
   absl::Mutex forwarders_;

@@ -14,9 +14,6 @@
 namespace sockhost {
 namespace {
 
-// A client that has no role may try as often as it likes.
-constexpr int64_t kDenialPauseNanos = 1'000'000'000;
-
 constexpr absl::string_view kService = "sockhost.v1.AdminService/";
 
 // The line, with who `caller` is, as the audit log names it.
@@ -42,28 +39,44 @@ void LogCall(LogLevel level, absl::string_view message, const AccessControl::Cal
 
 }  // namespace
 
+bool LineBudget::HasRoom() const {
+  const int64_t second = absl::ToInt64Seconds(MonotonicTime()) + 1;
+  return second_.load(std::memory_order_relaxed) != second ||
+         taken_.load(std::memory_order_relaxed) < most_;
+}
+
+int64_t LineBudget::Take() {
+  // From 1 on: 0 is before the first.
+  const int64_t second = absl::ToInt64Seconds(MonotonicTime()) + 1;
+  int64_t before = second_.load(std::memory_order_relaxed);
+  if (before != second && second_.compare_exchange_strong(before, second)) taken_ = 0;
+  if (taken_.fetch_add(1) < most_) return suppressed_.exchange(0, std::memory_order_relaxed);
+  suppressed_.fetch_add(1, std::memory_order_relaxed);
+  return -1;
+}
+
 AccessControl::Caller ChangeLog::CallerOf(const grpc::ServerContextBase& call) const {
-  return IsLogged(LogLevel::kInfo) ? access_.CallerOf(call) : AccessControl::Caller();
+  const bool is_needed = IsLogged(LogLevel::kInfo) && changes_.HasRoom();
+  return is_needed ? access_.CallerOf(call) : AccessControl::Caller();
 }
 
 void ChangeLog::NoteChange(const AccessControl::Caller& caller, absl::string_view method,
-                           absl::string_view resource) const {
+                           absl::string_view resource) {
   if (!IsLogged(LogLevel::kInfo)) return;
+  const int64_t suppressed = changes_.Take();
+  if (suppressed < 0) return;
+  if (suppressed > 0) {
+    LogLine(LogLevel::kInfo, "calls changed more than is logged", {{"suppressed", suppressed}});
+  }
   LogCall(LogLevel::kInfo, "changed by a call", caller, absl::StrCat(kService, method),
           {"resource", resource}, {"code", "OK"});
 }
 
 void ChangeLog::NoteDenial(const AccessControl::Caller& caller, absl::string_view method) {
-  const int64_t now = absl::ToInt64Nanoseconds(MonotonicTime());
-  int64_t allowed = next_denial_nanos_.load(std::memory_order_relaxed);
-  if (now < allowed ||
-      !next_denial_nanos_.compare_exchange_strong(allowed, now + kDenialPauseNanos)) {
-    suppressed_.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
+  const int64_t suppressed = denials_.Take();
+  if (suppressed < 0) return;
   LogCall(LogLevel::kWarning, "a call was denied", caller, absl::StripPrefix(method, "/"),
-          {"suppressed", suppressed_.exchange(0, std::memory_order_relaxed)},
-          {"reason", ReasonName(Reason::kROLE_REQUIRED)});
+          {"suppressed", suppressed}, {"reason", ReasonName(Reason::kROLE_REQUIRED)});
 }
 
 }  // namespace sockhost

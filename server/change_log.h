@@ -13,9 +13,27 @@
 
 namespace sockhost {
 
-// A line for each call of the admin API that has changed something, and, at most one a second,
-// for those that access control has refused. With the fields of the audit log, which has every
-// call, and is there when the answer is: these lines are for people and may be lost with others.
+// So many lines a second; counts the others.
+class LineBudget {
+ public:
+  explicit LineBudget(int lines_per_second) : most_(lines_per_second) {}
+
+  // False: a line would be left out now.
+  bool HasRoom() const;
+  // For one line: how many were left out before it; -1: this one is.
+  int64_t Take();
+
+ private:
+  const int most_;
+  std::atomic<int64_t> second_{0};
+  std::atomic<int> taken_{0};
+  std::atomic<int64_t> suppressed_{0};
+};
+
+// A line for each call of the admin API that has changed something, at most 100 a second, and, at
+// most one a second, for those that access control has refused. With the fields of the audit log,
+// which has every call, and is there when the answer is: these lines are for people and may be
+// lost with others.
 //
 // Thread rule: any but the service thread; never waits.
 class ChangeLog {
@@ -28,15 +46,18 @@ class ChangeLog {
   // `method` is its bare name, `resource` a name that has been checked: "listeners/web".
   // Level INFO.
   void NoteChange(const AccessControl::Caller& caller, absl::string_view method,
-                  absl::string_view resource) const;
+                  absl::string_view resource);
 
   // `method` as gRPC writes it. Level WARNING.
   void NoteDenial(const AccessControl::Caller& caller, absl::string_view method);
 
  private:
   const AccessControl& access_;
-  std::atomic<int64_t> next_denial_nanos_{0};
-  std::atomic<int64_t> suppressed_{0};
+  // More than people and their scripts do; a program that makes and deletes listeners all the
+  // time must not pay for lines that nobody reads.
+  LineBudget changes_{100};
+  // A client that has no role may try as often as it likes.
+  LineBudget denials_{1};
 };
 
 }  // namespace sockhost

@@ -89,6 +89,25 @@ class ChangeLogTest(LogTestCase):
         self.eventually(self.changes, [("CreateListener", "listeners/web"),
                                        ("DeleteListener", "listeners/web")])
 
+    def test_lines_are_a_hundred_a_second_and_the_rest_is_counted(self):
+        begin = time.monotonic()
+        calls = 0
+        while calls < 1000 and time.monotonic() < begin + 20:
+            self.admin.create("web", "tcp://127.0.0.1:0")
+            self.admin.delete("web")
+            calls += 2
+        # In the next second there is room again; it says how many had none.
+        summaries = lambda: self.lines("calls changed more than is logged")
+        while not summaries() and time.monotonic() < begin + 40:
+            self.admin.create("web", "tcp://127.0.0.1:0")
+            self.admin.delete("web")
+            calls += 2
+        self.daemon.stop()
+        self.assertLessEqual(len(self.changes()), 100 * (int(time.monotonic() - begin) + 2))
+        suppressed = sum(line["suppressed"] for line in summaries())
+        self.assertGreater(suppressed, 0)
+        self.assertLessEqual(suppressed + len(self.changes()), calls)
+
     def test_no_line_below_its_level(self):
         self.daemon.stop()
         self.daemon = self.start("--log-level", "warning")
