@@ -39,12 +39,6 @@ void LogCall(LogLevel level, absl::string_view message, const AccessControl::Cal
 
 }  // namespace
 
-bool LineBudget::HasRoom() const {
-  const int64_t second = absl::ToInt64Seconds(MonotonicTime()) + 1;
-  return second_.load(std::memory_order_relaxed) != second ||
-         taken_.load(std::memory_order_relaxed) < most_;
-}
-
 int64_t LineBudget::Take() {
   // From 1 on: 0 is before the first.
   const int64_t second = absl::ToInt64Seconds(MonotonicTime()) + 1;
@@ -56,8 +50,7 @@ int64_t LineBudget::Take() {
 }
 
 AccessControl::Caller ChangeLog::CallerOf(const grpc::ServerContextBase& call) const {
-  const bool is_needed = IsLogged(LogLevel::kInfo) && changes_.HasRoom();
-  return is_needed ? access_.CallerOf(call) : AccessControl::Caller();
+  return IsLogged(LogLevel::kInfo) ? access_.CallerOf(call) : AccessControl::Caller();
 }
 
 void ChangeLog::NoteChange(const AccessControl::Caller& caller, absl::string_view method,
@@ -66,7 +59,8 @@ void ChangeLog::NoteChange(const AccessControl::Caller& caller, absl::string_vie
   const int64_t suppressed = changes_.Take();
   if (suppressed < 0) return;
   if (suppressed > 0) {
-    LogLine(LogLevel::kInfo, "calls changed more than is logged", {{"suppressed", suppressed}});
+    LogLine(LogLevel::kInfo, "more calls have changed something than are logged",
+            {{"suppressed", suppressed}});
   }
   LogCall(LogLevel::kInfo, "changed by a call", caller, absl::StrCat(kService, method),
           {"resource", resource}, {"code", "OK"});

@@ -18,8 +18,6 @@ class LineBudget {
  public:
   explicit LineBudget(int lines_per_second) : most_(lines_per_second) {}
 
-  // False: a line would be left out now.
-  bool HasRoom() const;
   // For one line: how many were left out before it; -1: this one is.
   int64_t Take();
 

@@ -97,7 +97,7 @@ class ChangeLogTest(LogTestCase):
             self.admin.delete("web")
             calls += 2
         # In the next second there is room again; it says how many had none.
-        summaries = lambda: self.lines("calls changed more than is logged")
+        summaries = lambda: self.lines("more calls have changed something than are logged")
         while not summaries() and time.monotonic() < begin + 40:
             self.admin.create("web", "tcp://127.0.0.1:0")
             self.admin.delete("web")
