@@ -105,7 +105,7 @@ void ServiceLoop::CallHandler(SocketSlot& slot, uint32_t ready) {
     if (slot.id.load(std::memory_order_relaxed) != id) return;
     FollowDraining(slot, ready);
   }
-  const int64_t pause = spin_guard_.AfterCall(slot, table_.turn());
+  const int64_t pause = spin_guard_.AfterCall(table_, slot);
   if (pause == SpinGuard::kClosedBehind) return AuditNext(slot);
   if (pause != 0) Mask(slot, pause);
 }

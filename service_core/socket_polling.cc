@@ -51,7 +51,13 @@ bool SocketTable::RemoveFromEpoll(const SocketSlot& slot) const {
   return epoll_.Remove(slot.fd) == 0;
 }
 
-bool SocketTable::IsClosedBehind(const SocketSlot& slot) {
+bool SocketTable::IsClosedBehind(const SocketSlot& slot) const {
+  TableLock lock(*this);
+  // Who removes it writes over the inode.
+  return slot.id.load(std::memory_order_relaxed) != 0 && IsClosedBehindLocked(slot);
+}
+
+bool SocketTable::IsClosedBehindLocked(const SocketSlot& slot) {
   return slot.is_exposed() && InodeOf(slot.fd) != slot.inode;
 }
 
@@ -61,7 +67,7 @@ bool SocketTable::IsStillPolledLocked(const SocketSlot& slot) const {
   // Such an entry would be reported once more if it were modified. What has no inode of its
   // own never hangs up.
   const bool is_quiet = slot.role != Role::kRegistered || polling != Polling::kLevel;
-  if (is_quiet && slot.inode != anonymous_inode_) return !IsClosedBehind(slot);
+  if (is_quiet && slot.inode != anonymous_inode_) return !IsClosedBehindLocked(slot);
   // An entry belongs to a number and a file: only the kernel knows both.
   const uint32_t events = slot.events.load(std::memory_order_relaxed);
   return epoll_.Modify(slot.fd, EpollEvents(slot, events), slot.key()) == 0;

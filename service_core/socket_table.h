@@ -203,8 +203,8 @@ class SocketTable {
   // FindClosedBehind goes on with this one.
   void FindNext(const SocketSlot& slot) { audited_ = slot.index; }
   // True if the number of an exposed socket stands for another file, or none. False too where
-  // both files share an inode, as eventfds do.
-  static bool IsClosedBehind(const SocketSlot& slot);
+  // both files share an inode, as eventfds do, and of a socket that was removed.
+  bool IsClosedBehind(const SocketSlot& slot) const;
   // False if no program has an fd that stands in the table.
   bool HasExposed() const { return exposed_.load(std::memory_order_relaxed) > 0; }
 
@@ -261,6 +261,7 @@ class SocketTable {
   SocketSlot* NextFreeSlotLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBackLocked(SocketSlot& slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int ApplyEventsLocked(SocketSlot& slot, uint32_t events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static bool IsClosedBehindLocked(const SocketSlot& slot);
   // False if the fd number no longer stands for the file that was added.
   bool IsStillPolledLocked(const SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason)

@@ -76,9 +76,9 @@ bool IsStillReady(const SocketSlot& slot) {
 
 }  // namespace
 
-int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn) {
+int64_t SpinGuard::AfterCall(const SocketTable& table, SocketSlot& slot) {
   // Low bits are enough: a call 65536 turns ago counts as one in the turn before.
-  const auto low_turn = static_cast<uint16_t>(turn);
+  const auto low_turn = static_cast<uint16_t>(table.turn());
   const bool in_a_row = static_cast<uint16_t>(slot.last_turn + 1) == low_turn;
   slot.last_turn = low_turn;
   if (HasCounted(slot)) {
@@ -92,12 +92,12 @@ int64_t SpinGuard::AfterCall(SocketSlot& slot, uint32_t turn) {
   static_assert(2 * kFreeIdleCalls <= std::numeric_limits<decltype(slot.idle_calls)>::max());
   ++slot.idle_calls;
   if (slot.idle_calls < kFreeIdleCalls || slot.idle_calls % kProbeInterval != 0) return 0;
-  return Probe(slot);
+  return Probe(table, slot);
 }
 
-int64_t SpinGuard::Probe(SocketSlot& slot) {
+int64_t SpinGuard::Probe(const SocketTable& table, SocketSlot& slot) {
   const bool is_ready = IsStillReady(slot);
-  if (!is_ready && SocketTable::IsClosedBehind(slot)) return kClosedBehind;
+  if (!is_ready && table.IsClosedBehind(slot)) return kClosedBehind;
   const uint32_t mark = is_ready ? QueueMark(slot.fd) : ~slot.queue_mark;
   if (mark != slot.queue_mark) {
     slot.queue_mark = mark;

@@ -31,13 +31,13 @@ class SpinGuard {
   // For AfterCall: the fd was closed behind the host's back.
   static constexpr int64_t kClosedBehind = -1;
 
-  // Tells of a handler call that has ended. Returns how long the socket has to be
-  // masked in ns, 0 for not at all, or kClosedBehind.
-  int64_t AfterCall(SocketSlot& slot, uint32_t turn);
+  // Tells of a call of the handler that has ended in this turn of `table`. Returns how long
+  // the socket has to be masked in ns, 0 for not at all, or kClosedBehind.
+  int64_t AfterCall(const SocketTable& table, SocketSlot& slot);
 
  private:
   // Of a call that may have consumed nothing; as AfterCall.
-  [[gnu::noinline]] static int64_t Probe(SocketSlot& slot);
+  [[gnu::noinline]] static int64_t Probe(const SocketTable& table, SocketSlot& slot);
 };
 
 // True if a registered socket hung up without having been used.

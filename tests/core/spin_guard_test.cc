@@ -31,7 +31,12 @@ class SpinGuardTest : public TableFixture {
   // returns the pause that it earns.
   int64_t Call(SocketSlot& slot, uint32_t counted = 0) {
     slot.counters.Set(Counter::receive_messages, counted);
-    return guard_.AfterCall(slot, ++turn_);
+    table_.BeginTurn();
+    return guard_.AfterCall(table_, slot);
+  }
+
+  void PassTurns(int count) {
+    for (int i = 0; i < count; ++i) table_.BeginTurn();
   }
 
   // Calls that change nothing until a pause is earned: how many, and the pause.
@@ -48,7 +53,6 @@ class SpinGuardTest : public TableFixture {
 
   const std::shared_ptr<Service> service_ = NewService();
   SpinGuard guard_;
-  uint32_t turn_ = 0;
 };
 
 TEST_F(SpinGuardTest, IdleCallsAreFreeUpToTheBudget) {
@@ -75,7 +79,7 @@ TEST_F(SpinGuardTest, PausesDoubleUpToTheLongest) {
   std::vector<int64_t> pauses_ms;
   for (int i = 0; i < 10; ++i) {
     pauses_ms.push_back(IdleUntilPause(slot).second / kMillisecond);
-    turn_ += 1000;  // the pause
+    PassTurns(1000);  // the pause
   }
   EXPECT_THAT(pauses_ms, ElementsAre(1, 2, 4, 8, 16, 32, 64, 100, 100, 100));
 }
@@ -84,7 +88,7 @@ TEST_F(SpinGuardTest, BudgetAfterAPauseIsOneProbe) {
   const UniqueFd fd = EventFd(true);
   SocketSlot& slot = Watch(fd.get());
   IdleUntilPause(slot);
-  turn_ += 1000;
+  PassTurns(1000);
   EXPECT_EQ(IdleUntilPause(slot).first, SpinGuard::kProbeInterval);
 }
 
@@ -133,7 +137,7 @@ TEST_F(SpinGuardTest, CallsThatAreNotInARowAreFree) {
   const UniqueFd fd = EventFd(true);
   SocketSlot& slot = Watch(fd.get());
   for (int i = 0; i < 1000; ++i) {
-    ++turn_;  // one in which it was not ready
+    PassTurns(1);  // one in which it was not ready
     ASSERT_EQ(Call(slot), 0) << "call " << i;
   }
 }
@@ -143,6 +147,25 @@ TEST_F(SpinGuardTest, SocketThatIsNotReadyAnyMoreIsProgress) {
   SocketSlot& slot = Watch(fd.get());
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(Call(slot), 0) << "call " << i;
   EXPECT_EQ(slot.counters.Get(Counter::spurious_events), 0);
+}
+
+TEST_F(SpinGuardTest, SocketOfAnotherFileIsToldApart) {
+  const UniqueFd fd = BoundUdp();
+  SocketSlot& slot = Watch(fd.get());
+  const int number = fd.get();
+  const UniqueFd other = EventFd(false);
+  ASSERT_EQ(dup2(other.get(), number), number);
+  int64_t pause = 0;
+  for (int i = 0; i < 1000 && pause == 0; ++i) pause = Call(slot);
+  EXPECT_EQ(pause, SpinGuard::kClosedBehind);
+}
+
+// Another thread removes it while its handler is called.
+TEST_F(SpinGuardTest, SocketThatWasRemovedIsNotTakenForAnotherFile) {
+  const UniqueFd fd = EventFd(false);
+  SocketSlot& slot = Watch(fd.get());
+  ASSERT_EQ(table_.RemoveOne(*service_, fd.get()), 0);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(Call(slot), 0) << "call " << i;
 }
 
 TEST_F(SpinGuardTest, SocketThatIsConsumedAfterPausesIsTrustedAgain) {
