@@ -21,6 +21,7 @@ inline constexpr FieldWord kCloseReasons[] = {
     WordOf("LISTENER_STOPPED", CloseReason::kListenerStopped),
     WordOf("LISTENER_DELETED", CloseReason::kListenerDeleted),
     WordOf("CLOSED_BY_ADMIN", CloseReason::kClosedByAdmin),
+    WordOf("UPSTREAM_FAILED", CloseReason::kUpstreamFailed),
 };
 
 }  // namespace sockhost

@@ -40,7 +40,7 @@ ForwardDirection::Progress ForwardDirection::Receive(int from, int to) {
 ForwardDirection::Progress ForwardDirection::Copy(int from, int to) {
   const ssize_t received = zsock_recv(from, buffer, sizeof(buffer), 0);
   if (received == 0) return Progress::kEnded;
-  if (received < 0) return IsRetry(errno) ? Progress::kFlowing : Progress::kFailed;
+  if (received < 0) return IsRetry(errno) ? Progress::kFlowing : Progress::kSenderFailed;
   const auto size = static_cast<size_t>(received);
   if (size < sizeof(buffer)) {
     full_reads_ = 0;
@@ -49,7 +49,7 @@ ForwardDirection::Progress ForwardDirection::Copy(int from, int to) {
   }
   const ssize_t sent = SendBytes(to, buffer, size);
   if (sent == received) return Progress::kFlowing;
-  if (sent < 0 && !IsRetry(errno)) return Progress::kFailed;
+  if (sent < 0 && !IsRetry(errno)) return Progress::kReceiverFailed;
   const size_t taken = sent > 0 ? static_cast<size_t>(sent) : 0;
   Keep(buffer + taken, size - taken);
   return Progress::kStuck;
@@ -62,7 +62,7 @@ ForwardDirection::Progress ForwardDirection::Splice(int from, int to, Pipe pipe)
     const bool retry = received < 0 && IsRetry(errno);
     pool.Return(pipe);
     if (received == 0) return Progress::kEnded;
-    return retry ? Progress::kFlowing : Progress::kFailed;
+    return retry ? Progress::kFlowing : Progress::kSenderFailed;
   }
   if (received < kLeastWorthSplicing) full_reads_ = 0;
   stuck_pipe_ = pipe;
@@ -78,7 +78,7 @@ ForwardDirection::Progress ForwardDirection::Send(int to) {
   } else {
     sent = SendBytes(to, stuck_bytes_.get() + stuck_begin_, stuck_size_);
   }
-  if (sent < 0) return IsRetry(errno) ? Progress::kStuck : Progress::kFailed;
+  if (sent < 0) return IsRetry(errno) ? Progress::kStuck : Progress::kReceiverFailed;
   stuck_begin_ += static_cast<uint32_t>(sent);
   stuck_size_ -= static_cast<uint32_t>(sent);
   if (stuck_size_ > 0) return Progress::kStuck;

@@ -30,7 +30,8 @@ class ForwardDirection {
     kFlowing,  // the receiver has taken everything that was read
     kStuck,    // it has not: Send is to be called when it can take more
     kEnded,    // the sender has ended, and the receiver has taken everything
-    kFailed,   // one of the two connections has failed
+    kSenderFailed,
+    kReceiverFailed,
   };
 
   ForwardDirection() = default;

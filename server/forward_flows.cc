@@ -73,7 +73,8 @@ ForwardFlows::Flow* ForwardFlows::Find(const FlowPeer& peer) {
   if (of_host != flows_of_host_.end() && of_host->second >= route_->options.max_flows_per_source) {
     return nullptr;
   }
-  if (flows_.size() >= route_->options.max_flows) End(flows_.front());
+  if (flows_.size() >= route_->options.max_flows)
+    End(flows_.front(), CloseReason::kClosedByService);
   return BeginFlow(peer, std::move(host));
 }
 
@@ -144,7 +145,7 @@ void ForwardFlows::Answer(Flow& flow) {
 void ForwardFlows::UpstreamFailed(Flow& flow) {
   sockhost_socket_count_connect_failure(fd_);
   flow.choice.Fail(ServiceClock());
-  End(flow);
+  End(flow, CloseReason::kFailed);
 }
 
 // ---- The end --------------------------------------------------------------------------
@@ -161,16 +162,18 @@ void ForwardFlows::SetTimer() {
 void ForwardFlows::Expire() {
   has_timer_ = false;
   const absl::Duration unused_since = ServiceClock() - route_->options.flow_idle_timeout;
-  while (!flows_.empty() && flows_.front().last_use <= unused_since) End(flows_.front());
+  while (!flows_.empty() && flows_.front().last_use <= unused_since) {
+    End(flows_.front(), CloseReason::kIdleTimeout);
+  }
   SetTimer();
 }
 
-void ForwardFlows::End(Flow& flow) {
+void ForwardFlows::End(Flow& flow, CloseReason reason) {
   by_source_.erase(flow.peer.Source());
   OwnSources::OfServiceThread().Remove(flow.source);
   const auto of_host = flows_of_host_.find(flow.host);
   if (--of_host->second == 0) flows_of_host_.erase(of_host);
-  if (flow.fd < 0 || CloseForwardSocket(flow.fd)) {
+  if (flow.fd < 0 || CloseForwardSocket(flow.fd, reason)) {
     flows_.erase(flow.place);
   } else {
     dying_.splice(dying_.end(), flows_, flow.place);
@@ -178,7 +181,7 @@ void ForwardFlows::End(Flow& flow) {
 }
 
 void ForwardFlows::EndAll() {
-  while (!flows_.empty()) End(flows_.front());
+  while (!flows_.empty()) End(flows_.front(), CloseReason::kClosedByService);
 }
 
 void ForwardFlows::Flow::OnGone() {
@@ -190,7 +193,7 @@ void ForwardFlows::Flow::OnGone() {
   if (was_dying) {
     flows.dying_.erase(place);
   } else {
-    flows.End(*this);
+    flows.End(*this, CloseReason::kNone);
   }
   flows.DeleteIfOver();
 }

@@ -75,7 +75,7 @@ class ForwardFlows final : public ForwardSocket {
 
   void SetTimer();
   void Expire();
-  void End(Flow& flow);
+  void End(Flow& flow, CloseReason reason);
   void EndAll();
   void DeleteIfOver();
 

@@ -15,6 +15,7 @@
 #include "reserved_addresses.h"
 #include "sockhost/own_socket_files.h"
 #include "sockhost/service_timer.h"
+#include "sockhost/socket_close.h"
 #include "sockhost/socket_service_ext.h"
 
 namespace sockhost {
@@ -69,9 +70,9 @@ bool IsOurOwnFault(int error_number) {
 
 }  // namespace
 
-bool CloseForwardSocket(int fd) {
+bool CloseForwardSocket(int fd, CloseReason reason) {
   if (sockhost_socket_set_user_data(fd, nullptr) != 0) return false;
-  sockhost_socket_close(fd);
+  CloseSocket(fd, reason);
   return true;
 }
 
@@ -109,7 +110,7 @@ void ForwardPair::TryNext() {
     if (!place_) place_ = route_->connecting->Enter(*this, /*for_name=*/true);
     return;
   }
-  Close();
+  CloseUnserved();
 }
 
 // A name without an address is an upstream that fails like one that refuses.
@@ -141,7 +142,7 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
       sockhost_socket_count_connect_failure(client_.fd);
       return false;
     }
-    Close();
+    Close(CloseReason::kClosedByService, CloseReason::kNone);
     return true;
   }
   upstream_.fd = fd;
@@ -162,7 +163,7 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
 // The address that is being tried does not work.
 void ForwardPair::GiveUpAttempt() {
   sockhost_socket_count_connect_failure(client_.fd);
-  if (!CloseForwardSocket(upstream_.fd)) return Close();
+  if (!CloseForwardSocket(upstream_.fd, CloseReason::kFailed)) return Cut();
   upstream_.fd = -1;
   OwnSources::OfServiceThread().Remove(source_);
   TryNext();
@@ -173,19 +174,19 @@ void ForwardPair::OnConnectTimeout() {
   if (upstream_.fd >= 0) return GiveUpAttempt();
   // The name servers have not answered in time.
   sockhost_socket_count_connect_failure(client_.fd);
-  Close();
+  CloseUnserved();
 }
 
 void ForwardPair::OnMaybeResolved() { TryNext(); }
 
 void ForwardPair::OnConnecting(const End& end, short events) {
-  const bool failed = events & (POLLERR | POLLHUP);
-  if (&end == &client_) {
-    if (failed) Close();
-    return;
+  const bool is_gone = events & (POLLERR | POLLHUP);
+  if (&end == &upstream_) {
+    is_gone ? GiveUpAttempt() : BeginForwarding();
+  } else if (is_gone) {
+    Close(events & POLLERR ? CloseReason::kFailed : CloseReason::kPeerClosed,
+          CloseReason::kClosedByService);
   }
-  if (failed) return GiveUpAttempt();
-  BeginForwarding();
 }
 
 void ForwardPair::BeginForwarding() {
@@ -195,7 +196,7 @@ void ForwardPair::BeginForwarding() {
   choice_.Arrive();
   choice_.Confirm();
   sockhost_socket_count_skipped(client_.fd, static_cast<size_t>(choice_.skipped()));
-  if (route_->options.proxy_protocol && !SendProxyHeader()) return Fail();
+  if (route_->options.proxy_protocol && !SendProxyHeader()) return Fail(upstream_);
   Poll(upstream_);
   // What a client wants it mostly says at once: then the kernel has nothing to report.
   Note(client_.direction.Receive(client_.fd, upstream_.fd), client_);
@@ -217,7 +218,7 @@ bool ForwardPair::SendProxyHeader() {
 
 void ForwardPair::OnReady(End& end, short events) {
   if (is_connecting_) return OnConnecting(end, events);
-  if (events & POLLERR) return Fail();
+  if (events & POLLERR) return Fail(end);
   End& other = Other(end);
   if ((events & POLLOUT) && other.direction.is_stuck()) {
     if (!Note(other.direction.Send(end.fd), other)) return;
@@ -228,8 +229,11 @@ void ForwardPair::OnReady(End& end, short events) {
 
 bool ForwardPair::Note(Progress progress, End& from) {
   switch (progress) {
-    case Progress::kFailed:
-      Fail();
+    case Progress::kSenderFailed:
+      Fail(from);
+      return false;
+    case Progress::kReceiverFailed:
+      Fail(Other(from));
       return false;
     case Progress::kEnded:
       from.has_ended = true;
@@ -248,7 +252,7 @@ bool ForwardPair::PassEndOn(End& from) {
   const End& other = Other(from);
   // Its end was only read when it had nothing stuck.
   if (other.has_ended) {
-    Close();
+    Close(CloseReason::kPeerClosed, CloseReason::kPeerClosed);
     return false;
   }
   zsock_shutdown(other.fd, SHUT_WR);
@@ -270,21 +274,33 @@ void ForwardPair::SetEvents(End& end, short events) {
 
 // ---- The end -----------------------------------------------------------------------
 
-void ForwardPair::Fail() {
+void ForwardPair::CloseUnserved() { Close(CloseReason::kUpstreamFailed, CloseReason::kNone); }
+
+void ForwardPair::Fail(const End& failed) {
+  if (&failed == &client_) {
+    Reset(CloseReason::kFailed, CloseReason::kClosedByService);
+  } else {
+    Reset(CloseReason::kUpstreamFailed, CloseReason::kFailed);
+  }
+}
+
+void ForwardPair::Cut() { Reset(CloseReason::kClosedByService, CloseReason::kClosedByService); }
+
+void ForwardPair::Reset(CloseReason of_client, CloseReason of_upstream) {
   for (const End* end : {&client_, &upstream_}) {
     if (end->fd >= 0) ResetOnClose(end->fd);
   }
-  Close();
+  Close(of_client, of_upstream);
 }
 
-void ForwardPair::Close() {
+void ForwardPair::Close(CloseReason of_client, CloseReason of_upstream) {
   if (place_) route_->connecting->Leave(*place_);
   place_.reset();
   OwnSources::OfServiceThread().Remove(source_);
   bool is_gone = true;
   for (End* end : {&client_, &upstream_}) {
     if (end->fd < 0) continue;
-    if (CloseForwardSocket(end->fd)) {
+    if (CloseForwardSocket(end->fd, end == &client_ ? of_client : of_upstream)) {
       end->fd = -1;
     } else {
       is_gone = false;

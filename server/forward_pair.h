@@ -15,12 +15,13 @@ namespace sockhost {
 //               an address answers               both have ended
 //   connecting --------------------> forwarding ------------------> gone
 //       |  ^ |                           |                            ^
-//       +--+ | all addresses failed,     | a connection failed        |
-//  the next  +---------------------------+----------------------------+
+//       +--+ | all addresses failed,     | a connection failed, or    |
+//  the next  | or the client is gone     | was closed by the host     |
+//            +---------------------------+----------------------------+
 //
 // The end that one side says is passed on to the other (half-close); the pair
-// closes when both have ended and everything is delivered. When a connection fails,
-// the other one is reset, so that its peer does not take what it has for all.
+// closes when both have ended and everything is delivered. When a connection fails, or the
+// host closes it, the other one is reset, so that its peer does not take what it has for all.
 //
 // Life: owns itself; ends when both sockets are gone. Thread rule: the service
 // thread.
@@ -43,7 +44,7 @@ class ForwardPair final : public ConnectWaiter {
     void OnReady(short events) override { pair_.OnReady(*this, events); }
     void OnGone() override {
       fd = -1;
-      pair_.Close();
+      pair_.Cut();
     }
 
     int fd = -1;
@@ -79,9 +80,14 @@ class ForwardPair final : public ConnectWaiter {
   void Poll(End& end);
   static void SetEvents(End& end, short events);
 
-  // Resets both connections.
-  void Fail();
-  void Close();
+  // There is no upstream for the client.
+  void CloseUnserved();
+  // One connection has failed: resets both.
+  void Fail(const End& failed);
+  // The host has closed one, or is about to: resets the other.
+  void Cut();
+  void Reset(CloseReason of_client, CloseReason of_upstream);
+  void Close(CloseReason of_client, CloseReason of_upstream);
 
   const std::shared_ptr<ForwardRoute> route_;
   UpstreamChoice choice_;

@@ -2,6 +2,8 @@
 #ifndef SOCKHOST_SERVER_FORWARD_SOCKET_H_
 #define SOCKHOST_SERVER_FORWARD_SOCKET_H_
 
+#include "sockhost/socket_snapshot.h"
+
 namespace sockhost {
 
 // One socket that a forwarder works with. Thread rule: the service thread.
@@ -17,10 +19,10 @@ class ForwardSocket {
   ~ForwardSocket() = default;
 };
 
-// Closes `fd`, whose user_data is a ForwardSocket, without OnGone. False if another
-// thread is just removing it: then OnGone follows, and until then the object must
+// Closes `fd`, whose user_data is a ForwardSocket, for `reason`, without OnGone. False if
+// another thread is just removing it: then OnGone follows, and until then the object must
 // live.
-bool CloseForwardSocket(int fd);
+bool CloseForwardSocket(int fd, CloseReason reason);
 
 }  // namespace sockhost
 

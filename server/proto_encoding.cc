@@ -86,6 +86,8 @@ v1::Socket::CloseReason EncodeCloseReason(CloseReason reason) {
       return v1::Socket::LISTENER_DELETED;
     case CloseReason::kClosedByAdmin:
       return v1::Socket::CLOSED_BY_ADMIN;
+    case CloseReason::kUpstreamFailed:
+      return v1::Socket::UPSTREAM_FAILED;
     case CloseReason::kNone:
       break;
   }

@@ -15,6 +15,7 @@
 #include "host_parts.h"
 #include "log.h"
 #include "sockhost/error.h"
+#include "sockhost/socket_close.h"
 #include "sockhost/socket_service_ext.h"
 
 using sockhost::Counter;
@@ -116,6 +117,17 @@ struct Completion {
 };
 
 }  // namespace
+
+namespace sockhost {
+
+int CloseSocket(int fd, CloseReason reason) {
+  SocketSlot* slot = OwnedSlot(fd);
+  if (!slot || IsRemoved(*slot)) return -ENOENT;
+  ServiceLoop::Current()->table().RemoveSlot(*slot, Fate::kClose, reason);
+  return 0;
+}
+
+}  // namespace sockhost
 
 extern "C" {
 
@@ -269,11 +281,7 @@ int sockhost_socket_set_user_data(int fd, void* user_data) {
 }
 
 int sockhost_socket_close(int fd) {
-  SocketSlot* slot = OwnedSlot(fd);
-  if (!slot || IsRemoved(*slot)) return -ENOENT;
-  ServiceLoop::Current()->table().RemoveSlot(*slot, Fate::kClose,
-                                             sockhost::CloseReason::kClosedByService);
-  return 0;
+  return sockhost::CloseSocket(fd, sockhost::CloseReason::kClosedByService);
 }
 
 int sockhost_socket_peer(int fd, struct sockaddr* address, unsigned int* length) {

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "sockhost/socket_close.h"
 #include "sockhost/socket_service_ext.h"
 #include "tests/core/listeners_fixture.h"
 
@@ -73,6 +74,15 @@ TEST_F(CloseReasonTest, HandlerThatClosesIsTheService) {
   const UniqueFd client = Connect();
   SendText(client.get(), "x");
   EXPECT_EQ(Reason(), CloseReason::kClosedByService);
+}
+
+TEST_F(CloseReasonTest, HandlerMayGiveAReasonOfItsOwn) {
+  DefineTestService(
+      [](const Event& event) { CloseSocket(event.event.fd, CloseReason::kUpstreamFailed); });
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  SendText(client.get(), "x");
+  EXPECT_EQ(Reason(), CloseReason::kUpstreamFailed);
 }
 
 TEST_F(CloseReasonTest, ExceptionIsTheHandlersFailure) {

@@ -31,6 +31,7 @@ enum class CloseReason : uint8_t {
   kListenerStopped,  // of the listener's own socket: drained, disabled or moved
   kListenerDeleted,  // together with its listener
   kClosedByAdmin,    // a call of the admin API
+  kUpstreamFailed,   // its service found no upstream for it, or the one it had failed
 };
 
 // A copy; plain data.
