@@ -199,7 +199,12 @@ absl::Status RunListenerGet(const Arguments& arguments, AdminConnection& connect
   if (!listener.ok()) {
     return WithContext(Quoted("cannot get listener", arguments.names[0]), listener.status());
   }
-  return PrintSheet(*listener, arguments, output);
+  if (absl::Status status = PrintSheet(*listener, arguments, output); !status.ok()) return status;
+  if (arguments.output != OutputFormat::kTable || listener->upstreams().empty()) {
+    return absl::OkStatus();
+  }
+  return output.Write(
+      absl::StrCat("\n", TableOf(listener->upstreams(), absl::Now()).Text(arguments.no_headers)));
 }
 
 void DeclareListenerDelete(CLI::App& app, Arguments& arguments) {

@@ -85,6 +85,11 @@ std::string RepeatedText(const Message& message, const FieldDescriptor& field) {
   return absl::StrJoin(items, ", ");
 }
 
+bool IsTable(const FieldDescriptor& field) {
+  return field.is_repeated() && !field.is_map() &&
+         field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+}
+
 class Sheet {
  public:
   explicit Sheet(absl::Time now) : now_(now) {}
@@ -92,7 +97,9 @@ class Sheet {
   void Add(const Message& message, const std::string& indent) {
     std::vector<const FieldDescriptor*> set_fields;  // proto3: neither unset nor zero
     message.GetReflection()->ListFields(message, &set_fields);
-    for (const FieldDescriptor* field : set_fields) AddField(message, *field, indent);
+    for (const FieldDescriptor* field : set_fields) {
+      if (!IsTable(*field)) AddField(message, *field, indent);
+    }
   }
 
   std::string Text() const {

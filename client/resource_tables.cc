@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/display_text.h"
 #include "client/resource_name.h"
 
@@ -27,6 +28,29 @@ std::string AddressOf(const v1::Listener& listener) {
 std::string CloseReasonOf(const v1::Socket& socket) {
   if (socket.state() != v1::Socket::CLOSED) return "";
   return EnumText(socket.close_reason(), v1::Socket::CloseReason_Name);
+}
+
+// Empty for a literal address.
+std::string ResolvedAddresses(const v1::UpstreamStatus& upstream) {
+  const auto& addresses = upstream.addresses();
+  const bool is_literal = addresses.size() == 1 && addresses[0] == upstream.upstream();
+  return is_literal ? "" : absl::StrJoin(addresses, ",");
+}
+
+std::string FailingFor(const v1::UpstreamStatus& upstream, absl::Time now) {
+  return upstream.has_failing_since() ? AgeText(now - TimeOf(upstream.failing_since())) : "";
+}
+
+// A whole second to come may be just under one by now: it is rounded up.
+std::string RetryIn(const v1::UpstreamStatus& upstream, absl::Time now) {
+  if (!upstream.has_retry_time()) return "";
+  return AgeText(absl::Ceil(TimeOf(upstream.retry_time()) - now, absl::Seconds(1)));
+}
+
+std::string LastError(const v1::UpstreamStatus& upstream, absl::Time now) {
+  if (upstream.last_error().empty()) return "";
+  return absl::StrCat(upstream.last_error(), ", ",
+                      AgeText(now - TimeOf(upstream.last_failure_time())), " ago");
 }
 
 std::string RegisteredFds(const v1::Service& service) {
@@ -109,6 +133,31 @@ TextTable TableOf(const RepeatedPtrField<v1::Service>& services, absl::Time) {
                   absl::FormatDuration(absl::Nanoseconds(counters.max_handler_time_nanos())),
                   service.owner()});
   }
+  return table;
+}
+
+TextTable TableOf(const RepeatedPtrField<v1::UpstreamStatus>& upstreams, absl::Time now) {
+  const bool shows_addresses = std::any_of(
+      upstreams.begin(), upstreams.end(),
+      [](const v1::UpstreamStatus& upstream) { return !ResolvedAddresses(upstream).empty(); });
+  TextTable table({{"UPSTREAM"},
+                   {"STATE"},
+                   {"ACTIVE", kRight},
+                   {"CONNECTIONS", kRight},
+                   {"FAILURES", kRight},
+                   {"IN-A-ROW", kRight},
+                   {"FAILING-FOR", kRight},
+                   {"RETRY-IN", kRight},
+                   {"ADDRESSES"},
+                   {"LAST-ERROR"}});
+  for (const v1::UpstreamStatus& upstream : upstreams) {
+    table.AddRow({upstream.upstream(), EnumText(upstream.state(), v1::UpstreamStatus::State_Name),
+                  absl::StrCat(upstream.active_connections()), absl::StrCat(upstream.connections()),
+                  absl::StrCat(upstream.failures()), absl::StrCat(upstream.consecutive_failures()),
+                  FailingFor(upstream, now), RetryIn(upstream, now), ResolvedAddresses(upstream),
+                  LastError(upstream, now)});
+  }
+  if (!shows_addresses) table.RemoveColumn("ADDRESSES");
   return table;
 }
 

@@ -21,6 +21,9 @@ TextTable TableOf(const google::protobuf::RepeatedPtrField<v1::Listener>& listen
                   absl::Time now);
 TextTable TableOf(const google::protobuf::RepeatedPtrField<v1::Socket>& sockets, absl::Time now);
 TextTable TableOf(const google::protobuf::RepeatedPtrField<v1::Service>& services, absl::Time now);
+// The upstreams of one listener.
+TextTable TableOf(const google::protobuf::RepeatedPtrField<v1::UpstreamStatus>& upstreams,
+                  absl::Time now);
 
 // The name of an enum value; its number if a newer daemon sends one unknown here.
 // `name_of` is the generated function, e.g. v1::Listener::State_Name.

@@ -113,6 +113,7 @@ bool ForwardFlows::Connect(Flow& flow) {
     }
     // Else the reason is here: no fd, no memory.
     if (!IsUpstreamsFault(-flow.fd)) return false;
+    flow.choice.NoteProblem(-flow.fd);
     sockhost_socket_count_connect_failure(fd_);
   }
   return false;
@@ -126,25 +127,25 @@ void ForwardFlows::Touch(Flow& flow) {
 void ForwardFlows::Send(Flow& flow, size_t first, size_t count) {
   Touch(flow);
   const int error = FlowBatch::OfServiceThread().Send(flow.fd, first, count, nullptr, fd_);
-  if (IsUpstreamsFault(error)) UpstreamFailed(flow);
+  if (IsUpstreamsFault(error)) UpstreamFailed(flow, error);
 }
 
 void ForwardFlows::Answer(Flow& flow) {
   FlowBatch& batch = FlowBatch::OfServiceThread();
   const int received = batch.Receive(flow.fd);
   if (received <= 0) {
-    if (IsUpstreamsFault(-received)) UpstreamFailed(flow);
+    if (IsUpstreamsFault(-received)) UpstreamFailed(flow, -received);
     return;
   }
-  if (!flow.is_confirmed) flow.choice.Confirm();
+  if (!flow.is_confirmed) flow.choice.Confirm(ServiceClock());
   flow.is_confirmed = true;
   Touch(flow);
   batch.Send(fd_, 0, static_cast<size_t>(received), &flow.peer, fd_);
 }
 
-void ForwardFlows::UpstreamFailed(Flow& flow) {
+void ForwardFlows::UpstreamFailed(Flow& flow, int error_number) {
   sockhost_socket_count_connect_failure(fd_);
-  flow.choice.Fail(ServiceClock());
+  flow.choice.Fail(ServiceClock(), error_number);
   End(flow, CloseReason::kFailed);
 }
 

@@ -71,7 +71,7 @@ class ForwardFlows final : public ForwardSocket {
   void Touch(Flow& flow);
   void Send(Flow& flow, size_t first, size_t count);
   void Answer(Flow& flow);
-  void UpstreamFailed(Flow& flow);
+  void UpstreamFailed(Flow& flow, int error_number);
 
   void SetTimer();
   void Expire();

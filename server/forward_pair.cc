@@ -51,6 +51,14 @@ bool IsConnected(int fd) {
   return getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0;
 }
 
+// Why a connect(2) has ended without a connection.
+int ErrorOf(int fd) {
+  int error = 0;
+  socklen_t length = sizeof(error);
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  return error != 0 ? error : ECONNRESET;
+}
+
 // True if the process or the system is the reason, and no upstream.
 bool IsOurOwnFault(int error_number) {
   switch (error_number) {
@@ -128,6 +136,7 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
   // links of paths change.
   if (ReservedAddresses::OfProcess().ReachedBy(address) || OwnSocketAt(address)) {
     sockhost_socket_count_connect_failure(client_.fd);
+    choice_.NoteProblem(kOwnAddress);
     return false;
   }
   sockaddr_storage storage;
@@ -140,6 +149,7 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
   if (fd < 0) {
     if (!IsOurOwnFault(-fd)) {
       sockhost_socket_count_connect_failure(client_.fd);
+      choice_.NoteProblem(-fd);
       return false;
     }
     Close(CloseReason::kClosedByService, CloseReason::kNone);
@@ -161,8 +171,9 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
 }
 
 // The address that is being tried does not work.
-void ForwardPair::GiveUpAttempt() {
+void ForwardPair::GiveUpAttempt(int problem) {
   sockhost_socket_count_connect_failure(client_.fd);
+  choice_.NoteProblem(problem);
   if (!CloseForwardSocket(upstream_.fd, CloseReason::kFailed)) return Cut();
   upstream_.fd = -1;
   OwnSources::OfServiceThread().Remove(source_);
@@ -171,7 +182,7 @@ void ForwardPair::GiveUpAttempt() {
 
 void ForwardPair::OnConnectTimeout() {
   place_.reset();
-  if (upstream_.fd >= 0) return GiveUpAttempt();
+  if (upstream_.fd >= 0) return GiveUpAttempt(kNoAnswer);
   // The name servers have not answered in time.
   sockhost_socket_count_connect_failure(client_.fd);
   CloseUnserved();
@@ -182,7 +193,7 @@ void ForwardPair::OnMaybeResolved() { TryNext(); }
 void ForwardPair::OnConnecting(const End& end, short events) {
   const bool is_gone = events & (POLLERR | POLLHUP);
   if (&end == &upstream_) {
-    is_gone ? GiveUpAttempt() : BeginForwarding();
+    is_gone ? GiveUpAttempt(ErrorOf(end.fd)) : BeginForwarding();
   } else if (is_gone) {
     Close(events & POLLERR ? CloseReason::kFailed : CloseReason::kPeerClosed,
           CloseReason::kClosedByService);
@@ -194,7 +205,7 @@ void ForwardPair::BeginForwarding() {
   if (place_) route_->connecting->Leave(*place_);
   place_.reset();
   choice_.Arrive();
-  choice_.Confirm();
+  choice_.Confirm(ServiceClock());
   sockhost_socket_count_skipped(client_.fd, static_cast<size_t>(choice_.skipped()));
   if (route_->options.proxy_protocol && !SendProxyHeader()) return Fail(upstream_);
   Poll(upstream_);

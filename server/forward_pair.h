@@ -67,7 +67,7 @@ class ForwardPair final : public ConnectWaiter {
   void TryNext();
   std::optional<SocketAddress> NextAddress();
   bool TryAddress(const SocketAddress& address);
-  void GiveUpAttempt();
+  void GiveUpAttempt(int problem);
   void OnConnecting(const End& end, short events);
   void BeginForwarding();
   bool SendProxyHeader();

@@ -1,5 +1,6 @@
 #include "forward_parameters.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -160,6 +161,40 @@ void LogLookUp(const Upstream& upstream, const std::string& problem) {
            {"known_addresses", upstream.shared_addresses()->size()}});
 }
 
+// Never waits: the service thread calls it.
+void LogChange(absl::string_view listener, const UpstreamChange& change) {
+  const LogField of_listener("listener", listener);
+  const LogField upstream("upstream", change.upstream.text());
+  if (change.works) {
+    LogLine(LogLevel::kInfo, "an upstream works again",
+            {of_listener,
+             upstream,
+             {"failed_ms", absl::ToInt64Milliseconds(change.failed_for)},
+             {"failures", change.failures}});
+    return;
+  }
+  const std::string problem = ProblemText(change.problem);
+  LogLine(LogLevel::kWarning, "an upstream fails and is passed over",
+          {of_listener,
+           upstream,
+           {"error", problem},
+           {"retry_ms", absl::ToInt64Milliseconds(change.back_off)}});
+}
+
+bool AreSame(const UpstreamSet& a, const UpstreamSet& b) {
+  const auto has_same_text = [](const auto& one, const auto& other) {
+    return one->text() == other->text();
+  };
+  return a.policy() == b.policy() &&
+         std::ranges::equal(a.upstreams(), b.upstreams(), has_same_text);
+}
+
+std::shared_ptr<const ServiceParameters> WithRoute(std::shared_ptr<ForwardRoute> route) {
+  auto parameters = std::make_shared<ForwardParameters>();
+  parameters->route = std::move(route);
+  return parameters;
+}
+
 absl::Status FollowNames(const std::vector<std::shared_ptr<Upstream>>& upstreams) {
   for (const std::shared_ptr<Upstream>& upstream : upstreams) {
     if (upstream->host().empty()) continue;
@@ -172,7 +207,7 @@ absl::Status FollowNames(const std::vector<std::shared_ptr<Upstream>>& upstreams
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeForward(
-    const v1::Listener& listener) {
+    absl::string_view id, const v1::Listener& listener) {
   const v1::ForwardParameters& given = listener.forward();
   const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(listener.address());
   if (!address.ok()) return WithField(address.status(), "listener.address");
@@ -185,9 +220,20 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeForward(
   const absl::StatusOr<ForwardOptions> options = DecodeOptions(given);
   if (!options.ok()) return options.status();
   if (absl::Status status = FollowNames(*upstreams); !status.ok()) return status;
-  auto parameters = std::make_shared<ForwardParameters>();
-  parameters->route = std::make_shared<ForwardRoute>(*std::move(upstreams), *policy, *options);
-  return parameters;
+  auto set = std::make_shared<UpstreamSet>(
+      *std::move(upstreams), *policy,
+      [name = std::string(id)](const UpstreamChange& change) { LogChange(name, change); });
+  return WithRoute(std::make_shared<ForwardRoute>(std::move(set), *options));
+}
+
+std::shared_ptr<const ServiceParameters> WithKnownUpstreams(
+    const ServiceParameters* before, std::shared_ptr<const ServiceParameters> after) {
+  const auto* known = dynamic_cast<const ForwardParameters*>(before);
+  const auto* wanted = dynamic_cast<const ForwardParameters*>(after.get());
+  if (!known || !wanted) return after;
+  const std::shared_ptr<UpstreamSet>& set = known->route->upstreams;
+  if (!AreSame(*set, *wanted->route->upstreams)) return after;
+  return WithRoute(std::make_shared<ForwardRoute>(set, wanted->route->options));
 }
 
 }  // namespace sockhost

@@ -25,10 +25,9 @@ struct ForwardOptions {
 // Sockets hold on to it: after an update old connections go on with the old one.
 // Thread rule: the service thread; `options` and the list of upstreams are constant.
 struct ForwardRoute {
-  ForwardRoute(std::vector<std::shared_ptr<Upstream>> upstreams, UpstreamPolicy policy,
-               const ForwardOptions& forward_options)
+  ForwardRoute(std::shared_ptr<UpstreamSet> set, const ForwardOptions& forward_options)
       : options(forward_options),
-        upstreams(std::make_shared<UpstreamSet>(std::move(upstreams), policy)),
+        upstreams(std::move(set)),
         connecting(std::make_shared<ConnectQueue>(options.connect_timeout)) {}
 
   const ForwardOptions options;

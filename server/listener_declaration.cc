@@ -25,9 +25,10 @@ using google::protobuf::FieldMask;
 using google::protobuf::util::FieldMaskUtil;
 
 constexpr absl::string_view kOutputOnly[] = {
-    "uid",   "effective_address", "effective_backlog", "effective_receive_buffer_bytes",
-    "state", "state_reason",      "drain_time",        "effective_send_buffer_bytes",
-    "etag",  "create_time",       "update_time",       "counters",
+    "uid",       "effective_address", "effective_backlog", "effective_receive_buffer_bytes",
+    "state",     "state_reason",      "drain_time",        "effective_send_buffer_bytes",
+    "etag",      "create_time",       "update_time",       "counters",
+    "upstreams",
 };
 
 // A path that is too long to be one is not shown as a whole.
@@ -171,6 +172,7 @@ void ClearOutputOnly(v1::Listener& listener) {
   listener.clear_create_time();
   listener.clear_update_time();
   listener.clear_counters();
+  listener.clear_upstreams();
 }
 
 absl::Status MergeUpdate(const v1::UpdateListenerRequest& request, v1::Listener& declared) {
@@ -214,7 +216,8 @@ absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Li
   if (address->is_datagram()) {
     if (absl::Status status = RefuseConnectionOptions(declared); !status.ok()) return status;
   }
-  absl::StatusOr<std::shared_ptr<const ServiceParameters>> parameters = DecodeParameters(declared);
+  absl::StatusOr<std::shared_ptr<const ServiceParameters>> parameters =
+      DecodeParameters(id, declared);
   if (!parameters.ok()) return parameters.status();
 
   const absl::StatusOr<UnixSocketAccess> access = DecodeAccess(declared.unix_access());

@@ -12,6 +12,7 @@
 #include "admin_service.h"
 #include "fd_use.h"
 #include "forward_loop.h"
+#include "forward_parameters.h"
 #include "grpc_status.h"
 #include "list_query.h"
 #include "listener_declaration.h"
@@ -20,6 +21,7 @@
 #include "proto_encoding.h"
 #include "resource_name.h"
 #include "sockhost/error.h"
+#include "upstream_encoding.h"
 
 namespace sockhost {
 namespace {
@@ -188,7 +190,9 @@ absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
   if (!config.ok()) return config.status();
   // What they stand for lives on: names that are resolved, flows, the health of
   // upstreams.
-  if (HaveSameParameters(declared, before)) config->parameters = now.config->parameters;
+  config->parameters = HaveSameParameters(declared, before)
+                           ? now.config->parameters
+                           : WithKnownUpstreams(now.config->parameters.get(), config->parameters);
   const absl::MutexLockMaybe one_at_a_time(Forwards(*config) ? &forwarders_ : nullptr);
   if (absl::Status status = RefuseForwardLoop(*config, host_); !status.ok()) return status;
   config->attachment = UpdatedRecord(record, declared);
@@ -271,7 +275,11 @@ grpc::ServerUnaryReactor* AdminService::GetListener(grpc::CallbackServerContext*
 
 absl::Status AdminService::Get(const v1::GetListenerRequest& request,
                                v1::Listener& response) const {
-  return EncodeResult(FindListener(request.name(), "", ""), response);
+  const absl::StatusOr<ListenerSnapshot> listener = FindListener(request.name(), "", "");
+  if (!listener.ok()) return listener.status();
+  Encode(*listener, response);
+  EncodeUpstreams(listener->config->parameters.get(), response);
+  return absl::OkStatus();
 }
 
 grpc::ServerUnaryReactor* AdminService::ListListeners(grpc::CallbackServerContext* context,

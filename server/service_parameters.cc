@@ -29,7 +29,7 @@ bool AnswersDatagrams(absl::string_view service) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(
-    const v1::Listener& listener) {
+    absl::string_view id, const v1::Listener& listener) {
   const absl::string_view service = ServiceId(listener.service());
   if (listener.has_udp_guard() && !AnswersDatagrams(service)) {
     return OfAnotherService("udp_guard", service);
@@ -39,7 +39,7 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(
                  absl::StrCat("udp_guard ", listener.address(), ": it is for udp:// addresses"),
                  {{"value", listener.address()}}, "listener.udp_guard");
   }
-  if (service == "forward") return DecodeForward(listener);
+  if (service == "forward") return DecodeForward(id, listener);
   if (service == "banner") return DecodeBanner(listener);
   switch (listener.parameters_case()) {
     case v1::Listener::kForward:

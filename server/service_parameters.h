@@ -5,15 +5,16 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "sockhost/service_parameters.h"
 #include "sockhost/v1/listener.pb.h"
 
 namespace sockhost {
 
-// What `listener` tells its service; nullptr if that takes nothing. Error:
+// What `listener`, to be known as `id`, tells its service; nullptr if that takes nothing. Error:
 // FIELD_INVALID with the field: out of range, or meant for another service.
 absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(
-    const v1::Listener& listener);
+    absl::string_view id, const v1::Listener& listener);
 
 }  // namespace sockhost
 

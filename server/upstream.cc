@@ -72,12 +72,12 @@ absl::StatusOr<std::shared_ptr<Upstream>> Upstream::Parse(absl::string_view text
 }
 
 std::shared_ptr<const std::vector<SocketAddress>> Upstream::shared_addresses() const {
-  absl::MutexLock lock(&mutex_);
+  absl::ReaderMutexLock lock(&mutex_);
   return addresses_;
 }
 
 bool Upstream::is_resolving() const {
-  absl::MutexLock lock(&mutex_);
+  absl::ReaderMutexLock lock(&mutex_);
   return is_resolving_;
 }
 

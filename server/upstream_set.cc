@@ -6,12 +6,19 @@
 namespace sockhost {
 namespace {
 
+// An upstream that fails every other time must not fill the log.
+constexpr absl::Duration kReportInterval = absl::Seconds(1);
+
 bool IsIn(uint64_t set, size_t index) { return (set >> index & 1) != 0; }
 
 }  // namespace
 
-UpstreamSet::UpstreamSet(std::vector<std::shared_ptr<Upstream>> upstreams, UpstreamPolicy policy)
-    : upstreams_(std::move(upstreams)), policy_(policy), states_(upstreams_.size()) {}
+UpstreamSet::UpstreamSet(std::vector<std::shared_ptr<Upstream>> upstreams, UpstreamPolicy policy,
+                         Report report)
+    : upstreams_(std::move(upstreams)),
+      policy_(policy),
+      report_(std::move(report)),
+      states_(upstreams_.size()) {}
 
 std::optional<size_t> UpstreamSet::PickHealthy(uint64_t tried, absl::Duration now) const {
   std::optional<size_t> best;
@@ -20,7 +27,7 @@ std::optional<size_t> UpstreamSet::PickHealthy(uint64_t tried, absl::Duration no
     if (IsIn(tried, index) || is_backing_off(index, now)) continue;
     if (upstreams_[index]->is_resolving()) continue;
     if (policy_ == UpstreamPolicy::kRoundRobin) return index;
-    if (!best || states_[index].active < states_[*best].active) best = index;
+    if (!best || active(index) < active(*best)) best = index;
   }
   return best;
 }
@@ -29,7 +36,7 @@ std::optional<size_t> UpstreamSet::PickSoonest(uint64_t tried) const {
   std::optional<size_t> best;
   for (size_t index = 0; index < states_.size(); ++index) {
     if (IsIn(tried, index) || upstreams_[index]->is_resolving()) continue;
-    if (!best || states_[index].retry_at < states_[*best].retry_at) best = index;
+    if (!best || states_[index].retry_at.get() < states_[*best].retry_at.get()) best = index;
   }
   return best;
 }
@@ -47,30 +54,76 @@ std::optional<size_t> UpstreamSet::Pick(uint64_t tried, absl::Duration now, int6
   next_ = (*picked + 1) % states_.size();
   State& state = states_[*picked];
   // On trial: only this connection finds out.
-  if (state.failures > 0) state.retry_at = std::max(state.retry_at, now + kFirstBackOff);
+  if (state.failures.get() > 0) {
+    state.retry_at.Set(std::max(state.retry_at.get(), now + kFirstBackOff));
+  }
   return picked;
 }
 
-void UpstreamSet::NoteFailure(size_t index, absl::Duration now) {
+void UpstreamSet::NoteFailure(size_t index, absl::Duration now, int problem) {
   State& state = states_[index];
-  const int doublings = std::min(state.failures, 10);
-  ++state.failures;
-  state.retry_at = now + std::min(kFirstBackOff * (1 << doublings), kLongestBackOff);
+  const int failures = state.failures.get();
+  const absl::Duration back_off =
+      std::min(kFirstBackOff * (1 << std::min(failures, 10)), kLongestBackOff);
+  // In the order in which StatusOf does not read them.
+  if (failures == 0) state.failing_since.Set(now);
+  state.last_failure.Set(now);
+  state.last_problem.Set(problem);
+  state.total_failures.Add(1);
+  state.retry_at.Set(now + back_off);
+  state.failures.Add(1);
+  if (!report_ || state.is_reported || now < state.next_report) return;
+  // One that was held back is made up for with the next failure.
+  state.is_reported = true;
+  state.next_report = now + kReportInterval;
+  report_({.upstream = *upstreams_[index], .problem = problem, .back_off = back_off});
+}
+
+void UpstreamSet::NoteSuccess(size_t index, absl::Duration now) {
+  State& state = states_[index];
+  const int failures = state.failures.get();
+  if (failures == 0) return;
+  state.failures.Set(0);
+  state.retry_at.Set(now);
+  if (!std::exchange(state.is_reported, false)) return;
+  report_({.upstream = *upstreams_[index],
+           .works = true,
+           .failed_for = now - state.failing_since.get(),
+           .failures = failures});
+}
+
+UpstreamStatus UpstreamSet::StatusOf(size_t index, absl::Duration now) const {
+  const State& state = states_[index];
+  UpstreamStatus out;
+  out.consecutive_failures = state.failures.get();
+  out.failing_since = state.failing_since.get();
+  out.retry_at = state.retry_at.get();
+  out.last_problem = state.last_problem.get();
+  out.last_failure = state.last_failure.get();
+  out.active = state.active.get();
+  out.connections = state.connections.get();
+  out.failures = state.total_failures.get();
+  if (out.consecutive_failures > 0) {
+    out.state = out.retry_at > now ? UpstreamState::kBackingOff : UpstreamState::kOnTrial;
+  } else if (upstreams_[index]->shared_addresses()->empty()) {
+    out.state = UpstreamState::kUnresolved;
+  }
+  return out;
 }
 
 UpstreamChoice::~UpstreamChoice() {
-  if (upstream_) --set_->states_[*upstream_].active;
+  if (upstream_) set_->states_[*upstream_].active.Add(-1);
 }
 
 std::optional<SocketAddress> UpstreamChoice::Next(absl::Duration now) {
   while (!HasMore()) {
     if (upstream_) {
-      set_->NoteFailure(*upstream_, now);
-      --set_->states_[*upstream_].active;
+      set_->NoteFailure(*upstream_, now, addresses_->empty() ? kNoAddress : problem_);
+      set_->states_[*upstream_].active.Add(-1);
     }
     upstream_ = set_->Pick(tried_, now, &skipped_);
     if (!upstream_) return std::nullopt;
-    ++set_->states_[*upstream_].active;
+    set_->states_[*upstream_].active.Add(1);
     tried_ |= uint64_t{1} << *upstream_;
     addresses_ = set_->upstreams_[*upstream_]->shared_addresses();
     first_address_ = set_->states_[*upstream_].preferred;
@@ -90,15 +143,16 @@ bool UpstreamChoice::IsWaiting() const {
 void UpstreamChoice::Arrive() {
   arrived_address_ = (first_address_ + tried_addresses_ - 1) % addresses_->size();
   addresses_.reset();
+  set_->states_[*upstream_].connections.Add(1);
 }
 
-void UpstreamChoice::Confirm() {
-  UpstreamSet::State& state = set_->states_[*upstream_];
-  state.failures = 0;
-  state.retry_at = absl::ZeroDuration();
-  state.preferred = arrived_address_;
+void UpstreamChoice::Confirm(absl::Duration now) {
+  set_->NoteSuccess(*upstream_, now);
+  set_->states_[*upstream_].preferred = arrived_address_;
 }
 
-void UpstreamChoice::Fail(absl::Duration now) { set_->NoteFailure(*upstream_, now); }
+void UpstreamChoice::Fail(absl::Duration now, int problem) {
+  set_->NoteFailure(*upstream_, now, problem);
+}
 
 }  // namespace sockhost

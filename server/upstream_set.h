@@ -2,7 +2,9 @@
 #ifndef SOCKHOST_SERVER_UPSTREAM_SET_H_
 #define SOCKHOST_SERVER_UPSTREAM_SET_H_
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -10,6 +12,7 @@
 
 #include "absl/time/time.h"
 #include "upstream.h"
+#include "upstream_status.h"
 
 namespace sockhost {
 
@@ -26,33 +29,78 @@ enum class UpstreamPolicy : uint8_t { kRoundRobin, kLeastConnections };
 // When every upstream is backing off, connections try them all the same, the one
 // whose time is over first at first: a guess is better than a refusal.
 //
-// Thread rule: the service thread. `now` is its clock (ServiceClock).
+// Thread rule: the service thread, unless said otherwise. `now` is its clock
+// (ServiceClock).
 class UpstreamSet {
  public:
+  // Told on the service thread when an upstream begins to fail, at most once a second for each,
+  // and, if that was told, when it works again.
+  using Report = std::function<void(const UpstreamChange&)>;
+
   static constexpr size_t kMost = 64;
   static constexpr absl::Duration kFirstBackOff = absl::Seconds(1);
   static constexpr absl::Duration kLongestBackOff = absl::Seconds(60);
 
   // `upstreams` are 1 to kMost.
-  UpstreamSet(std::vector<std::shared_ptr<Upstream>> upstreams, UpstreamPolicy policy);
+  UpstreamSet(std::vector<std::shared_ptr<Upstream>> upstreams, UpstreamPolicy policy,
+              Report report = nullptr);
 
   // Constant after construction: any thread.
   const std::vector<std::shared_ptr<Upstream>>& upstreams() const { return upstreams_; }
+  UpstreamPolicy policy() const { return policy_; }
+
+  // Any thread, and the service thread does not wait for it: each value is true, but two may be
+  // a moment apart. `now` is CLOCK_MONOTONIC, which ServiceClock follows.
+  UpstreamStatus StatusOf(size_t index, absl::Duration now) const;
 
   // How many connections an upstream has, those included that are not there yet.
-  int active(size_t index) const { return states_[index].active; }
+  int active(size_t index) const { return states_[index].active.get(); }
   bool is_backing_off(size_t index, absl::Duration now) const {
-    return states_[index].retry_at > now;
+    return states_[index].retry_at.is_after(now);
   }
 
  private:
   friend class UpstreamChoice;
+
+  // The service thread sets it, all read it. Who reads it sees also what was set before.
+  template <class T>
+  class Published {
+   public:
+    T get() const { return value_.load(std::memory_order_acquire); }
+    void Set(T value) { value_.store(value, std::memory_order_release); }
+    void Add(T value) { Set(get() + value); }
+
+   private:
+    std::atomic<T> value_{};
+  };
+
+  class PublishedTime {
+   public:
+    absl::Duration get() const { return absl::Nanoseconds(nanos_.get()); }
+    // Cheaper than get().
+    bool is_after(absl::Duration now) const { return nanos_.get() > absl::ToInt64Nanoseconds(now); }
+    void Set(absl::Duration time) { nanos_.Set(absl::ToInt64Nanoseconds(time)); }
+
+   private:
+    Published<int64_t> nanos_;
+  };
+
   struct State {
-    int active = 0;
-    int failures = 0;
-    absl::Duration retry_at;
+    // What each connection looks at. `failures` are those since it worked last.
+    Published<int> active;
+    Published<int> failures;
+    Published<int64_t> connections;
+    PublishedTime retry_at;
     // Of the addresses of a name: the one that worked last.
     size_t preferred = 0;
+
+    Published<int64_t> total_failures;
+    Published<int> last_problem;
+    PublishedTime last_failure;
+    PublishedTime failing_since;
+    // Its failing was told, and when it may be told the next time.
+    bool is_reported = false;
+    absl::Duration next_report;
   };
 
   // One that is not among `tried` (a set of bits); the upstreams passed over are
@@ -60,10 +108,12 @@ class UpstreamSet {
   std::optional<size_t> Pick(uint64_t tried, absl::Duration now, int64_t* skipped);
   std::optional<size_t> PickHealthy(uint64_t tried, absl::Duration now) const;
   std::optional<size_t> PickSoonest(uint64_t tried) const;
-  void NoteFailure(size_t index, absl::Duration now);
+  void NoteFailure(size_t index, absl::Duration now, int problem);
+  void NoteSuccess(size_t index, absl::Duration now);
 
   const std::vector<std::shared_ptr<Upstream>> upstreams_;
   const UpstreamPolicy policy_;
+  const Report report_;
   std::vector<State> states_;
   // Where the next round begins.
   size_t next_ = 0;
@@ -78,9 +128,11 @@ class UpstreamChoice {
   UpstreamChoice(const UpstreamChoice&) = delete;
   UpstreamChoice& operator=(const UpstreamChoice&) = delete;
 
-  // The address to try (again a step further: the one before has failed). Nothing if
-  // all have failed, or some names are not resolved yet: see IsWaiting.
+  // The address to try (again a step further: the one before has failed, see NoteProblem).
+  // Nothing if all have failed, or some names are not resolved yet: see IsWaiting.
   std::optional<SocketAddress> Next(absl::Duration now);
+  // Why the address that Next gave last does not work: an errno, or kNoAnswer or its like.
+  void NoteProblem(int problem) { problem_ = problem; }
   // True if Next may know more later.
   bool IsWaiting() const;
   // How many upstreams Next has passed since the last call whose names have no address.
@@ -88,9 +140,9 @@ class UpstreamChoice {
   // Stays with the address that Next gave.
   void Arrive();
   // It works.
-  void Confirm();
+  void Confirm(absl::Duration now);
   // The upstream at which it has arrived turned out not to work.
-  void Fail(absl::Duration now);
+  void Fail(absl::Duration now, int problem);
 
   // Upstreams that were passed over.
   int64_t skipped() const { return skipped_; }
@@ -102,6 +154,7 @@ class UpstreamChoice {
   uint64_t tried_ = 0;
   int64_t skipped_ = 0;
   int unknown_ = 0;
+  int problem_ = 0;
   std::optional<size_t> upstream_;
   // Null only before the first upstream, and after Arrive.
   std::shared_ptr<const std::vector<SocketAddress>> addresses_;

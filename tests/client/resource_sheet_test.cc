@@ -74,6 +74,13 @@ TEST(SheetOfTest, CountersWithoutValuesAreAllZero) {
   EXPECT_EQ(SheetOf(socket, kNow), "counters  all zero\n");
 }
 
+TEST(SheetOfTest, MessagesThatRepeatAreForATable) {
+  v1::Listener listener;
+  listener.set_name("listeners/web");
+  listener.add_upstreams()->set_upstream("tcp://10.0.0.1:80");
+  EXPECT_EQ(SheetOf(listener, kNow), "name  listeners/web\n");
+}
+
 TEST(SheetOfTest, EmptyResourceIsEmpty) { EXPECT_EQ(SheetOf(v1::Socket(), kNow), ""); }
 
 }  // namespace

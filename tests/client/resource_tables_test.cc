@@ -99,6 +99,45 @@ TEST(TableOfServicesTest, ShowsUseOfCapacity) {
                           "mine  MODULE           1/4        0       0     1.5us  -"));
 }
 
+TEST(TableOfUpstreamsTest, ShowsHowEachDoes) {
+  RepeatedPtrField<v1::UpstreamStatus> upstreams;
+  v1::UpstreamStatus& good = *upstreams.Add();
+  good.set_upstream("tcp://10.0.0.1:80");
+  good.add_addresses("tcp://10.0.0.1:80");
+  good.set_state(v1::UpstreamStatus::HEALTHY);
+  good.set_active_connections(3);
+  good.set_connections(1200);
+  v1::UpstreamStatus& bad = *upstreams.Add();
+  bad.set_upstream("tcp://10.0.0.2:80");
+  bad.add_addresses("tcp://10.0.0.2:80");
+  bad.set_state(v1::UpstreamStatus::BACKING_OFF);
+  bad.set_failures(9);
+  bad.set_consecutive_failures(4);
+  bad.mutable_failing_since()->set_seconds(1'700'000'000);
+  bad.mutable_retry_time()->set_seconds(1'700'000'196);
+  bad.set_last_error("timed out");
+  bad.mutable_last_failure_time()->set_seconds(1'700'000'188);
+  EXPECT_THAT(
+      TableOf(upstreams, kNow + absl::Milliseconds(300)).Lines(),
+      ElementsAre("UPSTREAM           STATE        ACTIVE  CONNECTIONS  FAILURES  IN-A-ROW  "
+                  "FAILING-FOR  RETRY-IN  LAST-ERROR",
+                  "tcp://10.0.0.1:80  HEALTHY           3         1200         0         0  "
+                  "          -         -  -",
+                  "tcp://10.0.0.2:80  BACKING_OFF       0            0         9         4  "
+                  "      3m12s        4s  timed out, 4s ago"));
+}
+
+TEST(TableOfUpstreamsTest, NamesAddTheirAddresses) {
+  RepeatedPtrField<v1::UpstreamStatus> upstreams;
+  v1::UpstreamStatus& name = *upstreams.Add();
+  name.set_upstream("tcp://web.example:80");
+  name.add_addresses("tcp://10.0.0.1:80");
+  name.add_addresses("tcp://[::1]:80");
+  const std::vector<std::string> lines = TableOf(upstreams, kNow).Lines();
+  EXPECT_THAT(lines[0], testing::HasSubstr("  ADDRESSES "));
+  EXPECT_THAT(lines[1], testing::HasSubstr("  tcp://10.0.0.1:80,tcp://[::1]:80  "));
+}
+
 TEST(EnumTextTest, UnknownValueIsItsNumber) {
   EXPECT_EQ(EnumText(v1::Listener::ACTIVE, v1::Listener::State_Name), "ACTIVE");
   EXPECT_EQ(EnumText(static_cast<v1::Listener::State>(99), v1::Listener::State_Name), "99");

@@ -78,9 +78,8 @@ class ForwardServiceTest : public testing::Test {
       parsed.push_back(Upstream::Parse(upstream).value());
     }
     auto parameters = std::make_shared<ForwardParameters>();
-    parameters->route =
-        std::make_shared<ForwardRoute>(std::move(parsed), UpstreamPolicy::kRoundRobin, options);
-    upstreams_ = parameters->route->upstreams;
+    upstreams_ = std::make_shared<UpstreamSet>(std::move(parsed), UpstreamPolicy::kRoundRobin);
+    parameters->route = std::make_shared<ForwardRoute>(upstreams_, options);
     ListenerConfig config;
     config.name = "fwd";
     config.service = "forward";

@@ -217,7 +217,8 @@ void Set(v1::Listener& listener, const google::protobuf::FieldDescriptor& field)
     case FieldDescriptor::CPPTYPE_ENUM:
       return reflection.SetEnumValue(&listener, &field, 1);
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      reflection.MutableMessage(&listener, &field);
+      field.is_repeated() ? reflection.AddMessage(&listener, &field)
+                          : reflection.MutableMessage(&listener, &field);
       return;
     default:
       FAIL() << field.full_name();

@@ -79,7 +79,7 @@ class UpstreamSetTest : public testing::Test {
     auto choice = std::make_unique<UpstreamChoice>(set);
     *port = choice->Next(now_)->port();
     choice->Arrive();
-    choice->Confirm();
+    choice->Confirm(now_);
     return choice;
   }
 
@@ -119,7 +119,7 @@ TEST_F(UpstreamSetTest, FailingUpstreamIsPassedOverUntilItsTimeIsOver) {
   EXPECT_EQ(choice.Next(now_)->port(), 1);
   EXPECT_EQ(choice.Next(now_)->port(), 2);
   choice.Arrive();
-  choice.Confirm();
+  choice.Confirm(now_);
   EXPECT_TRUE(set->is_backing_off(0, now_));
   EXPECT_THAT((std::vector{PortOf(set), PortOf(set), PortOf(set)}), ElementsAre(3, 2, 3));
   now_ += UpstreamSet::kFirstBackOff;
@@ -186,7 +186,7 @@ TEST_F(UpstreamSetTest, EveryAddressOfANameIsTriedAndTheGoodOneRemembered) {
     EXPECT_THAT(choice.Next(now_), Eq(bad));
     EXPECT_THAT(choice.Next(now_), Eq(good));
     choice.Arrive();
-    choice.Confirm();
+    choice.Confirm(now_);
   }
   UpstreamChoice next(set);
   EXPECT_THAT(next.Next(now_), Eq(good));
