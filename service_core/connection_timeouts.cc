@@ -55,15 +55,17 @@ void ConnectionTimeouts::Watch(const ListenerConfig& config) {
   if (has_none) return;
   const int64_t interval = IntervalFor(config);
   if (interval == kNone || (active_ && interval >= interval_)) return;
+  StartRound(loop_.now() + interval);
   active_ = true;
   interval_ = interval;
-  StartRound(loop_.now() + interval);
 }
 
 void ConnectionTimeouts::StartRound(int64_t at) {
-  next_interval_ = kNone;
-  const uint64_t round = ++round_;
+  const uint64_t round = round_ + 1;
+  // First what can run out of memory: the round before goes on then.
   loop_.RunAt(at, [this, round] { LookAtSome(round, 0); });
+  round_ = round;
+  next_interval_ = kNone;
 }
 
 void ConnectionTimeouts::LookAtSome(uint64_t round, uint32_t first) {

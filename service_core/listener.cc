@@ -90,9 +90,14 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   spec.address = remote;
   spec.wall_time = loop.wall_time();
   spec.monotonic_time = loop.now();
+  spec.accepted_by = &slot;
+  // First what can run out of memory: a connection that is in the table is begun.
+  if (sources_) sources_->Add(remote);
+  loop.connection_timeouts().Watch(config());
   SocketId id;
   SocketSlot* connection = nullptr;
   if (const int result = table_.Add(spec, &id, &connection); result != 0) {
+    ForgetConnection(remote);
     return HandleAcceptError(-result, slot, loop);
   }
   fd.release();
@@ -102,8 +107,6 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
     block->Add(Counter::active_connections);
     block->Max(Counter::max_active_connections, block->Get(Counter::active_connections));
   }
-  if (sources_) sources_->Add(remote);
-  loop.connection_timeouts().Watch(config());
   const int begun = is_ready ? loop.BeginConnection(*connection, id) : 0;
   return begun == 0 || HandleAcceptError(-begun, slot, loop);
 }
@@ -145,7 +148,8 @@ void Listener::ForgetConnection(const SocketAddress& peer) {
 }
 
 bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop) {
-  if (error_number == EAGAIN) return false;
+  // ENOENT: the socket was closed while connections were taken from it.
+  if (error_number == EAGAIN || error_number == ENOENT) return false;
   if (error_number == EINTR) return true;
   ForEachBlock(slot, [error_number](CounterBlock& block) {
     block.Add(Counter::accept_errors);
@@ -159,8 +163,6 @@ bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop
     case ENOSPC:
       PauseForShortage(absl::StrCat("accept: ", DescribeErrno(error_number)), slot, loop);
       return false;
-    case ENOENT:  // the listener is being deleted
-      return false;
     default:
       // Errors of the connection that was waiting, e.g. ECONNABORTED; accept(2)
       // says to go on. The budget bounds how many are taken at a time.
@@ -173,12 +175,13 @@ void Listener::PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoo
                   {{"listener", *name_}, {"address", address().ToString()}, {"error", reason}});
   const RegistrationKey key = slot.key();
   // First what can run out of memory: a listener that pauses must have its timer.
-  loop.RunAt(loop.now() + kAcceptPauseNanos, [this, &table = table_, key] {
-    SocketSlot* paused = table.Lookup(key);
-    // Gone, and perhaps the listener with it.
-    if (!paused) return;
-    EndShortage();
-    table.SetPolling(*paused, Polling::kLevel);
+  loop.RunAt(loop.now() + kAcceptPauseNanos, [weak = weak_from_this(), key] {
+    const std::shared_ptr<Listener> listener = weak.lock();
+    if (!listener) return;
+    // Also if that socket is gone: another one may have come just before the state was set.
+    listener->EndShortage();
+    SocketTable& table = listener->table_;
+    if (SocketSlot* paused = table.Lookup(key)) table.SetPolling(*paused, Polling::kLevel);
   });
   {
     MutexLock lock(status_mutex_);

@@ -158,6 +158,8 @@ struct SocketSpec {
   // When it was opened: on the wall clock, ns since 1970, and on the monotonic one, ns. 0: now.
   int64_t wall_time = 0;
   int64_t monotonic_time = 0;
+  // Of a connection: the socket that it came through, in the turn in which it was looked up.
+  const SocketSlot* accepted_by = nullptr;
 };
 
 // What happens to the fd of a removed socket.

@@ -116,6 +116,9 @@ void SocketTable::GiveBackLocked(SocketSlot& slot) {
 
 int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   if (spec.service->withdrawn || (spec.listener && spec.listener->withdrawn)) return -ENOENT;
+  // Whoever closed that closes its connections too, those that are there.
+  const SocketSlot* const door = spec.accepted_by;
+  if (door && door->id.load(std::memory_order_relaxed) == 0) return -ENOENT;
   const bool is_exposed = IsExposed(spec.role, *spec.service);
   const uint64_t inode = is_exposed ? InodeOf(spec.fd) : 0;
   // Before memory is taken: who knows what number this is.
@@ -227,7 +230,8 @@ void SocketTable::PrefetchSlot(const SocketSlot& slot) {
 
 bool SocketTable::WasRemovedInAnEarlierTurn(RegistrationKey key) const {
   if (key.slot >= slots_in_use_.load(std::memory_order_acquire)) return false;
-  return Slot(key.slot).removed_turn.load(std::memory_order_relaxed) + 1 < turn();
+  // Also when turns have begun anew from 0.
+  return turn() - Slot(key.slot).removed_turn.load(std::memory_order_relaxed) > 1;
 }
 
 SocketSlot* SocketTable::SlotOfFd(int fd) { return FindByFd(fd); }

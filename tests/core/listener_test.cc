@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -430,6 +432,68 @@ TEST_F(ListenerTest, ExceptionOfAHandlerEndsItsConnectionOnly) {
   EXPECT_EQ(ReceiveText(good.get(), 2), "ok");
   EXPECT_EQ(ListenerCounters("web")[Counter::handler_exceptions], 2);
   EXPECT_THAT(log.lines(), Contains(AllOf(HasSubstr("test"), HasSubstr("test.cc:1"))));
+}
+
+// The service thread is taking connections one after another when all are closed.
+TEST_F(ListenerTest, ConnectionsThatAreTakenWhileADrainEndsAreClosed) {
+  constexpr int kClients = 64;
+  // By then several are taken at a time, and this one is not the last of them.
+  constexpr int kWhenItIsDrained = 13;
+  std::atomic<int> calls{0};
+  std::promise<void> reached;
+  std::promise<void> drained;
+  DefineTestService(
+      [&](const Event& event) {
+        EXPECT_EQ(sockhost_socket_set_events(event.event.fd, 0), 0);
+        if (++calls != kWhenItIsDrained) return;
+        reached.set_value();
+        drained.get_future().wait();
+      },
+      POLLOUT);
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot listener = Create(Config("web"));
+  ASSERT_TRUE(listeners_.Pause("web").ok());
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < kClients; ++i) clients.push_back(ConnectTo(listener.effective_address));
+  ASSERT_TRUE(listeners_.Resume("web").ok());
+  reached.get_future().wait();
+  ASSERT_TRUE(listeners_.Drain("web", absl::ZeroDuration()).ok());
+  EXPECT_TRUE(Becomes([&] { return Sockets().size(); }, Eq(0u)));
+  drained.set_value();
+  for (const UniqueFd& client : clients) EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_TRUE(CounterBecomes("web", Counter::active_connections, 0));
+  EXPECT_EQ(ListenerCounters("web")[Counter::accept_errors], 0);
+}
+
+// Those that go at the same time are closed all the same, and what waits for that goes on.
+TEST_F(ListenerTest, ExceptionsFromFreeingUserDataAreCountedAndLogged) {
+  const LogLines log;
+  static int freed;
+  freed = 0;
+  const auto free_user_data = [](void*) {
+    if (++freed == 1) throw std::runtime_error("cannot free");
+    if (freed == 2) throw 7;
+    if (freed == 3) throw std::bad_alloc();
+  };
+  Service& service = DefineTestService(
+      [](const Event& event) {
+        sockhost_socket_set_user_data(event.event.fd, &freed);
+        Echo(event);
+      },
+      0, free_user_data);
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot listener = Create(Config("web"));
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(ConnectTo(listener.effective_address));
+    SendText(clients.back().get(), "x");
+  }
+  ASSERT_TRUE(CounterBecomes("web", Counter::handler_calls, 4));
+  Delete("web");
+  EXPECT_EQ(freed, 4);
+  for (const UniqueFd& client : clients) EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_EQ(service.counters.Get(Counter::handler_exceptions), 3);
+  EXPECT_THAT(log.lines(), Contains(AllOf(HasSubstr("cannot free"), HasSubstr("test.cc:1"))));
 }
 
 // ---- Limits -----------------------------------------------------------------------

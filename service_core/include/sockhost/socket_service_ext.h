@@ -44,7 +44,8 @@ struct sockhost_service_definition {
    * refused: its user_data is still the caller's. NULL: nothing to free.
    * Once for each socket: two with one user_data free it twice, unless it counts its
    * users. What is replaced is never freed here: whoever sets another user_data, or
-   * registers the socket again with another one, owns the old one. */
+   * registers the socket again with another one, owns the old one. A C++ exception of
+   * it is logged and counted, no more. */
   void (*free_user_data)(void *user_data);
   /* Nonzero: the service closes its connections itself, in every case. The host
    * does not look for peers that have closed, and POLLHUP and POLLERR of a
