@@ -141,18 +141,36 @@ bool UpstreamChoice::IsWaiting() const {
 }
 
 void UpstreamChoice::Arrive() {
-  arrived_address_ = (first_address_ + tried_addresses_ - 1) % addresses_->size();
+  address_count_ = addresses_->size();
+  arrived_address_ = (first_address_ + tried_addresses_ - 1) % address_count_;
   addresses_.reset();
   set_->states_[*upstream_].connections.Add(1);
 }
 
 void UpstreamChoice::Confirm(absl::Duration now) {
   set_->NoteSuccess(*upstream_, now);
-  set_->states_[*upstream_].preferred = arrived_address_;
+  UpstreamSet::State& state = set_->states_[*upstream_];
+  state.preferred = arrived_address_;
+  state.failing = 0;
 }
 
 void UpstreamChoice::Fail(absl::Duration now, int problem) {
-  set_->NoteFailure(*upstream_, now, problem);
+  UpstreamSet::State& state = set_->states_[*upstream_];
+  // Those before it failed at once.
+  for (size_t i = 0; i < tried_addresses_; ++i) {
+    state.failing |= 1U << (first_address_ + i) % address_count_;
+  }
+  const uint32_t all = (1U << address_count_) - 1;
+  if ((state.failing & all) == all) {
+    state.preferred = (arrived_address_ + 1) % address_count_;
+    set_->NoteFailure(*upstream_, now, problem);
+    return;
+  }
+  // Another flow may have found one that works.
+  state.preferred %= address_count_;
+  while (IsIn(state.failing, state.preferred)) {
+    state.preferred = (state.preferred + 1) % address_count_;
+  }
 }
 
 }  // namespace sockhost

@@ -91,8 +91,10 @@ class UpstreamSet {
     Published<int> failures;
     Published<int64_t> connections;
     PublishedTime retry_at;
-    // Of the addresses of a name: the one that worked last.
+    // Of the addresses of a name: the one that worked last, or that comes after those that
+    // have failed since, which are bits of `failing`.
     size_t preferred = 0;
+    uint32_t failing = 0;
 
     Published<int64_t> total_failures;
     Published<int> last_problem;
@@ -141,7 +143,8 @@ class UpstreamChoice {
   void Arrive();
   // It works.
   void Confirm(absl::Duration now);
-  // The upstream at which it has arrived turned out not to work.
+  // The address at which it has arrived turned out not to work: the next choice begins with
+  // another one. The upstream fails when that was the last of its addresses.
   void Fail(absl::Duration now, int problem);
 
   // Upstreams that were passed over.
@@ -160,6 +163,8 @@ class UpstreamChoice {
   std::shared_ptr<const std::vector<SocketAddress>> addresses_;
   size_t first_address_ = 0;
   size_t tried_addresses_ = 0;
+  // Of how many it has arrived at which.
+  size_t address_count_ = 0;
   size_t arrived_address_ = 0;
 };
 

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/built_in_services.h"
 #include "server/forward_direction.h"
 #include "server/forward_route.h"
@@ -504,6 +505,23 @@ TEST_F(ForwardDatagramsTest, RefusingUpstreamIsPassedOverByTheNextFlow) {
   SendText(client.get(), "lost");
   ASSERT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1)));
   EXPECT_EQ(Ask(client.get(), server, "a"), "re: a");
+}
+
+// As with `localhost`, whose first address is mostly ::1.
+TEST_F(ForwardDatagramsTest, RefusingAddressOfANameIsPassedOverByTheNextFlow) {
+  const Server server(SOCK_DGRAM);
+  const SocketAddress at = SocketAddress::Parse(server.address()).value();
+  const SocketAddress address =
+      Forward({absl::StrCat("udp://name.example:", at.port())}, {}, kAnyPort);
+  upstreams_->upstreams()[0]->SetAddresses({*SocketAddress::Parse("tcp://127.0.0.9:0"), at});
+  const UniqueFd client = ConnectTo(address);
+  SendText(client.get(), "lost");
+  ASSERT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1)));
+  for (int i = 0; i < 3; ++i) {
+    const UniqueFd other = ConnectTo(address);
+    EXPECT_EQ(Ask(other.get(), server, "a"), "re: a");
+  }
+  EXPECT_EQ(Count(Counter::connect_failures), 1);
 }
 
 TEST_F(ForwardDatagramsTest, NameWithoutAnAddressIsAFailure) {

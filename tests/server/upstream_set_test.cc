@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -192,6 +194,80 @@ TEST_F(UpstreamSetTest, EveryAddressOfANameIsTriedAndTheGoodOneRemembered) {
   EXPECT_THAT(next.Next(now_), Eq(good));
   EXPECT_THAT(next.Next(now_), Eq(bad));
   EXPECT_THAT(next.Next(now_), Eq(std::nullopt));
+}
+
+// A flow learns that its address does not work after it has arrived there.
+class LateFailureTest : public UpstreamSetTest {
+ protected:
+  LateFailureTest() { set_->upstreams()[0]->SetAddresses({At(1), At(2), At(3)}); }
+
+  static SocketAddress At(int number) {
+    return *SocketAddress::Parse(absl::StrCat("udp://10.0.0.", number, ":53"));
+  }
+  std::unique_ptr<UpstreamChoice> Arrive(int wanted) {
+    auto choice = std::make_unique<UpstreamChoice>(set_);
+    EXPECT_THAT(choice->Next(now_), Eq(At(wanted)));
+    choice->Arrive();
+    return choice;
+  }
+  void ArriveAndFail(int wanted) { Arrive(wanted)->Fail(now_, ECONNREFUSED); }
+  int failures() const { return set_->StatusOf(0, now_).consecutive_failures; }
+
+  const std::shared_ptr<UpstreamSet> set_ = MakeSet({"udp://dns.example:53"});
+};
+
+TEST_F(LateFailureTest, NextChoiceBeginsWithAnotherAddress) {
+  ArriveAndFail(1);
+  ArriveAndFail(2);
+  EXPECT_EQ(failures(), 0);
+  EXPECT_FALSE(set_->is_backing_off(0, now_));
+  Arrive(3)->Confirm(now_);
+  Arrive(3);
+}
+
+TEST_F(LateFailureTest, UpstreamFailsWhenAllItsAddressesHave) {
+  ArriveAndFail(1);
+  ArriveAndFail(2);
+  ArriveAndFail(3);
+  EXPECT_EQ(failures(), 1);
+  EXPECT_TRUE(set_->is_backing_off(0, now_));
+  // Each is tried in its turn, until one works.
+  ArriveAndFail(1);
+  EXPECT_EQ(failures(), 2);
+  Arrive(2)->Confirm(now_);
+  EXPECT_EQ(failures(), 0);
+  ArriveAndFail(2);
+  EXPECT_EQ(failures(), 0) << "the others may be back";
+}
+
+TEST_F(LateFailureTest, ManyFlowsAtOneAddressCountAsOne) {
+  const auto first = Arrive(1);
+  const auto second = Arrive(1);
+  const auto third = Arrive(1);
+  first->Fail(now_, ECONNREFUSED);
+  second->Fail(now_, ECONNREFUSED);
+  Arrive(2)->Confirm(now_);
+  third->Fail(now_, ECONNREFUSED);
+  EXPECT_EQ(failures(), 0);
+  Arrive(2);
+}
+
+TEST_F(LateFailureTest, AddressThatFailedAtOnceCountsToo) {
+  UpstreamChoice choice(set_);
+  choice.Next(now_);
+  choice.Next(now_);
+  EXPECT_THAT(choice.Next(now_), Eq(At(3)));
+  choice.Arrive();
+  choice.Fail(now_, ECONNREFUSED);
+  EXPECT_EQ(failures(), 1);
+}
+
+TEST_F(LateFailureTest, NameMayHaveFewerAddressesMeanwhile) {
+  ArriveAndFail(1);
+  ArriveAndFail(2);
+  set_->upstreams()[0]->SetAddresses({At(1)});
+  ArriveAndFail(1);
+  EXPECT_EQ(failures(), 1);
 }
 
 TEST_F(UpstreamSetTest, UnresolvedNameIsWaitedForOnlyIfNothingElseWorks) {
