@@ -63,20 +63,28 @@ std::optional<size_t> UpstreamSet::Pick(uint64_t tried, absl::Duration now, int6
 void UpstreamSet::NoteFailure(size_t index, absl::Duration now, int problem) {
   State& state = states_[index];
   const int failures = state.failures.get();
-  const absl::Duration back_off =
-      std::min(kFirstBackOff * (1 << std::min(failures, 10)), kLongestBackOff);
   // In the order in which StatusOf does not read them.
   if (failures == 0) state.failing_since.Set(now);
   state.last_failure.Set(now);
   state.last_problem.Set(problem);
   state.total_failures.Add(1);
-  state.retry_at.Set(now + back_off);
+  // What fails before was begun before, or was a guess for want of another: a hundred clients
+  // at once learn what one does.
+  if (failures == 0 || now >= state.backs_off_until) {
+    const absl::Duration back_off =
+        std::min(kFirstBackOff * (1 << std::min(state.back_offs, 10)), kLongestBackOff);
+    ++state.back_offs;
+    state.backs_off_until = now + back_off;
+  }
+  state.retry_at.Set(state.backs_off_until);
   state.failures.Add(1);
   if (!report_ || state.is_reported || now < state.next_report) return;
   // One that was held back is made up for with the next failure.
   state.is_reported = true;
   state.next_report = now + kReportInterval;
-  report_({.upstream = *upstreams_[index], .problem = problem, .back_off = back_off});
+  report_({.upstream = *upstreams_[index],
+           .problem = problem,
+           .back_off = state.backs_off_until - now});
 }
 
 void UpstreamSet::NoteSuccess(size_t index, absl::Duration now) {
@@ -84,6 +92,7 @@ void UpstreamSet::NoteSuccess(size_t index, absl::Duration now) {
   const int failures = state.failures.get();
   if (failures == 0) return;
   state.failures.Set(0);
+  state.back_offs = 0;
   state.retry_at.Set(now);
   if (!std::exchange(state.is_reported, false)) return;
   report_({.upstream = *upstreams_[index],

@@ -22,7 +22,7 @@ enum class UpstreamPolicy : uint8_t { kRoundRobin, kLeastConnections };
 //
 //              all its addresses failed
 //   healthy -----------------------------> backing off: passed over for 1 s, doubled
-//      ^                                    with each further failure, up to 60 s
+//      ^                                    when it fails after that, up to 60 s
 //      | a connection succeeded             |
 //      +---------- on trial <---------------+ the time is over: one connection tries it
 //
@@ -95,6 +95,10 @@ class UpstreamSet {
     // have failed since, which are bits of `failing`.
     size_t preferred = 0;
     uint32_t failing = 0;
+
+    // How often it was passed over for a time since it worked last, and until when.
+    int back_offs = 0;
+    absl::Duration backs_off_until;
 
     Published<int64_t> total_failures;
     Published<int> last_problem;

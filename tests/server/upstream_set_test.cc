@@ -136,14 +136,23 @@ TEST_F(UpstreamSetTest, BackOffDoublesUpToItsLimit) {
     FailEverywhere(set);
     EXPECT_TRUE(set->is_backing_off(0, now_ + wanted - absl::Nanoseconds(1))) << wanted;
     EXPECT_FALSE(set->is_backing_off(0, now_ + wanted)) << wanted;
+    now_ += wanted;
   }
-  for (int i = 0; i < 100; ++i) FailEverywhere(set);
+  for (int i = 0; i < 100; ++i, now_ += UpstreamSet::kLongestBackOff) FailEverywhere(set);
+  FailEverywhere(set);
+  EXPECT_TRUE(set->is_backing_off(0, now_ + UpstreamSet::kLongestBackOff - absl::Nanoseconds(1)));
   EXPECT_FALSE(set->is_backing_off(0, now_ + UpstreamSet::kLongestBackOff));
+}
+
+TEST_F(UpstreamSetTest, ClientsThatFailAtTheSameTimeCountAsOne) {
+  const auto set = MakeSet({"tcp://10.0.0.1:1"});
+  for (int i = 0; i < 100; ++i) FailEverywhere(set);
+  EXPECT_FALSE(set->is_backing_off(0, now_ + UpstreamSet::kFirstBackOff));
 }
 
 TEST_F(UpstreamSetTest, SuccessEndsTheBackOff) {
   const auto set = MakeSet({"tcp://10.0.0.1:1"});
-  for (int i = 0; i < 5; ++i) FailEverywhere(set);
+  for (int i = 0; i < 5; ++i, now_ += UpstreamSet::kLongestBackOff) FailEverywhere(set);
   PortOf(set);
   EXPECT_FALSE(set->is_backing_off(0, now_));
   FailEverywhere(set);

@@ -89,6 +89,9 @@ TEST_F(UpstreamStatusTest, FailingOneSaysSinceWhenWhyAndWhenItIsTriedNext) {
   EXPECT_EQ(Status().failing_since, first);
   EXPECT_EQ(Status().last_failure, now_);
   EXPECT_EQ(Status().last_problem, kNoAnswer);
+  EXPECT_EQ(Status().retry_at, first + UpstreamSet::kFirstBackOff);
+  now_ = first + UpstreamSet::kFirstBackOff;
+  Fail(kNoAnswer);
   EXPECT_EQ(Status().retry_at, now_ + 2 * UpstreamSet::kFirstBackOff);
 }
 
