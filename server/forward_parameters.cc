@@ -103,8 +103,9 @@ absl::StatusOr<std::vector<std::shared_ptr<Upstream>>> DecodeUpstreams(
       return WithField(upstream.status(), absl::StrCat("listener.forward.", field));
     }
     const Protocol protocol = (*upstream)->protocol();
-    const bool takes_datagrams = protocol == Protocol::kUdp || protocol == Protocol::kUnixDatagram;
-    if (takes_datagrams != datagrams) {
+    const bool fits = datagrams ? protocol == Protocol::kUdp
+                                : protocol == Protocol::kTcp || protocol == Protocol::kUnixStream;
+    if (!fits) {
       return Invalid(field, (*upstream)->text(),
                      datagrams ? "a UDP listener forwards to udp:// only"
                                : "a listener of connections does not forward to datagram sockets");

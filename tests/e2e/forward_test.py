@@ -591,6 +591,10 @@ class ParametersTest(ForwardTestCase):
             ({"upstreams": []}, "upstreams", "FIELD_INVALID"),
             ({"upstreams": ["tcp://10.0.0.1:1"] * 65}, "upstreams", "FIELD_INVALID"),
             ({"upstreams": ["udp://10.0.0.1:1"]}, "upstreams[0]", "FIELD_INVALID"),
+            ({"upstreams": ["unixgram:@up"]}, "upstreams[0]", "FIELD_INVALID"),
+            (UDP | {"upstreams": ["tcp://10.0.0.1:1"]}, "upstreams[0]", "FIELD_INVALID"),
+            # Nobody could answer: a flow's socket has no name there.
+            (UDP | {"upstreams": ["unixgram:@up"]}, "upstreams[0]", "FIELD_INVALID"),
             ({"upstreams": ["tcp://10.0.0.1:1", "nonsense"]}, "upstreams[1]", "ADDRESS_INVALID"),
             ({"policy": 7}, "policy", "FIELD_INVALID"),
             ({"connectTimeout": "600s"}, "connect_timeout", "FIELD_INVALID"),
@@ -609,6 +613,10 @@ class ParametersTest(ForwardTestCase):
                 self.assert_fails(reason, self.forward, *given.pop("upstreams"),
                                   fields=[f"listener.forward.{field}"], **given)
         self.assertEqual(self.admin.listeners(), [])
+
+    def test_unix_datagrams_are_not_forwarded(self):
+        self.assert_fails("FIELD_INVALID", self.forward, "unixgram:@up", address="unixgram:@fwd",
+                          fields=["listener.address"])
 
     def test_parameters_of_another_service(self):
         self.assert_fails(
