@@ -59,10 +59,11 @@ ForwardDirection::Progress ForwardDirection::Splice(int from, int to, Pipe pipe)
   PipePool& pool = PipePool::OfServiceThread();
   const long received = sockhost_splice_from(from, pipe.write_end, kMost);
   if (received <= 0) {
-    const bool retry = received < 0 && IsRetry(errno);
+    const bool failed = received < 0 && !IsRetry(errno);
     pool.Return(pipe);
-    if (received == 0) return Progress::kEnded;
-    return retry ? Progress::kFlowing : Progress::kSenderFailed;
+    // At an urgent byte splice(2) says that there is nothing, or that this was the end;
+    // recv(2) steps over it.
+    return failed ? Progress::kSenderFailed : Copy(from, to);
   }
   if (received < kLeastWorthSplicing) full_reads_ = 0;
   stuck_pipe_ = pipe;

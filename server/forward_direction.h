@@ -18,7 +18,8 @@ namespace sockhost {
 // while bytes are stuck.
 //
 // Small messages are copied; once reads come full, bytes pass through a pipe
-// without being copied (splice), until little comes again.
+// without being copied (splice), until little comes again. An urgent byte (MSG_OOB) is
+// left out: the receiver would not know where it belongs.
 //
 // Thread rule: the service thread.
 class ForwardDirection {

@@ -59,6 +59,12 @@ int ErrorOf(int fd) {
   return error != 0 ? error : ECONNRESET;
 }
 
+// A unix socket hangs up at an orderly end: what was sent before it is there still.
+bool HasUnread(int fd) {
+  char byte;
+  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 // True if the process or the system is the reason, and no upstream.
 bool IsOurOwnFault(int error_number) {
   switch (error_number) {
@@ -165,7 +171,7 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
   SetEvents(upstream_, POLLOUT);
   // Reads nothing before somebody can take it.
   SetEvents(client_, 0);
-  if (place_) route_->connecting->Leave(*place_);
+  LeaveQueue();
   place_ = route_->connecting->Enter(*this, /*for_name=*/false);
   return true;
 }
@@ -176,7 +182,9 @@ void ForwardPair::GiveUpAttempt(int problem) {
   choice_.NoteProblem(problem);
   if (!CloseForwardSocket(upstream_.fd, CloseReason::kFailed)) return Cut();
   upstream_.fd = -1;
-  OwnSources::OfServiceThread().Remove(source_);
+  OwnSources::OfServiceThread().Remove(std::exchange(source_, {}));
+  // It is not the place of one that waits for a name.
+  LeaveQueue();
   TryNext();
 }
 
@@ -190,20 +198,25 @@ void ForwardPair::OnConnectTimeout() {
 
 void ForwardPair::OnMaybeResolved() { TryNext(); }
 
+void ForwardPair::LeaveQueue() {
+  if (place_) route_->connecting->Leave(*place_);
+  place_.reset();
+}
+
 void ForwardPair::OnConnecting(const End& end, short events) {
   const bool is_gone = events & (POLLERR | POLLHUP);
   if (&end == &upstream_) {
     is_gone ? GiveUpAttempt(ErrorOf(end.fd)) : BeginForwarding();
-  } else if (is_gone) {
-    Close(events & POLLERR ? CloseReason::kFailed : CloseReason::kPeerClosed,
-          CloseReason::kClosedByService);
+  } else if (events & POLLERR) {
+    Close(CloseReason::kFailed, CloseReason::kClosedByService);
+  } else if (is_gone && !HasUnread(end.fd)) {
+    Close(CloseReason::kPeerClosed, CloseReason::kClosedByService);
   }
 }
 
 void ForwardPair::BeginForwarding() {
   is_connecting_ = false;
-  if (place_) route_->connecting->Leave(*place_);
-  place_.reset();
+  LeaveQueue();
   choice_.Arrive();
   choice_.Confirm(ServiceClock());
   sockhost_socket_count_skipped(client_.fd, static_cast<size_t>(choice_.skipped()));
@@ -305,9 +318,8 @@ void ForwardPair::Reset(CloseReason of_client, CloseReason of_upstream) {
 }
 
 void ForwardPair::Close(CloseReason of_client, CloseReason of_upstream) {
-  if (place_) route_->connecting->Leave(*place_);
-  place_.reset();
-  OwnSources::OfServiceThread().Remove(source_);
+  LeaveQueue();
+  OwnSources::OfServiceThread().Remove(std::exchange(source_, {}));
   bool is_gone = true;
   for (End* end : {&client_, &upstream_}) {
     if (end->fd < 0) continue;

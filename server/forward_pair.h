@@ -68,6 +68,7 @@ class ForwardPair final : public ConnectWaiter {
   std::optional<SocketAddress> NextAddress();
   bool TryAddress(const SocketAddress& address);
   void GiveUpAttempt(int problem);
+  void LeaveQueue();
   void OnConnecting(const End& end, short events);
   void BeginForwarding();
   bool SendProxyHeader();

@@ -29,11 +29,12 @@ int64_t IntervalFor(const ListenerConfig& config) {
   return std::clamp(shortest / 8, kShortestInterval, kLongestInterval);
 }
 
-// Changes with each event and each byte that moves.
+// Changes with each event and each byte that moves. Calls of the handler count, because it may
+// move bytes that are not counted; but not those that left the socket as it was.
 uint16_t ActivityOf(const CounterBlock& counters) {
-  return static_cast<uint16_t>(counters.Get(Counter::handler_calls) +
-                               counters.Get(Counter::receive_messages) +
-                               counters.Get(Counter::transmit_messages));
+  return static_cast<uint16_t>(
+      counters.Get(Counter::handler_calls) - counters.Get(Counter::spurious_events) +
+      counters.Get(Counter::receive_messages) + counters.Get(Counter::transmit_messages));
 }
 
 bool HasPassed(uint32_t since_ms, uint32_t now_ms, absl::Duration limit) {

@@ -58,5 +58,19 @@ TEST_F(ConnectionTimeoutsTest, NoTimerIsLeftWithoutConnections) {
   EXPECT_TRUE(Becomes(stands_still, Eq(true)));
 }
 
+using IdleHandlerTimeoutsTest = ListenersFixture;
+
+// The socket stays ready, and the handler is called after each pause of the spin guard: more often
+// than the rounds look.
+TEST_F(IdleHandlerTimeoutsTest, CallsThatMoveNothingAreNoActivity) {
+  DefineTestService([](const Event&) {});
+  const StopOnExit stop(loop_);
+  ListenerConfig config = Config("web");
+  config.idle_timeout = absl::Seconds(1);
+  const UniqueFd client = ConnectTo(Create(config).effective_address);
+  SendText(client.get(), "x");
+  EXPECT_TRUE(CounterBecomes("web", Counter::timed_out_connections, 1));
+}
+
 }  // namespace
 }  // namespace sockhost

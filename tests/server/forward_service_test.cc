@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <future>
 #include <optional>
@@ -61,6 +62,9 @@ class Server {
   const int type_;
   const UniqueFd fd_;
 };
+
+// Of a listener; no other test process has it.
+std::string UnixName() { return "unix:@sockhost-forward-test-" + std::to_string(getpid()); }
 
 std::string AddressOfNobody() { return Server().address(); }
 
@@ -231,6 +235,31 @@ TEST_F(ForwardServiceTest, MuchPassesWholeBothWays) {
   EXPECT_TRUE(SocketsBecome(1));
 }
 
+// It has no place in what is passed on; what follows it has, and the end.
+TEST_F(ForwardServiceTest, UrgentBytesDoNotStopABulkStream) {
+  const Server server;
+  const UniqueFd client = ConnectTo(Forward({server.address()}));
+  const UniqueFd accepted = server.Accept();
+  const std::string bytes = Pattern(1024 * 1024);
+  const std::string tail = "after it";
+  for (int round = 1; round <= 8; ++round) {
+    std::thread sender([&] {
+      for (size_t sent = 0; sent < bytes.size();) {
+        pollfd writable{client.get(), POLLOUT, 0};
+        poll(&writable, 1, -1);
+        sent += SendSome(client.get(), bytes, sent);
+      }
+      EXPECT_EQ(send(client.get(), "!", 1, MSG_OOB | MSG_NOSIGNAL), 1);
+      SendText(client.get(), tail);
+      if (round == 8) shutdown(client.get(), SHUT_WR);
+    });
+    const std::string received = ReceiveText(accepted.get(), bytes.size() + tail.size());
+    sender.join();
+    ASSERT_TRUE(received == bytes + tail) << "round " << round << ": " << received.size();
+  }
+  EXPECT_EQ(ReceiveText(accepted.get(), 1), "");
+}
+
 // What the client has sent is delivered although both have said their end.
 TEST_F(ForwardServiceTest, NothingIsLostWhenBothHaveEndedAndTheUpstreamIsSlow) {
   const Server server;
@@ -361,6 +390,32 @@ TEST_F(ForwardServiceTest, ClientThatLeavesWhileConnectingIsForgotten) {
   EXPECT_TRUE(SocketsBecome(1));
 }
 
+TEST_F(ForwardServiceTest, WhatAUnixClientSaysBeforeItLeavesIsDelivered) {
+  // Its queue is full until the first is accepted.
+  const Server busy(SOCK_STREAM, 0);
+  const UniqueFd first = ConnectTo(SocketAddress::Parse(busy.address()).value());
+  ForwardOptions options;
+  options.connect_timeout = absl::Seconds(30);
+  UniqueFd client = ConnectTo(Forward({busy.address()}, options, UnixName()));
+  ASSERT_TRUE(SocketsBecome(3));
+  const int64_t calls = Count(Counter::handler_calls);
+  SendText(client.get(), "important");
+  client.reset();
+  ASSERT_TRUE(Becomes([&] { return Count(Counter::handler_calls); }, Ge(calls + 1)));
+  const UniqueFd accepted_first = busy.Accept();
+  const UniqueFd accepted = busy.Accept();
+  EXPECT_EQ(ReceiveText(accepted.get(), 100), "important");
+}
+
+TEST_F(ForwardServiceTest, UnixClientThatLeavesWithoutAWordWhileConnectingIsForgotten) {
+  const Server silent(SOCK_STREAM, 0);
+  const UniqueFd first = ConnectTo(SocketAddress::Parse(silent.address()).value());
+  UniqueFd client = ConnectTo(Forward({silent.address()}, {}, UnixName()));
+  ASSERT_TRUE(SocketsBecome(3));
+  client.reset();
+  EXPECT_TRUE(SocketsBecome(1));
+}
+
 TEST_F(ForwardServiceTest, ConnectionWaitsForItsName) {
   const Server server;
   const uint16_t port = SocketAddress::Parse(server.address())->port();
@@ -369,6 +424,19 @@ TEST_F(ForwardServiceTest, ConnectionWaitsForItsName) {
   SendText(client.get(), "x");
   ASSERT_TRUE(SocketsBecome(2));
   upstreams_->upstreams()[0]->SetAddresses({*SocketAddress::Parse("tcp://127.0.0.1:0")});
+  const UniqueFd accepted = server.Accept();
+  EXPECT_EQ(ReceiveText(accepted.get(), 1), "x");
+}
+
+TEST_F(ForwardServiceTest, ConnectionWaitsForItsNameAfterAnotherUpstreamRefused) {
+  const Server server;
+  const uint16_t port = SocketAddress::Parse(server.address())->port();
+  const UniqueFd client =
+      ConnectTo(Forward({AddressOfNobody(), "tcp://web.example:" + std::to_string(port)}));
+  SendText(client.get(), "x");
+  ASSERT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1)));
+  ASSERT_TRUE(SocketsBecome(2));
+  upstreams_->upstreams()[1]->SetAddresses({*SocketAddress::Parse("tcp://127.0.0.1:0")});
   const UniqueFd accepted = server.Accept();
   EXPECT_EQ(ReceiveText(accepted.get(), 1), "x");
 }
