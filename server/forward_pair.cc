@@ -158,7 +158,7 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
       choice_.NoteProblem(-fd);
       return false;
     }
-    Close(CloseReason::kClosedByService, CloseReason::kNone);
+    ResetUnserved(-fd);
     return true;
   }
   upstream_.fd = fd;
@@ -299,6 +299,14 @@ void ForwardPair::SetEvents(End& end, short events) {
 // ---- The end -----------------------------------------------------------------------
 
 void ForwardPair::CloseUnserved() { Close(CloseReason::kUpstreamFailed, CloseReason::kNone); }
+
+// An orderly end would look like an answer.
+void ForwardPair::ResetUnserved(int error_number) {
+  const bool is_short = error_number != ECANCELED;
+  if (is_short) sockhost_socket_count_connect_failure(client_.fd);
+  if (is_short && route_->report_shortage) route_->report_shortage(error_number);
+  Reset(CloseReason::kClosedByService, CloseReason::kNone);
+}
 
 void ForwardPair::Fail(const End& failed) {
   if (&failed == &client_) {

@@ -83,6 +83,8 @@ class ForwardPair final : public ConnectWaiter {
 
   // There is no upstream for the client.
   void CloseUnserved();
+  // There is no socket for its upstream: resets it.
+  void ResetUnserved(int error_number);
   // One connection has failed: resets both.
   void Fail(const End& failed);
   // The host has closed one, or is about to: resets the other.

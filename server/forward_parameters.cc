@@ -1,6 +1,7 @@
 #include "forward_parameters.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "host_resolver.h"
 #include "logging.h"
 #include "sockhost/error.h"
+#include "sockhost/service_timer.h"
 
 namespace sockhost {
 namespace {
@@ -182,6 +184,47 @@ void LogChange(absl::string_view listener, const UpstreamChange& change) {
            {"retry_ms", absl::ToInt64Milliseconds(change.back_off)}});
 }
 
+absl::string_view WhatIsShort(int error_number) {
+  switch (error_number) {
+    case ENOSPC:
+      return "the limit of sockets is reached; raise --max-sockets";
+    case EMFILE:
+      return "no fd is left; raise RLIMIT_NOFILE";
+    case ENFILE:
+      return "no fd is left in the system; raise fs.file-max";
+    case EADDRNOTAVAIL:
+      return "no local port is left; widen net.ipv4.ip_local_port_range";
+    case ENOBUFS:
+    case ENOMEM:
+      return "the kernel has no memory for it";
+    default:
+      return "the address cannot be connected to";
+  }
+}
+
+// At most one line a second, that says how many clients it is about. The service thread.
+class ShortageLog {
+ public:
+  explicit ShortageLog(absl::string_view listener) : listener_(listener) {}
+
+  void operator()(int error_number) {
+    ++clients_;
+    const absl::Duration now = ServiceClock();
+    if (now < next_line_) return;
+    next_line_ = now + absl::Seconds(1);
+    LogLine(LogLevel::kWarning, "a client was reset: there is no socket for its upstream",
+            {{"listener", listener_},
+             {"clients", std::exchange(clients_, 0)},
+             {"error", ProblemText(error_number)},
+             {"reason", WhatIsShort(error_number)}});
+  }
+
+ private:
+  const std::string listener_;
+  int64_t clients_ = 0;
+  absl::Duration next_line_;
+};
+
 bool AreSame(const UpstreamSet& a, const UpstreamSet& b) {
   const auto has_same_text = [](const auto& one, const auto& other) {
     return one->text() == other->text();
@@ -224,7 +267,7 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeForward(
   auto set = std::make_shared<UpstreamSet>(
       *std::move(upstreams), *policy,
       [name = std::string(id)](const UpstreamChange& change) { LogChange(name, change); });
-  return WithRoute(std::make_shared<ForwardRoute>(std::move(set), *options));
+  return WithRoute(std::make_shared<ForwardRoute>(std::move(set), *options, ShortageLog(id)));
 }
 
 std::shared_ptr<const ServiceParameters> WithKnownUpstreams(
@@ -234,7 +277,8 @@ std::shared_ptr<const ServiceParameters> WithKnownUpstreams(
   if (!known || !wanted) return after;
   const std::shared_ptr<UpstreamSet>& set = known->route->upstreams;
   if (!AreSame(*set, *wanted->route->upstreams)) return after;
-  return WithRoute(std::make_shared<ForwardRoute>(set, wanted->route->options));
+  return WithRoute(
+      std::make_shared<ForwardRoute>(set, wanted->route->options, wanted->route->report_shortage));
 }
 
 }  // namespace sockhost

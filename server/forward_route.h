@@ -3,6 +3,7 @@
 #define SOCKHOST_SERVER_FORWARD_ROUTE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -25,13 +26,21 @@ struct ForwardOptions {
 // Sockets hold on to it: after an update old connections go on with the old one.
 // Thread rule: the service thread; `options` and the list of upstreams are constant.
 struct ForwardRoute {
-  ForwardRoute(std::shared_ptr<UpstreamSet> set, const ForwardOptions& forward_options)
+  // There was no socket for the upstream of a client, because of this errno; ENOSPC: the limit of
+  // sockets. Told on the service thread.
+  using ShortageReport = std::function<void(int error_number)>;
+
+  ForwardRoute(std::shared_ptr<UpstreamSet> set, const ForwardOptions& forward_options,
+               ShortageReport shortage_report = nullptr)
       : options(forward_options),
         upstreams(std::move(set)),
+        report_shortage(std::move(shortage_report)),
         connecting(std::make_shared<ConnectQueue>(options.connect_timeout)) {}
 
   const ForwardOptions options;
   const std::shared_ptr<UpstreamSet> upstreams;
+  // May be null.
+  const ShortageReport report_shortage;
   const std::shared_ptr<ConnectQueue> connecting;
 };
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <future>
 #include <optional>
 #include <string>
@@ -70,9 +71,9 @@ std::string AddressOfNobody() { return Server().address(); }
 
 class ForwardServiceTest : public testing::Test {
  protected:
-  ForwardServiceTest() {
+  explicit ForwardServiceTest(const HostOptions& options = {}) {
     EXPECT_TRUE(host_.DefineService(kForwardService, ServiceKind::kBuiltIn).ok());
-    EXPECT_TRUE(host_.Start({}).ok());
+    EXPECT_TRUE(host_.Start(options).ok());
   }
 
   // Opens listener "fwd" to `upstreams`; returns where it listens.
@@ -84,7 +85,8 @@ class ForwardServiceTest : public testing::Test {
     }
     auto parameters = std::make_shared<ForwardParameters>();
     upstreams_ = std::make_shared<UpstreamSet>(std::move(parsed), UpstreamPolicy::kRoundRobin);
-    parameters->route = std::make_shared<ForwardRoute>(upstreams_, options);
+    parameters->route = std::make_shared<ForwardRoute>(
+        upstreams_, options, [this](int error_number) { shortage_ = error_number; });
     ListenerConfig config;
     config.name = "fwd";
     config.service = "forward";
@@ -104,6 +106,8 @@ class ForwardServiceTest : public testing::Test {
     done.get_future().wait();
   }
 
+  // What the service reported last.
+  std::atomic<int> shortage_ = 0;
   ServiceHost host_;
   std::shared_ptr<UpstreamSet> upstreams_;
 };
@@ -363,6 +367,24 @@ TEST_F(ForwardServiceTest, ClientIsClosedWhenAllRefuse) {
     EXPECT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(2 * i)));
   }
   EXPECT_TRUE(SocketsBecome(1));
+}
+
+// One socket for the listener, and one for a client.
+class ForwardAtSocketLimitTest : public ForwardServiceTest {
+ protected:
+  ForwardAtSocketLimitTest() : ForwardServiceTest({.max_sockets = 2}) {}
+};
+
+TEST_F(ForwardAtSocketLimitTest, ClientWithoutASocketForItsUpstreamIsResetAndCounted) {
+  const Server server;
+  const UniqueFd client = ConnectTo(Forward({server.address()}));
+  ASSERT_TRUE(WaitReadable(client.get()));
+  char byte;
+  EXPECT_EQ(recv(client.get(), &byte, 1, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  EXPECT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1)));
+  EXPECT_EQ(shortage_, ENOSPC);
+  EXPECT_EQ(upstreams_->active(0), 0);
 }
 
 TEST_F(ForwardServiceTest, UpstreamThatDoesNotAnswerTimesOut) {
