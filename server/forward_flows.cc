@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "forward_loop.h"
 #include "sockhost/service_timer.h"
 #include "sockhost/socket_service_ext.h"
 
@@ -103,6 +104,11 @@ std::optional<SocketAddress> ForwardFlows::NextAddress(Flow& flow) {
 
 bool ForwardFlows::Connect(Flow& flow) {
   while (const std::optional<SocketAddress> address = NextAddress(flow)) {
+    if (LeadsToThisHost(*address)) {
+      flow.choice.NoteProblem(kOwnAddress);
+      sockhost_socket_count_connect_failure(fd_);
+      continue;
+    }
     sockaddr_storage storage;
     const socklen_t length = address->ToSockaddr(storage);
     flow.fd = sockhost_socket_connect(fd_, SOCK_DGRAM, reinterpret_cast<sockaddr*>(&storage),

@@ -6,12 +6,16 @@
 #include <string>
 #include <system_error>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "address_reach.h"
 #include "forward_route.h"
 #include "reserved_addresses.h"
+#include "sockhost/datagram_ports.h"
 #include "sockhost/error.h"
+#include "sockhost/own_addresses.h"
 #include "sockhost/own_socket_files.h"
+#include "sockhost/socket_service_ext.h"
 
 namespace sockhost {
 namespace {
@@ -136,6 +140,16 @@ absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& 
     }
   }
   return absl::OkStatus();
+}
+
+bool LeadsToThisHost(const SocketAddress& address) {
+  if (ReservedAddresses::OfProcess().ReachedBy(address) || OwnSocketAt(address)) return true;
+  if (address.is_unix()) return false;
+  const bool may_listen = address.is_datagram() ? IsOwnDatagramPort(address.port())
+                                                : sockhost_may_listen_on(address.port());
+  return may_listen && absl::c_any_of(OwnAddressesLike(address), [&](const BoundAddress& own) {
+           return Reaches(address, own.address, own.ipv6_only);
+         });
 }
 
 }  // namespace sockhost

@@ -19,6 +19,11 @@ bool Forwards(const ListenerConfig& config);
 // checked and made at the same time, each would miss the other. May wait for the disk.
 absl::Status RefuseForwardLoop(const ListenerConfig& config, const ServiceHost& host);
 
+// True if a connection or datagram to `address` would reach a listener of this host or its admin
+// API now: names resolve, links change and listeners come after an upstream was checked. Cheap
+// where nobody of this host listens at that port. The service thread.
+bool LeadsToThisHost(const SocketAddress& address);
+
 }  // namespace sockhost
 
 #endif  // SOCKHOST_SERVER_FORWARD_LOOP_H_

@@ -10,10 +10,9 @@
 #include <utility>
 
 #include "built_in_services.h"
+#include "forward_loop.h"
 #include "own_sources.h"
 #include "proxy_header.h"
-#include "reserved_addresses.h"
-#include "sockhost/own_socket_files.h"
 #include "sockhost/service_timer.h"
 #include "sockhost/socket_close.h"
 #include "sockhost/socket_service_ext.h"
@@ -138,9 +137,7 @@ std::optional<SocketAddress> ForwardPair::NextAddress() {
 
 // True if the attempt has begun; and when the pair has gone.
 bool ForwardPair::TryAddress(const SocketAddress& address) {
-  // Literal addresses have been looked at when the listener was made; names resolve later, and
-  // links of paths change.
-  if (ReservedAddresses::OfProcess().ReachedBy(address) || OwnSocketAt(address)) {
+  if (LeadsToThisHost(address)) {
     sockhost_socket_count_connect_failure(client_.fd);
     choice_.NoteProblem(kOwnAddress);
     return false;

@@ -118,6 +118,12 @@ std::shared_ptr<const OwnDatagramPort> OwnPort(const SocketAddress& address) {
   return std::make_shared<const OwnDatagramPort>(address);
 }
 
+// nullptr: see OwnFile.
+std::shared_ptr<const OwnAddress> Own(const SocketAddress& address, const SocketOptions& options) {
+  if (address.is_unix()) return nullptr;
+  return std::make_shared<const OwnAddress>(address, options.ipv6_only);
+}
+
 // nullptr: it has no file.
 std::shared_ptr<const OwnSocketFile> OwnFile(const SocketAddress& address) {
   if (address.path().empty()) return nullptr;
@@ -262,6 +268,7 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   const bool is_one_address = !out.address.is_wildcard() && out.address.family() != AF_INET6;
   if (type == SOCK_STREAM && is_one_address) out.address_of_connections = out.address;
   out.own_port = OwnPort(out.address);
+  out.own_address = Own(out.address, options);
   out.own_file = OwnFile(out.address);
   status = Tune(out.fd.get(), out.address, options.tuning, /*is_new=*/true);
   if (status.ok()) status = Listen(out.fd.get(), options, out);
@@ -288,6 +295,7 @@ absl::StatusOr<OpenedSocket> AdoptSocket(UniqueFd fd, const SocketOptions& optio
   if (!status.ok()) return status;
   out.fd = std::move(fd);
   out.own_port = OwnPort(out.address);
+  out.own_address = Own(out.address, options);
   out.own_file = OwnFile(out.address);
   status = RetuneSocket(out.fd.get(), options, out);
   if (!status.ok()) return status;

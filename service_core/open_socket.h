@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "sockhost/datagram_ports.h"
 #include "sockhost/listener_config.h"
+#include "sockhost/own_addresses.h"
 #include "sockhost/own_socket_files.h"
 #include "sockhost/socket_address.h"
 #include "unique_fd.h"
@@ -24,6 +25,8 @@ struct OpenedSocket {
   int effective_backlog = 0;
   // For UDP: as long as a copy lives, the port counts as one of ours.
   std::shared_ptr<const OwnDatagramPort> own_port;
+  // As long as a copy lives, the address counts as one of ours; null for a unix socket.
+  std::shared_ptr<const OwnAddress> own_address;
   // Of a unix socket with a path: as long as a copy lives, its file counts as one of ours.
   std::shared_ptr<const OwnSocketFile> own_file;
   // As the kernel counts, its own overhead included (socket(7)).

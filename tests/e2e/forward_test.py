@@ -581,6 +581,15 @@ class LoopTest(ForwardTestCase):
         self.eventually(lambda: self.admin.host().sockets.used, 1)
         self.assertLess(self.counters().accepted_connections, 10)
 
+    def test_name_that_leads_to_another_listener_is_not_connected_to(self):
+        port = self.free_port()
+        address = self.forward(f"tcp://localhost:{port}")
+        # Else the name could be known before the upstream is checked.
+        self.admin.create("own", f"tcp://127.0.0.1:{port}")
+        self.assert_closed(self.connect(address))
+        self.assertGreater(self.counters().connect_failures, 0)
+        self.assertEqual(self.admin.get_listener("own").counters.accepted_connections, 0)
+
 
 UDP = {"address": ANY_UDP, "upstreams": ["udp://10.0.0.1:1"]}
 

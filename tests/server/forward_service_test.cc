@@ -73,6 +73,10 @@ class ForwardServiceTest : public testing::Test {
  protected:
   explicit ForwardServiceTest(const HostOptions& options = {}) {
     EXPECT_TRUE(host_.DefineService(kForwardService, ServiceKind::kBuiltIn).ok());
+    sockhost_service_definition other{};
+    other.name = "other";
+    other.handler = [](net_socket_service_event*) {};
+    EXPECT_TRUE(host_.DefineService(other, ServiceKind::kBuiltIn).ok());
     EXPECT_TRUE(host_.Start(options).ok());
   }
 
@@ -95,14 +99,23 @@ class ForwardServiceTest : public testing::Test {
     return host_.CreateListener(config).value().effective_address;
   }
 
+  // Opens another listener, "other", that a name may lead to; returns its port.
+  uint16_t ListenElsewhere(const std::string& address) {
+    ListenerConfig config;
+    config.name = "other";
+    config.service = "other";
+    config.address = SocketAddress::Parse(address).value();
+    return host_.CreateListener(config).value().effective_address.port();
+  }
+
   int64_t Count(Counter counter) const { return host_.FindListener("fwd")->counters[counter]; }
   testing::AssertionResult SocketsBecome(size_t count) {
     return Becomes([this] { return host_.sockets(); }, Eq(count));
   }
 
-  void Delete() {
+  void Delete(const std::string& listener = "fwd") {
     std::promise<void> done;
-    ASSERT_TRUE(host_.DeleteListener("fwd", true, [&done] { done.set_value(); }).ok());
+    ASSERT_TRUE(host_.DeleteListener(listener, true, [&done] { done.set_value(); }).ok());
     done.get_future().wait();
   }
 
@@ -463,6 +476,32 @@ TEST_F(ForwardServiceTest, ConnectionWaitsForItsNameAfterAnotherUpstreamRefused)
   EXPECT_EQ(ReceiveText(accepted.get(), 1), "x");
 }
 
+TEST_F(ForwardServiceTest, NameThatLeadsToAListenerOfThisHostIsNotConnectedTo) {
+  for (const std::string own : {"tcp://127.0.0.1:0", "tcp://0.0.0.0:0", "tcp://[::]:0"}) {
+    const std::string port = std::to_string(ListenElsewhere(own));
+    const SocketAddress address = Forward({"tcp://web.example:" + port});
+    upstreams_->upstreams()[0]->SetAddresses({*SocketAddress::Parse("tcp://127.0.0.1:0")});
+    const UniqueFd client = ConnectTo(address);
+    SendText(client.get(), "x");
+    EXPECT_EQ(ReceiveText(client.get(), 1), "") << own;
+    EXPECT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1))) << own;
+    EXPECT_EQ(upstreams_->StatusOf(0, absl::ZeroDuration()).last_problem, kOwnAddress);
+    Delete();
+    Delete("other");
+  }
+}
+
+TEST_F(ForwardServiceTest, NameWithAPortOfThisHostThatLeadsElsewhereIsConnectedTo) {
+  const Server server;
+  const uint16_t port = SocketAddress::Parse(server.address())->port();
+  ListenElsewhere("tcp://127.0.0.2:" + std::to_string(port));
+  const SocketAddress address = Forward({"tcp://web.example:" + std::to_string(port)});
+  upstreams_->upstreams()[0]->SetAddresses({*SocketAddress::Parse("tcp://127.0.0.1:0")});
+  const UniqueFd client = ConnectTo(address);
+  SendText(client.get(), "x");
+  EXPECT_EQ(ReceiveText(server.Accept().get(), 1), "x");
+}
+
 TEST_F(ForwardServiceTest, ConnectionToAnUnknownNameIsClosedInTheEnd) {
   ForwardOptions options;
   options.connect_timeout = absl::Milliseconds(50);
@@ -617,6 +656,16 @@ TEST_F(ForwardDatagramsTest, RefusingAddressOfANameIsPassedOverByTheNextFlow) {
 TEST_F(ForwardDatagramsTest, NameWithoutAnAddressIsAFailure) {
   const SocketAddress address = Forward({"udp://none.example:53"}, {}, kAnyPort);
   upstreams_->upstreams()[0]->SetAddresses({});
+  const UniqueFd client = ConnectTo(address);
+  SendText(client.get(), "lost");
+  EXPECT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1)));
+  EXPECT_TRUE(Becomes([&] { return Count(Counter::dropped_messages); }, Eq(1)));
+}
+
+TEST_F(ForwardDatagramsTest, NameThatLeadsToAListenerOfThisHostIsNotSentTo) {
+  const std::string port = std::to_string(ListenElsewhere("udp://127.0.0.1:0"));
+  const SocketAddress address = Forward({"udp://dns.example:" + port}, {}, kAnyPort);
+  upstreams_->upstreams()[0]->SetAddresses({*SocketAddress::Parse("udp://127.0.0.1:0")});
   const UniqueFd client = ConnectTo(address);
   SendText(client.get(), "lost");
   EXPECT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1)));
