@@ -19,6 +19,15 @@
 namespace sockhost::client {
 namespace {
 
+// A failure, with what is needed to lose nothing.
+absl::Status WithToken(const absl::Status& status, const std::string& token) {
+  if (status.ok() || token.empty()) return status;
+  const auto info = ErrorInfoOf(status);
+  // The daemon names a token that is of more use, or says that this one is of none.
+  if (info.has_value() && !info->reason().empty()) return status;
+  return WithSuffix(status, absl::StrCat("; go on with --resume ", token));
+}
+
 // What event.proto says is not sent.
 const LeftOutFields& NotSent() {
   static const LeftOutFields* fields = new LeftOutFields{
@@ -32,6 +41,7 @@ void ShortenTo(int64_t count, v1::WatchEventsResponse& message, LeftOutFields& l
   if (message.events_size() <= count) return;
   message.mutable_events()->DeleteSubrange(static_cast<int>(count),
                                            message.events_size() - static_cast<int>(count));
+  message.clear_resume_token();
   left_out[message.GetDescriptor()->full_name()].insert("resume_token");
 }
 
@@ -40,7 +50,9 @@ absl::Status Show(v1::WatchEventsResponse& message, int64_t count, OutputFormat 
   LeftOutFields left_out = NotSent();
   ShortenTo(count, message, left_out);
   if (format == OutputFormat::kJson) {
-    return output.Write(JsonText(message, JsonLayout::kOneLine, left_out));
+    const absl::StatusOr<std::string> json = JsonText(message, JsonLayout::kOneLine, left_out);
+    // Going on would leave a hole in what a script reads, and not say so.
+    return json.ok() ? output.Write(*json) : WithToken(json.status(), message.resume_token());
   }
   std::string lines;
   for (const v1::Event& event : message.events()) {
@@ -49,15 +61,6 @@ absl::Status Show(v1::WatchEventsResponse& message, int64_t count, OutputFormat 
                                 : EventLine(event));
   }
   return lines.empty() ? absl::OkStatus() : output.Write(lines);
-}
-
-// A failure, with what is needed to lose nothing.
-absl::Status WithToken(const absl::Status& status, const std::string& token) {
-  if (status.ok() || token.empty()) return status;
-  const auto info = ErrorInfoOf(status);
-  // The daemon names a token that is of more use, or says that this one is of none.
-  if (info.has_value() && !info->reason().empty()) return status;
-  return WithSuffix(status, absl::StrCat("; go on with --resume ", token));
 }
 
 }  // namespace

@@ -55,9 +55,9 @@ absl::Status RunHealth(const Arguments& arguments, AdminConnection& connection, 
   }
   const std::string status =
       EnumText(response->status(), HealthCheckResponse::ServingStatus_Name<>);
-  const absl::Status written = output.Write(arguments.output == OutputFormat::kJson
-                                                ? JsonText(*response, JsonLayout::kIndented)
-                                                : absl::StrCat(status, "\n"));
+  const absl::Status written = arguments.output == OutputFormat::kJson
+                                   ? WriteJson(*response, JsonLayout::kIndented, output)
+                                   : output.Write(absl::StrCat(status, "\n"));
   if (!written.ok() || response->status() == HealthCheckResponse::SERVING) return written;
   return absl::FailedPreconditionError(
       absl::StrCat(what, " is ", status, ": ", WhyNotServing(connection)));
@@ -71,7 +71,7 @@ absl::Status RunVersion(const Arguments& arguments, AdminConnection& connection,
   google::protobuf::Struct versions;
   (*versions.mutable_fields())["client"].set_string_value(SOCKHOST_VERSION);
   if (host.ok()) (*versions.mutable_fields())["server"].set_string_value(host->version());
-  return output.Write(JsonText(versions, JsonLayout::kIndented));
+  return WriteJson(versions, JsonLayout::kIndented, output);
 }
 
 }  // namespace sockhost::client

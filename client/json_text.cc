@@ -6,8 +6,6 @@
 #include <google/protobuf/util/type_resolver_util.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -63,21 +61,26 @@ google::protobuf::util::Status Print(const google::protobuf::Message& message,
 
 }  // namespace
 
-std::string JsonText(const google::protobuf::Message& message, JsonLayout layout,
-                     const LeftOutFields& left_out) {
+absl::StatusOr<std::string> JsonText(const google::protobuf::Message& message, JsonLayout layout,
+                                     const LeftOutFields& left_out) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = layout == JsonLayout::kIndented;
   options.always_print_primitive_fields = true;
   std::string json;
   const auto status = Print(message, options, left_out, &json);
   if (!status.ok()) {
-    // Only an Any of an unknown type or a date outside year 1 to 9999 can fail.
-    fprintf(stderr, "sockctl: cannot print a message as JSON: %s\n", status.ToString().c_str());
-    abort();
+    return absl::InternalError(absl::StrCat(
+        "cannot print an answer as JSON: ", std::string(status.message()), "; try -o table"));
   }
   while (!json.empty() && json.back() == '\n') json.pop_back();
   json += '\n';
   return json;
+}
+
+absl::Status WriteJson(const google::protobuf::Message& message, JsonLayout layout, Output& output,
+                       const LeftOutFields& left_out) {
+  const absl::StatusOr<std::string> json = JsonText(message, layout, left_out);
+  return json.ok() ? output.Write(*json) : json.status();
 }
 
 }  // namespace sockhost::client

@@ -30,7 +30,7 @@ absl::Status PrintList(const Response& response, const Resources& resources,
     case OutputFormat::kTable:
       return output.Write(TableOf(resources, absl::Now()).Text(arguments.no_headers));
     case OutputFormat::kJson:
-      return output.Write(JsonText(response, JsonLayout::kIndented));
+      return WriteJson(response, JsonLayout::kIndented, output);
     case OutputFormat::kName:
       for (const auto& resource : resources) {
         absl::StrAppend(&text, Printable(resource.name()), "\n");
@@ -55,7 +55,7 @@ absl::Status PrintSheet(const Resource& resource, const Arguments& arguments, Ou
     case OutputFormat::kTable:
       return output.Write(SheetOf(resource, absl::Now()));
     case OutputFormat::kJson:
-      return output.Write(JsonText(resource, JsonLayout::kIndented));
+      return WriteJson(resource, JsonLayout::kIndented, output);
     case OutputFormat::kName:
       return output.Write(absl::StrCat(Printable(resource.name()), "\n"));
   }

@@ -33,7 +33,7 @@ absl::Status WatchDisplay::Show(const v1::WatchSocketsResponse& message) {
   if (!complete.ok()) return complete.status();
   switch (arguments_.output) {
     case OutputFormat::kJson:
-      return output_.Write(JsonText(message, JsonLayout::kOneLine, left_out_));
+      return WriteJson(message, JsonLayout::kOneLine, output_, left_out_);
     case OutputFormat::kName:
       return ShowNames(message);
     case OutputFormat::kTable:

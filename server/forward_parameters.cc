@@ -11,6 +11,7 @@
 #include "forward_route.h"
 #include "host_resolver.h"
 #include "logging.h"
+#include "proto_encoding.h"
 #include "sockhost/error.h"
 #include "sockhost/service_timer.h"
 
@@ -37,8 +38,9 @@ struct DurationRule {
 
 absl::Status SetDuration(const google::protobuf::Duration& given, const DurationRule& rule,
                          absl::Duration& out) {
-  // Seconds() saturates, so nothing overflows.
-  const absl::Duration value = absl::Seconds(given.seconds()) + absl::Nanoseconds(given.nanos());
+  absl::Status status = CheckDuration(given, absl::StrCat("listener.forward.", rule.field));
+  if (!status.ok()) return status;
+  const absl::Duration value = DecodeDuration(given);
   if (value == absl::ZeroDuration()) return absl::OkStatus();
   if (value < rule.shortest || value > rule.longest) {
     return Invalid(rule.field, absl::FormatDuration(value),

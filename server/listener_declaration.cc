@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "account_file.h"
 #include "listener_record.h"
+#include "mask_path.h"
 #include "proto_encoding.h"
 #include "resource_name.h"
 #include "service_parameters.h"
@@ -31,8 +32,10 @@ constexpr absl::string_view kOutputOnly[] = {
     "upstreams",
 };
 
-// A path that is too long to be one is not shown as a whole.
+// A value that is too long to be one is not shown as a whole.
 constexpr size_t kShownLength = 64;
+
+constexpr absl::string_view kMaskField = "update_mask";
 
 std::vector<const FieldDescriptor*> FieldsOfListener() {
   std::vector<const FieldDescriptor*> fields;
@@ -90,6 +93,24 @@ SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocket
   return out;
 }
 
+absl::Status CheckDurations(const v1::Listener& declared) {
+  const struct {
+    absl::string_view field;
+    const google::protobuf::Duration& value;
+  } rows[] = {
+      {"listener.idle_timeout", declared.idle_timeout()},
+      {"listener.max_lifetime", declared.max_lifetime()},
+      {"listener.drain_timeout", declared.drain_timeout()},
+      {"listener.tcp_user_timeout", declared.tcp_user_timeout()},
+      {"listener.tcp_keepalive.idle", declared.tcp_keepalive().idle()},
+      {"listener.tcp_keepalive.interval", declared.tcp_keepalive().interval()},
+  };
+  for (const auto& row : rows) {
+    if (absl::Status status = CheckDuration(row.value, row.field); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 // Options of connections would be taken for set on a socket of datagrams, and do nothing.
 absl::Status RefuseConnectionOptions(const v1::Listener& declared) {
   const struct {
@@ -113,15 +134,6 @@ absl::Status RefuseConnectionOptions(const v1::Listener& declared) {
   return absl::OkStatus();
 }
 
-absl::Status MaskError(absl::string_view path) {
-  const std::string shown = absl::CHexEscape(path.substr(0, kShownLength));
-  return Error(Reason::kMASK_INVALID,
-               absl::StrCat("update_mask \"", shown,
-                            "\": use names of fields of a listener that are not output only, "
-                            "or * alone"),
-               {{"path", shown}}, "update_mask");
-}
-
 bool IsUpdatable(absl::string_view field) {
   return field != "name" && field != "service" && !IsOutputOnly(field);
 }
@@ -143,8 +155,11 @@ absl::StatusOr<FieldMask> FieldsToChange(const v1::UpdateListenerRequest& reques
   }
   for (const std::string& path : mask.paths()) {
     const absl::string_view field = *absl::StrSplit(path, '.').begin();
-    if (field.empty() || IsOutputOnly(field) || !FieldMaskUtil::IsValidPath<v1::Listener>(path)) {
-      return MaskError(path);
+    if (path == "*") return MaskError(path, "it stands for all fields; name it alone", kMaskField);
+    absl::Status status = CheckMaskPath(path, *v1::Listener::descriptor(), kMaskField);
+    if (!status.ok()) return status;
+    if (IsOutputOnly(field)) {
+      return MaskError(path, "it is output only and cannot be changed; leave it out", kMaskField);
     }
     // They cannot differ: `name` has led here, `service` is compared.
     if (IsUpdatable(field)) fields.add_paths(path);
@@ -211,6 +226,7 @@ absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Li
                  {}, "listener.service");
   }
   if (absl::Status status = ValidateListenerTexts(declared); !status.ok()) return status;
+  if (absl::Status status = CheckDurations(declared); !status.ok()) return status;
   absl::StatusOr<SocketAddress> address = SocketAddress::Parse(declared.address());
   if (!address.ok()) return WithField(address.status(), "listener.address");
   if (address->is_datagram()) {

@@ -245,6 +245,8 @@ absl::Status AdminService::Drain(const v1::DrainListenerRequest& request, v1::Li
   const absl::StatusOr<ListenerSnapshot> found =
       FindListener(request.name(), request.etag(), "etag");
   if (!found.ok()) return found.status();
+  absl::Status status = CheckDuration(request.drain_timeout(), "drain_timeout");
+  if (!status.ok()) return status;
   std::optional<absl::Duration> timeout;
   if (request.has_drain_timeout()) timeout = DecodeDuration(request.drain_timeout());
   return EncodeResult(host_.DrainListener(found->config->name, timeout), response);

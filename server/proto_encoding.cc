@@ -2,8 +2,12 @@
 
 #include <poll.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "listener_record.h"
 #include "resource_name.h"
 
@@ -122,6 +126,26 @@ void EncodeTime(int64_t nanos, google::protobuf::Timestamp& out) {
   constexpr int64_t kSecond = 1'000'000'000;
   out.set_seconds(nanos / kSecond);
   out.set_nanos(static_cast<int32_t>(nanos % kSecond));
+}
+
+absl::Status CheckDuration(const google::protobuf::Duration& duration, absl::string_view field,
+                           Reason reason) {
+  // The limits of google/protobuf/duration.proto: 10 000 years.
+  constexpr int64_t kMostSeconds = 315'576'000'000;
+  constexpr int32_t kMostNanos = 999'999'999;
+  const int64_t seconds = duration.seconds();
+  const int32_t nanos = duration.nanos();
+  const bool in_range = seconds >= -kMostSeconds && seconds <= kMostSeconds &&
+                        nanos >= -kMostNanos && nanos <= kMostNanos;
+  const bool has_one_sign = (seconds <= 0 || nanos >= 0) && (seconds >= 0 || nanos <= 0);
+  if (in_range && has_one_sign) return absl::OkStatus();
+  const std::string value = absl::StrCat("seconds: ", seconds, " nanos: ", nanos);
+  return Error(
+      reason,
+      absl::StrCat(absl::StripPrefix(field, "listener."), " {", value,
+                   "}: this is no google.protobuf.Duration; use seconds of at most ", kMostSeconds,
+                   ", and nanos of at most ", kMostNanos, " with the same sign"),
+      {{"value", value}}, field);
 }
 
 absl::Duration DecodeDuration(const google::protobuf::Duration& duration) {

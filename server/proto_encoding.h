@@ -4,7 +4,10 @@
 
 #include <google/protobuf/duration.pb.h>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "sockhost/error.h"
 #include "sockhost/service_host.h"
 #include "sockhost/v1/counters.pb.h"
 #include "sockhost/v1/host.pb.h"
@@ -22,6 +25,11 @@ void EncodeOutputOnly(const ListenerSnapshot& snapshot, v1::Listener& out);
 void Encode(const SocketSnapshot& snapshot, v1::Socket& out);
 void Encode(const ServiceSnapshot& snapshot, v1::Service& out);
 void Encode(const LoopStatistics& statistics, v1::LoopStatistics& out);
+
+// Error: `reason`, with `field`, for what google.protobuf.Duration does not allow. Taken as it
+// came it would be shown so, and no client could print it.
+absl::Status CheckDuration(const google::protobuf::Duration& duration, absl::string_view field,
+                           Reason reason = Reason::kFIELD_INVALID);
 
 // Saturates.
 absl::Duration DecodeDuration(const google::protobuf::Duration& duration);

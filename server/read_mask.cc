@@ -5,11 +5,9 @@
 #include <set>
 #include <vector>
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "sockhost/error.h"
+#include "mask_path.h"
 
 namespace sockhost {
 
@@ -36,30 +34,13 @@ struct PathTree {
   bool whole = false;
 };
 
-absl::Status MaskError(absl::string_view path, absl::string_view why, absl::string_view field) {
-  const std::string shown = absl::CHexEscape(path.substr(0, 128));
-  return Error(Reason::kMASK_INVALID, absl::StrCat(field, " path \"", shown, "\": ", why),
-               {{"path", shown}}, field);
-}
-
-absl::Status AddPath(const std::string& path, const Descriptor& type, absl::string_view field,
-                     PathTree& tree) {
-  const Descriptor* message = &type;
+// `path` has been checked.
+void AddPath(const std::string& path, PathTree& tree) {
   PathTree* node = &tree;
   for (const std::string& name : std::vector<std::string>(absl::StrSplit(path, '.'))) {
-    if (!message) return MaskError(path, "goes on behind a field that has no fields", field);
-    const FieldDescriptor* found = message->FindFieldByName(name);
-    if (!found) {
-      return MaskError(path,
-                       absl::StrCat("\"", absl::CHexEscape(name.substr(0, 64)),
-                                    "\" is no field of ", message->name()),
-                       field);
-    }
-    message = found->is_repeated() ? nullptr : found->message_type();
     node = &node->fields[name];
   }
   node->whole = true;
-  return absl::OkStatus();
 }
 
 std::string KeyOf(const PathTree& tree, const std::string& prefix) {
@@ -79,7 +60,8 @@ absl::StatusOr<ReadMask> ReadMask::Parse(const google::protobuf::FieldMask& mask
   PathTree tree;
   for (const std::string& path : mask.paths()) {
     if (path == "*") return ReadMask();
-    if (absl::Status status = AddPath(path, type, field, tree); !status.ok()) return status;
+    if (absl::Status status = CheckMaskPath(path, type, field); !status.ok()) return status;
+    AddPath(path, tree);
   }
   if (tree.fields.empty()) return out;
   if (type.FindFieldByName("name")) tree.fields["name"].whole = true;

@@ -44,14 +44,18 @@ absl::string_view Nearest(absl::string_view name, const std::vector<std::string>
 
 }  // namespace
 
-std::string SuggestField(absl::string_view name, const std::vector<std::string>& names) {
+std::string DidYouMean(absl::string_view name, const std::vector<std::string>& names) {
   const absl::string_view nearest = Nearest(name, names);
+  return nearest.empty() ? "" : absl::StrCat("did you mean ", nearest, "?");
+}
+
+std::string SuggestField(absl::string_view name, const std::vector<std::string>& names) {
+  const std::string guess = DidYouMean(name, names);
   std::vector<absl::string_view> listed;
   for (const std::string& field : names) {
     if (!absl::StartsWith(field, kCounterPrefix)) listed.push_back(field);
   }
-  return absl::StrCat(nearest.empty() ? "" : absl::StrCat("did you mean ", nearest, "? "),
-                      "fields are ", absl::StrJoin(listed, ", "),
+  return absl::StrCat(guess, guess.empty() ? "" : " ", "fields are ", absl::StrJoin(listed, ", "),
                       listed.size() == names.size() ? "" : " and counters.NAME");
 }
 

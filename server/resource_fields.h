@@ -105,6 +105,9 @@ FoundField<Item> FindField(absl::string_view name) {
   return {};
 }
 
+// "did you mean fd?" of a name that is no field, whichever of `names` is near; else empty.
+std::string DidYouMean(absl::string_view name, const std::vector<std::string>& names);
+
 // "did you mean fd? fields are name, fd, labels.KEY and counters.NAME": what an
 // error says of a name that is no field. `names` are those of the table, those of
 // maps with ".KEY" behind.

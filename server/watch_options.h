@@ -29,7 +29,7 @@ struct WatchOptions {
   bool once() const { return interval == absl::ZeroDuration(); }
 };
 
-// Errors: FILTER_INVALID, INTERVAL_INVALID, MASK_INVALID, each with its field.
+// Errors: FIELD_INVALID, FILTER_INVALID, INTERVAL_INVALID, MASK_INVALID, each with its field.
 absl::StatusOr<WatchOptions> ParseWatchOptions(const v1::WatchSocketsRequest& request);
 
 // 0, or 100 ms to 1 h. Error: INTERVAL_INVALID with `field`; `zero` says what 0

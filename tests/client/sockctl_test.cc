@@ -261,6 +261,33 @@ TEST_F(SockctlTest, EventsEndAfterTheirCount) {
               HasSubstr("\"resumeToken\":\"t3\""));
 }
 
+TEST_F(SockctlTest, AnswerThatJsonCannotHoldIsAnErrorAndNoAbort) {
+  AddListener("web");
+  fake_.answers.listeners[0].mutable_idle_timeout()->set_nanos(2'000'000'000);
+  for (const std::vector<std::string>& verb :
+       {std::vector<std::string>{"get", "web"}, std::vector<std::string>{"list"}}) {
+    std::vector<std::string> arguments = {"listener"};
+    arguments.insert(arguments.end(), verb.begin(), verb.end());
+    EXPECT_EQ(Run(arguments).exit_code, 0);
+    arguments.insert(arguments.end(), {"-o", "json"});
+    const Finished json = Run(arguments);
+    EXPECT_EQ(json.exit_code, 1);
+    EXPECT_EQ(json.output, "");
+    EXPECT_THAT(json.errors, StartsWith("sockctl: cannot print an answer as JSON: "));
+  }
+}
+
+TEST_F(SockctlTest, EventsBehindOneThatJsonCannotHoldAreNotLost) {
+  v1::WatchEventsResponse broken = ThreeEvents();
+  broken.set_resume_token("t6");
+  broken.mutable_events(0)->mutable_listener()->mutable_idle_timeout()->set_nanos(2'000'000'000);
+  fake_.answers.event_messages = {ThreeEvents(), broken, ThreeEvents()};
+  const Finished events = Run({"events", "-o", "json"});
+  EXPECT_EQ(events.exit_code, 1);
+  EXPECT_THAT(events.output, HasSubstr("\"resumeToken\":\"t3\""));
+  EXPECT_THAT(events.errors, HasSubstr("; go on with --resume t6\n"));
+}
+
 TEST_F(SockctlTest, EventsShowNothingThatIsNotSent) {
   fake_.answers.event_messages = {ThreeEvents()};
   const std::string json = Run({"events", "--count", "1", "-o", "json"}).output;

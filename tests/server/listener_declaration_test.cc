@@ -100,6 +100,23 @@ TEST(MergeUpdateTest, PathsThatCannotBeUpdatedAreRefused) {
   }
 }
 
+TEST(MergeUpdateTest, ErrorSaysWhyAPathIsRefused) {
+  const auto message = [](const char* path) {
+    v1::UpdateListenerRequest request;
+    request.mutable_update_mask()->add_paths(path);
+    request.mutable_update_mask()->add_paths("*");
+    v1::Listener declared = Declared();
+    return std::string(MergeUpdate(request, declared).message());
+  };
+  EXPECT_EQ(message("maxConnections"),
+            "update_mask path \"maxConnections\": \"maxConnections\" is no field of Listener; did "
+            "you mean max_connections?");
+  EXPECT_THAT(message("zzzz"), HasSubstr("\"zzzz\" is no field of Listener; names are those"));
+  EXPECT_THAT(message("counters.receive_bytes"), HasSubstr("it is output only"));
+  EXPECT_THAT(message("labels.a"), HasSubstr("parts of labels cannot be named; name it alone"));
+  EXPECT_THAT(message("labels"), HasSubstr("path \"*\": it stands for all fields"));
+}
+
 TEST(MergeUpdateTest, StarIsAlone) {
   v1::UpdateListenerRequest request;
   request.mutable_update_mask()->add_paths("*");
@@ -152,6 +169,40 @@ TEST(DecodeListenerTest, DurationsAndAccessAreRead) {
   EXPECT_EQ(config->socket.unix_access.mode, 0640u);
   EXPECT_EQ(config->socket.unix_access.owner, 0);
   EXPECT_EQ(config->socket.unix_access.group, 12345);
+}
+
+TEST(DecodeListenerTest, DurationThatIsNoneIsRefusedAtEachField) {
+  using Duration = google::protobuf::Duration;
+  const std::pair<const char*, Duration* (*)(v1::Listener&)> kFields[] = {
+      {"idle_timeout", [](v1::Listener& l) { return l.mutable_idle_timeout(); }},
+      {"max_lifetime", [](v1::Listener& l) { return l.mutable_max_lifetime(); }},
+      {"drain_timeout", [](v1::Listener& l) { return l.mutable_drain_timeout(); }},
+      {"tcp_user_timeout", [](v1::Listener& l) { return l.mutable_tcp_user_timeout(); }},
+      {"tcp_keepalive.idle",
+       [](v1::Listener& l) { return l.mutable_tcp_keepalive()->mutable_idle(); }},
+      {"tcp_keepalive.interval",
+       [](v1::Listener& l) { return l.mutable_tcp_keepalive()->mutable_interval(); }},
+      {"forward.connect_timeout",
+       [](v1::Listener& l) { return l.mutable_forward()->mutable_connect_timeout(); }},
+  };
+  for (const auto& [field, mutable_field] : kFields) {
+    v1::Listener listener;
+    listener.set_service("forward");
+    listener.set_address("tcp://127.0.0.1:0");
+    listener.mutable_forward()->add_upstreams("tcp://127.0.0.1:1");
+    Duration& duration = *mutable_field(listener);
+    // Each is a time in the range of the field once it is added up.
+    duration.set_seconds(1);
+    duration.set_nanos(2'000'000'000);
+    EXPECT_EQ(ReasonOf(DecodeListener("web", listener).status(), absl::StrCat("listener.", field)),
+              Reason::kFIELD_INVALID);
+    duration.set_seconds(2);
+    duration.set_nanos(-5);
+    EXPECT_EQ(ReasonOf(DecodeListener("web", listener).status(), absl::StrCat("listener.", field)),
+              Reason::kFIELD_INVALID);
+    duration.set_nanos(5);
+    EXPECT_TRUE(DecodeListener("web", listener).ok()) << field;
+  }
 }
 
 TEST(DecodeListenerTest, OptionsOfConnectionsAreRefusedForDatagrams) {

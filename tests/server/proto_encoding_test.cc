@@ -285,5 +285,28 @@ TEST(ProtoEncodingTest, EveryLoopStatisticHasItsField) {
   EXPECT_EQ(static_cast<int>(set.size()), v1::LoopStatistics::descriptor()->field_count());
 }
 
+TEST(CheckDurationTest, LimitsAreThoseOfProtobuf) {
+  constexpr int64_t kMost = 315'576'000'000;
+  const auto check = [](int64_t seconds, int32_t nanos) {
+    google::protobuf::Duration duration;
+    duration.set_seconds(seconds);
+    duration.set_nanos(nanos);
+    return CheckDuration(duration, "listener.idle_timeout");
+  };
+  for (const int sign : {1, -1}) {
+    EXPECT_TRUE(check(sign * kMost, sign * 999'999'999).ok());
+    EXPECT_TRUE(check(0, sign * 999'999'999).ok());
+    EXPECT_TRUE(check(sign, 0).ok());
+    EXPECT_FALSE(check(sign * (kMost + 1), 0).ok());
+    EXPECT_FALSE(check(0, sign * 1'000'000'000).ok());
+    EXPECT_FALSE(check(sign, -sign).ok());
+  }
+  EXPECT_FALSE(check(INT64_MIN, INT32_MIN).ok());
+  const absl::Status status = check(2, -5);
+  EXPECT_THAT(std::string(status.message()),
+              testing::StartsWith("idle_timeout {seconds: 2 nanos: -5}: "));
+  EXPECT_EQ(DetailOf(status)->metadata.at("value"), "seconds: 2 nanos: -5");
+}
+
 }  // namespace
 }  // namespace sockhost

@@ -76,6 +76,18 @@ TEST(ReadMaskTest, KeyIsTheSameForTheSameFields) {
             ParseSocketMask({"counters.receive_bytes"})->key());
 }
 
+TEST(ReadMaskTest, ErrorSaysWhichFieldWasMeant) {
+  const auto message = [](const char* path) {
+    return std::string(ParseSocketMask({path}).status().message());
+  };
+  EXPECT_EQ(message("localAddress"),
+            "read_mask path \"localAddress\": \"localAddress\" is no field of Socket; did you mean "
+            "local_address?");
+  EXPECT_THAT(message("counters.recieve_bytes"), testing::HasSubstr("did you mean receive_bytes?"));
+  EXPECT_THAT(message("poll_events.x"), testing::HasSubstr("parts of poll_events cannot be named"));
+  EXPECT_THAT(message(""), testing::HasSubstr("it is empty"));
+}
+
 TEST(ReadMaskTest, PathsThatNameNoFieldAreRefused) {
   for (const char* path : {"", "no_such_field", "counters.no_such_field", "fd.x", "poll_events.x",
                            "counters.", ".fd", "counters.*", "Fd", "name\n"}) {

@@ -55,6 +55,26 @@ TEST(WatchOptionsTest, IntervalsOutOfRangeAreRefused) {
   }
 }
 
+TEST(WatchOptionsTest, IntervalThatIsNoDurationIsRefused) {
+  WatchSocketsRequest request;
+  request.mutable_sample_interval()->set_seconds(1);
+  request.mutable_sample_interval()->set_nanos(-500'000'000);
+  EXPECT_EQ(ErrorOf(request).reason, Reason::kINTERVAL_INVALID);
+  EXPECT_EQ(ErrorOf(request).field, "sample_interval");
+}
+
+TEST(WatchOptionsTest, UnknownNumbersOfEnumsAreRefused) {
+  WatchSocketsRequest mode;
+  mode.set_mode(static_cast<WatchSocketsRequest::Mode>(9));
+  EXPECT_EQ(ErrorOf(mode).reason, Reason::kFIELD_INVALID);
+  EXPECT_EQ(ErrorOf(mode).field, "mode");
+  EXPECT_EQ(ErrorOf(mode).metadata.at("value"), "9");
+  WatchSocketsRequest trigger;
+  trigger.set_trigger(static_cast<WatchSocketsRequest::Trigger>(-1));
+  EXPECT_EQ(ErrorOf(trigger).reason, Reason::kFIELD_INVALID);
+  EXPECT_EQ(ErrorOf(trigger).field, "trigger");
+}
+
 TEST(WatchOptionsTest, WrongFilterAndMaskAreRefused) {
   WatchSocketsRequest filter;
   filter.set_filter("no_such_field = 1");
@@ -63,6 +83,18 @@ TEST(WatchOptionsTest, WrongFilterAndMaskAreRefused) {
   mask.mutable_read_mask()->add_paths("no_such_field");
   EXPECT_EQ(ErrorOf(mask).reason, Reason::kMASK_INVALID);
   EXPECT_EQ(ErrorOf(mask).field, "read_mask");
+}
+
+TEST(WatchOptionsTest, FieldsThatAWatchNeverFillsAreRefused) {
+  for (const char* path : {"tcp_info", "options.no_delay", "queues.receive_bytes", "memory"}) {
+    WatchSocketsRequest request;
+    request.mutable_read_mask()->add_paths("fd");
+    request.mutable_read_mask()->add_paths(path);
+    const ErrorDetail error = ErrorOf(request);
+    EXPECT_EQ(error.reason, Reason::kMASK_INVALID);
+    EXPECT_EQ(error.field, "read_mask");
+    EXPECT_EQ(error.metadata.at("path"), path);
+  }
 }
 
 TEST(WatchOptionsTest, OnChangeIsSampleWithSuppressRedundant) {
