@@ -104,7 +104,13 @@ absl::Status AdminService::Create(const v1::CreateListenerRequest& request,
   const absl::StatusOr<ListenerSnapshot> created =
       host_.CreateListener(*config, request.validate_only() ? Keep::kNo : Keep::kYes);
   if (!created.ok()) return ExplainLimit(WithAddressField(created.status()));
-  EncodeOutputOnly(*created, response);
+  if (!request.validate_only()) {
+    EncodeOutputOnly(*created, response);
+    return absl::OkStatus();
+  }
+  EncodeForecast(*created, *config, response);
+  response.clear_uid();
+  response.clear_create_time();
   return absl::OkStatus();
 }
 
@@ -199,9 +205,8 @@ absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
   const absl::StatusOr<ListenerSnapshot> updated =
       host_.UpdateListener(now, *config, request.validate_only() ? Keep::kNo : Keep::kYes);
   if (!updated.ok()) return ExplainLimit(WithAddressField(updated.status()));
-  ListenerSnapshot shown = *updated;
-  if (request.validate_only()) shown.config = std::make_shared<const ListenerConfig>(*config);
-  Encode(shown, response);
+  request.validate_only() ? EncodeForecast(*updated, *config, response)
+                          : Encode(*updated, response);
   return absl::OkStatus();
 }
 

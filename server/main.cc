@@ -109,7 +109,7 @@ void Serve(AdminAcceptor& acceptor, int stop_fd, int poll_ms,
 void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor,
            ProcessSignals& signals) {
   signals.EndProcessAfter(config.drain_timeout + kStopLimit);
-  host.StopAccepting();
+  host.StopAccepting(config.drain_timeout);
   const absl::Duration deadline = MonotonicTime() + config.drain_timeout;
   // A second signal is not ours: it ends the process.
   Serve(acceptor, /*stop_fd=*/-1, kDrainPollMs,

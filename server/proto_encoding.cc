@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -172,6 +173,34 @@ void Encode(const CounterValues& values, v1::Counters& out) {
 void Encode(const ListenerSnapshot& snapshot, v1::Listener& out) {
   out.ParseFromString(RecordOf(snapshot).declared);
   EncodeOutputOnly(snapshot, out);
+}
+
+void EncodeForecast(const ListenerSnapshot& now, const ListenerConfig& next, v1::Listener& out) {
+  ListenerSnapshot then = now;
+  then.config = std::make_shared<const ListenerConfig>(next);
+  const bool starts =
+      next.enabled &&
+      (!now.config->enabled || now.state == ListenerState::kStarting ||
+       (now.state == ListenerState::kFailed && next.address != now.config->address));
+  const bool stops = !next.enabled && now.config->enabled;
+  if (starts || stops) {
+    then.state = starts ? ListenerState::kActive : ListenerState::kDisabled;
+    then.state_reason.clear();
+    then.drain_deadline_nanos = 0;
+  }
+  const SocketOptions& before = now.config->socket;
+  const bool keeps_socket = !starts && !stops && next.address == now.config->address &&
+                            next.socket.backlog == before.backlog &&
+                            next.socket.tuning == before.tuning;
+  if (!keeps_socket) {
+    then.effective_address = {};
+    then.effective_backlog = 0;
+    then.effective_receive_buffer_bytes = 0;
+    then.effective_send_buffer_bytes = 0;
+  }
+  Encode(then, out);
+  out.clear_etag();
+  out.clear_update_time();
 }
 
 void EncodeOutputOnly(const ListenerSnapshot& snapshot, v1::Listener& out) {

@@ -22,6 +22,10 @@ void Encode(const CounterValues& values, v1::Counters& out);
 void Encode(const ListenerSnapshot& snapshot, v1::Listener& out);
 // Fills what the host says of a listener; `out` holds what was declared.
 void EncodeOutputOnly(const ListenerSnapshot& snapshot, v1::Listener& out);
+// Of a call that changed nothing (validate_only): what it would have made of the listener
+// `now` with `next` in force. Leaves out what only the call itself decides: etag,
+// update_time, and the effective values of a socket that it would open or set anew.
+void EncodeForecast(const ListenerSnapshot& now, const ListenerConfig& next, v1::Listener& out);
 void Encode(const SocketSnapshot& snapshot, v1::Socket& out);
 void Encode(const ServiceSnapshot& snapshot, v1::Service& out);
 void Encode(const LoopStatistics& statistics, v1::LoopStatistics& out);

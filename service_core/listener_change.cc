@@ -44,7 +44,8 @@ absl::Status Listener::CheckChangeLocked(const ListenerConfig* only, const Liste
 
 absl::Status Listener::ProbeChangeLocked(const ListenerConfig& next) {
   const ListenerConfig& now = ConfigLocked();
-  const bool opens = next.enabled && (!now.enabled || next.address != now.address);
+  const bool is_drained = now.enabled && socket_id_ == 0 && state() != ListenerState::kFailed;
+  const bool opens = next.enabled && !is_drained && (!now.enabled || next.address != now.address);
   if (!opens) return absl::OkStatus();
   return OpenSocket(next.address, next.socket).status();
 }

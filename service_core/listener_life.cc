@@ -106,7 +106,12 @@ absl::Status Listener::PlaceLocked(OpenedSocket socket) {
 
 void Listener::StartLocked() {
   retry_.Restart();
-  SetState(ListenerState::kStarting, "");
+  {
+    MutexLock lock(status_mutex_);
+    // A drain is over, with whatever it was to close.
+    status_.drain_deadline_nanos = 0;
+    SetStateLocked(ListenerState::kStarting, "");
+  }
   TryLocked();
 }
 
@@ -171,7 +176,6 @@ absl::Status Listener::Resume() {
       SetStateLocked(ListenerState::kActive, "");
     }
     status_.paused_by_operator = false;
-    status_.drain_deadline_nanos = 0;
   }
   if (before == ListenerState::kPaused) table_.SetPaused(socket_id_, false);
   if (before == ListenerState::kDraining || before == ListenerState::kFailed) {
@@ -230,6 +234,12 @@ void Listener::EndDrain(uint64_t drain) {
           block->Add(Counter::timed_out_connections, static_cast<int64_t>(closed));
         }
       });
+}
+
+void Listener::EndConnectionsAt(int64_t deadline_nanos) {
+  MutexLock lock(status_mutex_);
+  int64_t& deadline = status_.drain_deadline_nanos;
+  deadline = deadline == 0 ? deadline_nanos : std::min(deadline, deadline_nanos);
 }
 
 void Listener::RunWithFiles(absl::AnyInvocable<void()> task) {

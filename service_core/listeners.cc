@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -197,8 +198,12 @@ std::vector<ListenerSnapshot> Listeners::List() const {
   return out;
 }
 
-void Listeners::StopAccepting() {
-  for (const auto& listener : All()) table_.StopAccepting(*listener);
+void Listeners::StopAccepting(absl::Duration drain_timeout) {
+  const int64_t deadline = absl::GetCurrentTimeNanos() + absl::ToInt64Nanoseconds(drain_timeout);
+  for (const auto& listener : All()) {
+    listener->EndConnectionsAt(deadline);
+    table_.StopAccepting(*listener);
+  }
 }
 
 std::string Listeners::OwnerOf(const SocketAddress& address) const {

@@ -45,9 +45,9 @@ absl::Status ServiceHost::Start(const HostOptions& options) {
   return absl::OkStatus();
 }
 
-void ServiceHost::StopAccepting() {
+void ServiceHost::StopAccepting(absl::Duration drain_timeout) {
   parts_->stopping = true;
-  parts_->listeners.StopAccepting();
+  parts_->listeners.StopAccepting(drain_timeout);
 }
 
 void ServiceHost::Stop() {

@@ -115,6 +115,29 @@ TEST_F(ListenerLifeTest, DrainClosesTheSocketNowAndConnectionsLater) {
   EXPECT_EQ(table_.size(), 0u);
 }
 
+TEST_F(ListenerLifeTest, EnableCancelsTheDeadline) {
+  const StopOnExit stop(loop_);
+  ListenerConfig config = Config("web");
+  Create(config);
+  config.enabled = false;
+  config.drain_timeout = absl::Hours(1);
+  EXPECT_GT(Update(config).drain_deadline_nanos, 0);
+  config.enabled = true;
+  EXPECT_EQ(Update(config).state, ListenerState::kActive);
+  EXPECT_EQ(Now().drain_deadline_nanos, 0);
+}
+
+TEST_F(ListenerLifeTest, StopOfTheHostDoesNotPutOffTheEndOfADrain) {
+  const StopOnExit stop(loop_);
+  Create(Config("web"));
+  ASSERT_TRUE(listeners_.Drain("web", absl::Hours(1)).ok());
+  const int64_t deadline = Now().drain_deadline_nanos;
+  listeners_.StopAccepting(absl::Hours(2));
+  EXPECT_EQ(Now().drain_deadline_nanos, deadline);
+  listeners_.StopAccepting(absl::ZeroDuration());
+  EXPECT_LT(Now().drain_deadline_nanos, deadline);
+}
+
 TEST_F(ListenerLifeTest, ResumeCancelsTheDeadline) {
   const StopOnExit stop(loop_);
   const UniqueFd client = ConnectTo(Create(Config("web")).effective_address);

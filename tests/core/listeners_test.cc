@@ -382,8 +382,10 @@ TEST_F(ListenersTest, StoppedAcceptingKeepsConnectionsAndRefusesNewOnes) {
   const ListenerSnapshot listener = Create(Config("web"));
   const UniqueFd client = ConnectTo(listener.effective_address);
   ASSERT_TRUE(CounterBecomes("web", Counter::active_connections, 1));
-  listeners_.StopAccepting();
+  listeners_.StopAccepting(absl::Hours(1));
   EXPECT_EQ(listeners_.Find("web")->state, ListenerState::kDraining);
+  EXPECT_GT(listeners_.Find("web")->drain_deadline_nanos,
+            absl::ToUnixNanos(absl::Now() + absl::Minutes(30)));
   FinishTurns(loop_);
   EXPECT_FALSE(TryConnect(listener.effective_address).valid());
   SendText(client.get(), "x");

@@ -163,7 +163,7 @@ TEST(ServiceHostTest, StoppedAcceptingRefusesListenersAndKeepsConnections) {
   const UniqueFd client = ConnectTo(listener.effective_address);
   SendText(client.get(), "x");
   EXPECT_EQ(ReceiveText(client.get(), 1), "x");
-  host->StopAccepting();
+  host->StopAccepting(absl::Hours(1));
   EXPECT_EQ(ReasonOf(host->CreateListener(Config("more")).status()), Reason::kSHUTTING_DOWN);
   SendText(client.get(), "y");
   EXPECT_EQ(ReceiveText(client.get(), 1), "y");

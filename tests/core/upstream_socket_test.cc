@@ -160,7 +160,7 @@ TEST_F(UpstreamSocketTest, StaysWhenAcceptingStops) {
   SendText(client.get(), "x");
   const UniqueFd accepted = server_.Accept();
   ASSERT_TRUE(Becomes([&] { return Sockets(); }, SizeIs(3)));
-  listeners_.StopAccepting();
+  listeners_.StopAccepting(absl::Hours(1));
   FinishTurns(loop_);
   EXPECT_THAT(Sockets(), SizeIs(2));
 }

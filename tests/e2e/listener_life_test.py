@@ -538,6 +538,10 @@ class ValidateOnlyTest(LifeTestCase):
         with self.nothing_changes():
             answer = self.admin.call("CreateListener", request)
         self.assertEqual((answer.name, answer.max_connections), ("listeners/web", 3))
+        self.assertEqual(answer.state, Listener.ACTIVE)
+        # They would be others.
+        self.assertEqual((answer.uid, answer.etag), ("", ""))
+        self.assertFalse(answer.HasField("create_time") or answer.HasField("update_time"))
         with socket.create_server(("127.0.0.1", 0)) as other:
             request.listener.address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
             self.assert_fails(
@@ -549,11 +553,21 @@ class ValidateOnlyTest(LifeTestCase):
             )
 
     def test_update(self):
-        self.create()
+        created = self.create()
         other = self.admin.create("other", ADDRESS)
         with self.nothing_changes():
             answer = self.update(validate_only=True, max_connections=3)
             self.assertEqual(answer.max_connections, 3)
+            self.assertEqual(answer.effective_address, created.effective_address)
+            self.assertEqual((answer.uid, answer.etag), (created.uid, ""))
+            self.assertFalse(answer.HasField("update_time"))
+            answer = self.update(validate_only=True, address="tcp://127.0.0.2:0")
+            self.assertEqual(
+                (answer.address, answer.effective_address, answer.state),
+                ("tcp://127.0.0.2:0", "", Listener.ACTIVE),
+            )
+            answer = self.update(validate_only=True, enabled=False)
+            self.assertEqual((answer.state, answer.effective_address), (Listener.DISABLED, ""))
             self.assert_fails(
                 "ADDRESS_IN_USE",
                 self.update,
@@ -561,6 +575,20 @@ class ValidateOnlyTest(LifeTestCase):
                 address=other.effective_address,
                 fields=["listener.address"],
             )
+
+    def test_enable(self):
+        self.create(enabled=False)
+        with self.nothing_changes():
+            answer = self.update(validate_only=True, enabled=True)
+        self.assertEqual((answer.state, answer.effective_address), (Listener.ACTIVE, ""))
+
+    def test_update_of_a_drained_listener_opens_nothing(self):
+        self.create()
+        other = self.admin.create("other", ADDRESS)
+        self.drain()
+        answer = self.update(validate_only=True, address=other.effective_address)
+        self.assertEqual(answer.state, Listener.DRAINING)
+        self.assertEqual(self.update(address=other.effective_address).state, Listener.DRAINING)
 
     def test_delete(self):
         created = self.create()

@@ -684,7 +684,7 @@ TEST_F(ForwardDatagramsTest, ListenerThatStopsClosesItsFlows) {
   const Server server(SOCK_DGRAM);
   const UniqueFd client = ConnectTo(Forward({server.address()}, {}, kAnyPort));
   EXPECT_EQ(Ask(client.get(), server, "a"), "re: a");
-  host_.StopAccepting();
+  host_.StopAccepting(absl::Hours(1));
   EXPECT_TRUE(SocketsBecome(0));
 }
 

@@ -79,8 +79,9 @@ class ServiceHost {
   absl::Status Start(const HostOptions& options);
 
   // Closes every listening and datagram socket and refuses new listeners.
-  // Connections live on.
-  void StopAccepting();
+  // Connections live on until Stop, which comes after `drain_timeout`: listeners show
+  // that as the end of their drain.
+  void StopAccepting(absl::Duration drain_timeout);
 
   // Lets the handler in progress finish, closes every listener with its
   // connections, and ends the service thread. Not on the service thread.
