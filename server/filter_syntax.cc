@@ -21,10 +21,6 @@ constexpr size_t kShownWord = 64;
 constexpr absl::string_view kValueRule =
     "text with other characters than letters, digits and _ - . / : * stands in double quotes";
 
-std::string Shorten(absl::string_view text, size_t size) {
-  return absl::StrCat(absl::CHexEscape(text.substr(0, size)), text.size() > size ? "..." : "");
-}
-
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 bool IsWordCharacter(char c) {
@@ -314,6 +310,10 @@ absl::Status FilterError(absl::string_view text, size_t offset, absl::string_vie
   const std::string position = absl::StrCat(offset + 1);
   return Error(Reason::kFILTER_INVALID, absl::StrCat("filter: column ", position, ": ", why),
                {{"filter", Shorten(text, kShownFilter)}, {"position", position}}, "filter");
+}
+
+std::string Shorten(absl::string_view text, size_t size) {
+  return absl::StrCat(absl::CHexEscape(text.substr(0, size)), text.size() > size ? "..." : "");
 }
 
 std::string QuoteForMessage(absl::string_view text) {

@@ -86,6 +86,9 @@ absl::StatusOr<FilterGroup> ParseFilter(absl::string_view text);
 // printable and short.
 absl::Status FilterError(absl::string_view text, size_t offset, absl::string_view why);
 
+// The first `size` bytes of `text`, escaped, for the metadata of an error.
+std::string Shorten(absl::string_view text, size_t size);
+
 // The beginning of `text` in double quotes, for a message: printable and short.
 std::string QuoteForMessage(absl::string_view text);
 

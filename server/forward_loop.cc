@@ -42,12 +42,12 @@ absl::Status LoopFrom(const ListenerConfig& config, const SocketAddress& upstrea
       "listener.address");
 }
 
-absl::Status LeadsToAdmin(const SocketAddress& upstream, const SocketAddress& admin, size_t index) {
+absl::Status LeadsToAdmin(const SocketAddress& upstream, const std::string& admin, size_t index) {
   return Error(Reason::kFORWARD_LOOP,
                absl::StrCat("cannot forward to ", upstream.ToString(),
                             ": it is the admin API of this host, whose callers must come "
                             "themselves; name a server elsewhere"),
-               {{"upstream", upstream.ToString()}, {"admin_address", admin.ToString()}},
+               {{"upstream", upstream.ToString()}, {"admin_address", admin}},
                absl::StrCat("listener.forward.upstreams[", index, "]"));
 }
 

@@ -115,21 +115,23 @@ absl::Status CheckDurations(const v1::Listener& declared) {
 absl::Status RefuseConnectionOptions(const v1::Listener& declared) {
   const struct {
     absl::string_view field;
-    bool is_set;
+    std::string value;
   } rows[] = {
-      {"backlog", declared.backlog() != 0},
-      {"max_connections", declared.max_connections() != 0},
-      {"max_connections_per_source", declared.max_connections_per_source() != 0},
-      {"max_accepts_per_event", declared.max_accepts_per_event() != 0},
-      {"idle_timeout", DecodeDuration(declared.idle_timeout()) != absl::ZeroDuration()},
-      {"max_lifetime", DecodeDuration(declared.max_lifetime()) != absl::ZeroDuration()},
+      {"backlog", absl::StrCat(declared.backlog())},
+      {"max_connections", absl::StrCat(declared.max_connections())},
+      {"max_connections_per_source", absl::StrCat(declared.max_connections_per_source())},
+      {"max_accepts_per_event", absl::StrCat(declared.max_accepts_per_event())},
+      {"idle_timeout", absl::FormatDuration(DecodeDuration(declared.idle_timeout()))},
+      {"max_lifetime", absl::FormatDuration(DecodeDuration(declared.max_lifetime()))},
   };
   for (const auto& row : rows) {
-    if (!row.is_set) continue;
+    // A field that is not set is no error.
+    if (row.value == "0") continue;
     return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat(row.field, " ", declared.address(),
-                              ": it is for connections, and this address takes datagrams"),
-                 {{"value", declared.address()}}, absl::StrCat("listener.", row.field));
+                 absl::StrCat(row.field, " ", row.value, ": it is for connections, and ",
+                              declared.address(), " takes datagrams; leave it out"),
+                 {{"value", row.value}, {"address", declared.address()}},
+                 absl::StrCat("listener.", row.field));
   }
   return absl::OkStatus();
 }

@@ -67,7 +67,8 @@ absl::StatusOr<std::vector<std::string>> Listen(const Config& config, AdminAccep
   for (const AdminAddress& address : config.admin) {
     absl::StatusOr<std::string> bound = acceptor.Listen(address);
     if (!bound.ok()) return bound.status();
-    ReservedAddresses::OfProcess().Add(AdminAddress::Parse(*bound).value().ToSocketAddress());
+    ReservedAddresses::OfProcess().Add(AdminAddress::Parse(*bound).value().ToSocketAddress(),
+                                       *bound);
     addresses.push_back(*std::move(bound));
   }
   return addresses;

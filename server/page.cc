@@ -82,8 +82,8 @@ std::string NextPageToken(absl::string_view call, const std::vector<std::string>
 absl::Status PageTokenError(absl::string_view page_token) {
   return Error(Reason::kPAGE_TOKEN_INVALID,
                absl::StrCat("page_token ", QuoteForMessage(page_token),
-                            " was not given by a call with this filter and order; begin again "
-                            "without a token"),
+                            " was not given by a call with these fields, of which page_size alone "
+                            "may change; begin again without a token"),
                {}, "page_token");
 }
 

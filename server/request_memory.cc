@@ -49,7 +49,7 @@ absl::StatusOr<std::optional<std::string>> RequestMemory::Begin(
     const google::protobuf::MessageLite& request, absl::Duration now) {
   if (!IsRequestId(request_id)) {
     return RequestError(Reason::kREQUEST_ID_INVALID, request_id,
-                        "use 1 to 64 printable ASCII characters, best a new UUID");
+                        "use 1 to 64 printable ASCII characters and no blanks, best a new UUID");
   }
   const uint64_t fingerprint = FingerprintOf(method, request);
   absl::MutexLock lock(&mutex_);

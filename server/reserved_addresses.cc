@@ -14,9 +14,10 @@ ReservedAddresses& ReservedAddresses::OfProcess() {
   return *addresses;
 }
 
-void ReservedAddresses::Add(const SocketAddress& address) {
+void ReservedAddresses::Add(const SocketAddress& address, std::string name) {
   Entry entry;
   entry.address = address;
+  entry.name = std::move(name);
   struct stat status;
   const std::string path = address.path();
   if (!path.empty() && stat(path.c_str(), &status) == 0) {
@@ -27,7 +28,7 @@ void ReservedAddresses::Add(const SocketAddress& address) {
   entries_.push_back(std::move(entry));
 }
 
-std::optional<SocketAddress> ReservedAddresses::ReachedBy(const SocketAddress& upstream) const {
+std::optional<std::string> ReservedAddresses::ReachedBy(const SocketAddress& upstream) const {
   struct stat status;
   // Links may come and go: the file counts to which the path leads now.
   const std::string path = upstream.protocol() == Protocol::kUnixStream ? upstream.path() : "";
@@ -36,7 +37,7 @@ std::optional<SocketAddress> ReservedAddresses::ReachedBy(const SocketAddress& u
   for (const Entry& entry : entries_) {
     const bool same_file = is_file && entry.inode != 0 && entry.inode == status.st_ino &&
                            entry.device == status.st_dev;
-    if (same_file || Reaches(upstream, entry.address, /*ipv6_only=*/false)) return entry.address;
+    if (same_file || Reaches(upstream, entry.address, /*ipv6_only=*/false)) return entry.name;
   }
   return std::nullopt;
 }

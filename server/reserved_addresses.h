@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -23,17 +24,19 @@ class ReservedAddresses {
   // without knowing of each other.
   static ReservedAddresses& OfProcess();
 
-  // `address` is that of a listening socket, as it is bound.
-  void Add(const SocketAddress& address);
+  // `address` is that of a listening socket, as it is bound; `name` is the operator's word
+  // for it, with the scheme of TLS.
+  void Add(const SocketAddress& address, std::string name);
 
-  // The one that a connection to `upstream` would reach, if there is one: also by another
-  // spelling, a symbolic or a hard link of the path of a unix socket, and by every address
+  // The name of the one that a connection to `upstream` would reach, if there is one: also by
+  // another spelling, a symbolic or a hard link of the path of a unix socket, and by every address
   // of this machine where it listens at a wildcard.
-  std::optional<SocketAddress> ReachedBy(const SocketAddress& upstream) const;
+  std::optional<std::string> ReachedBy(const SocketAddress& upstream) const;
 
  private:
   struct Entry {
     SocketAddress address;
+    std::string name;
     // Of a unix socket's file; 0: there is none.
     dev_t device = 0;
     ino_t inode = 0;

@@ -18,10 +18,14 @@ namespace {
 constexpr size_t kMaxOrderBytes = 1024;
 constexpr size_t kMaxOrderFields = 8;
 
-absl::Status OrderError(absl::string_view shown, absl::string_view why) {
-  const std::string quoted = QuoteForMessage(shown);
-  return Error(Reason::kORDER_BY_INVALID, absl::StrCat("order_by: ", quoted, " ", why),
-               {{"order_by", quoted}}, "order_by");
+// As much of it as an error shows.
+constexpr size_t kShownOrder = 256;
+
+// `part` is what is wrong in the `order`.
+absl::Status OrderError(absl::string_view order, absl::string_view part, absl::string_view why) {
+  return Error(Reason::kORDER_BY_INVALID,
+               absl::StrCat("order_by: ", QuoteForMessage(part), " ", why),
+               {{"order_by", Shorten(order, kShownOrder)}}, "order_by");
 }
 
 }  // namespace
@@ -38,20 +42,20 @@ ResourceOrder<Item>::ResourceOrder() : parts_{ByName()} {}
 
 template <class Item>
 absl::StatusOr<typename ResourceOrder<Item>::Part> ResourceOrder<Item>::ParsePart(
-    absl::string_view text) {
+    absl::string_view order, absl::string_view text) {
   const std::vector<absl::string_view> words =
       absl::StrSplit(text, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty());
-  if (words.empty()) return OrderError(text, "is no field; write FIELD or FIELD desc");
+  if (words.empty()) return OrderError(order, text, "is no field; write FIELD or FIELD desc");
   const bool has_direction = words.size() == 2 && (words[1] == "desc" || words[1] == "asc");
   if (words.size() > 1 && !has_direction) {
     return OrderError(
-        text,
+        order, text,
         "is more than a field: fields are joined by commas, and behind one stands desc or nothing");
   }
   Part part;
   part.field = FindField<Item>(words[0]);
   if (!part.field.number && !part.field.text) {
-    return OrderError(words[0], absl::StrCat("is no field; ", SuggestField<Item>(words[0])));
+    return OrderError(order, words[0], absl::StrCat("is no field; ", SuggestField<Item>(words[0])));
   }
   part.descending = has_direction && words[1] == "desc";
   return part;
@@ -61,21 +65,24 @@ template <class Item>
 absl::StatusOr<ResourceOrder<Item>> ResourceOrder<Item>::Parse(absl::string_view text) {
   if (absl::StripAsciiWhitespace(text).empty()) return ResourceOrder();
   if (text.size() > kMaxOrderBytes) {
-    return OrderError(text, absl::StrCat("is longer than ", kMaxOrderBytes, " bytes"));
+    return OrderError(text, text, absl::StrCat("is longer than ", kMaxOrderBytes, " bytes"));
+  }
+  const std::vector<absl::string_view> texts = absl::StrSplit(text, ',');
+  if (texts.size() > kMaxOrderFields) {
+    return OrderError(text, text, absl::StrCat("has more than ", kMaxOrderFields, " fields"));
   }
   ResourceOrder out;
   out.parts_.clear();
-  for (const absl::string_view part_text : absl::StrSplit(text, ',')) {
-    absl::StatusOr<Part> part = ParsePart(part_text);
+  bool has_name = false;
+  for (const absl::string_view part_text : texts) {
+    absl::StatusOr<Part> part = ParsePart(text, part_text);
     if (!part.ok()) return part.status();
-    out.parts_.push_back(*std::move(part));
-    if (out.parts_.size() > kMaxOrderFields) {
-      return OrderError(text, absl::StrCat("has more than ", kMaxOrderFields, " fields"));
-    }
     // What stands behind the name never decides.
-    if (out.parts_.back().field.text == ByName().field.text) return out;
+    if (has_name) continue;
+    has_name = part->field.text == ByName().field.text;
+    out.parts_.push_back(*std::move(part));
   }
-  out.parts_.push_back(ByName());
+  if (!has_name) out.parts_.push_back(ByName());
   return out;
 }
 

@@ -55,7 +55,8 @@ class ResourceOrder {
     bool is_number() const { return field.number || field.text->number; }
   };
 
-  static absl::StatusOr<Part> ParsePart(absl::string_view text);
+  // `text` is one of the parts of `order`.
+  static absl::StatusOr<Part> ParsePart(absl::string_view order, absl::string_view text);
   static Part ByName();
 
   std::vector<Part> parts_;

@@ -39,16 +39,10 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(
                  absl::StrCat("udp_guard ", listener.address(), ": it is for udp:// addresses"),
                  {{"value", listener.address()}}, "listener.udp_guard");
   }
+  if (listener.has_forward() && service != "forward") return OfAnotherService("forward", service);
+  if (listener.has_banner() && service != "banner") return OfAnotherService("banner", service);
   if (service == "forward") return DecodeForward(id, listener);
   if (service == "banner") return DecodeBanner(listener);
-  switch (listener.parameters_case()) {
-    case v1::Listener::kForward:
-      return OfAnotherService("forward", service);
-    case v1::Listener::kBanner:
-      return OfAnotherService("banner", service);
-    case v1::Listener::PARAMETERS_NOT_SET:
-      break;
-  }
   // Without it the limits are the usual ones.
   if (listener.has_udp_guard()) return DecodeResponder(listener);
   return nullptr;

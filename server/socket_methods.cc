@@ -37,6 +37,18 @@ void EncodeInView(const ServiceHost& host, const SocketSnapshot& socket, v1::Soc
   if (view == v1::SOCKET_VIEW_FULL) EncodeDetails(host, socket, out);
 }
 
+// Adds what the socket is, where it is not one that a call may close.
+absl::Status WithRole(const absl::Status& status, const ServiceHost& host, SocketId id) {
+  std::optional<ErrorDetail> detail = DetailOf(status);
+  if (!detail || detail->reason != Reason::kSTATE_INVALID) return status;
+  const std::optional<SocketSnapshot> found = host.FindSocket(id);
+  if (!found) return status;
+  v1::Socket socket;
+  Encode(*found, socket);
+  detail->metadata["role"] = v1::Socket::Role_Name(socket.role());
+  return Error(detail->reason, status.message(), std::move(detail->metadata), detail->field);
+}
+
 // Open sockets and closed ones in the order of their ids. One that was closed
 // between the two looks is in both; what is said of it last is true.
 std::vector<SocketSnapshot> SampleWithClosed(const ServiceHost& host) {
@@ -127,7 +139,7 @@ grpc::ServerUnaryReactor* AdminService::CloseSocket(grpc::CallbackServerContext*
   // Runs on the service thread, which must not do gRPC's work.
   const absl::Status status = host_.CloseSocket(*id, [this, answer] { tasks_.Run(answer); });
   if (!status.ok()) {
-    reply->Finish(status);
+    reply->Finish(WithRole(status, host_, *id));
     return reactor;
   }
   changes_.NoteChange(caller, "CloseSocket", name);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -57,7 +58,15 @@ absl::StatusOr<std::shared_ptr<Upstream>> Upstream::Parse(absl::string_view text
   if ((!is_tcp && !is_udp) || colon == absl::string_view::npos) return literal.status();
   const absl::string_view host = rest.substr(0, colon);
   const absl::string_view port = rest.substr(colon + 1);
-  if (!IsHostName(host)) return literal.status();
+  if (!IsHostName(host)) {
+    const bool meant_as_literal =
+        host.find_first_not_of("0123456789.") == absl::string_view::npos ||
+        absl::StrContains(host, '[');
+    if (meant_as_literal) return literal.status();
+    return Invalid(text,
+                   "the host is neither an IPv4 address, nor an IPv6 address in brackets, nor a "
+                   "name of letters, digits, '-', '_' and '.'");
+  }
   uint32_t number = 0;
   if (!std::all_of(port.begin(), port.end(), absl::ascii_isdigit) ||
       !absl::SimpleAtoi(port, &number) || number == 0 || number > 65535) {

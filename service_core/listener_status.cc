@@ -26,6 +26,24 @@ absl::string_view StateName(ListenerState state) {
   return "";
 }
 
+// What to do about a listener that is in the wrong state.
+absl::string_view AdviceFor(ListenerState state) {
+  switch (state) {
+    case ListenerState::kDisabled:
+      return "; enable it with an update";
+    case ListenerState::kDraining:
+      return "; resume it first";
+    case ListenerState::kFailed:
+      return "; it has no socket, but is tried again: drain or disable it to end that";
+    case ListenerState::kStarting:
+      return "; try again";
+    case ListenerState::kActive:
+    case ListenerState::kPaused:
+      break;
+  }
+  return "";
+}
+
 }  // namespace
 
 SocketAddress Listener::address() const {
@@ -124,13 +142,13 @@ void Listener::SetState(ListenerState state, std::string reason) {
 }
 
 absl::Status Listener::StateErrorLocked(absl::string_view verb) const {
-  const absl::string_view why = status_.is_going ? "being deleted" : StateName(status_.state);
-  return Error(
-      Reason::kSTATE_INVALID,
-      absl::StrCat("listener \"", *name_, "\" cannot be ", verb, ": it is ", why,
-                   status_.state == ListenerState::kDisabled ? "; enable it with an update" : ""),
-      {{"listener", absl::StrCat("listeners/", *name_)},
-       {"state", std::string(StateName(status_.state))}});
+  const std::string why = status_.is_going
+                              ? "being deleted"
+                              : absl::StrCat(StateName(status_.state), AdviceFor(status_.state));
+  return Error(Reason::kSTATE_INVALID,
+               absl::StrCat("listener \"", *name_, "\" cannot be ", verb, ": it is ", why),
+               {{"listener", absl::StrCat("listeners/", *name_)},
+                {"state", std::string(StateName(status_.state))}});
 }
 
 }  // namespace sockhost

@@ -112,6 +112,7 @@ absl::StatusOr<ListenerSnapshot> ServiceHost::UpdateListener(const ListenerSnaps
 }
 
 absl::StatusOr<ListenerSnapshot> ServiceHost::PauseListener(absl::string_view name) {
+  if (absl::Status status = CheckOpen(name); !status.ok()) return status;
   return parts_->listeners.Pause(name);
 }
 
@@ -122,13 +123,15 @@ absl::StatusOr<ListenerSnapshot> ServiceHost::ResumeListener(absl::string_view n
 
 absl::StatusOr<ListenerSnapshot> ServiceHost::DrainListener(absl::string_view name,
                                                             std::optional<absl::Duration> timeout) {
+  if (absl::Status status = CheckOpen(name); !status.ok()) return status;
   return parts_->listeners.Drain(name, timeout);
 }
 
 absl::Status ServiceHost::CheckOpen(absl::string_view listener) const {
   if (parts_->stopping) {
     return Error(Reason::kSHUTTING_DOWN,
-                 absl::StrCat("cannot open listener \"", listener, "\": the host is stopping"));
+                 absl::StrCat("cannot open or change listener \"", listener,
+                              "\": the host is stopping; try again when it is back"));
   }
   if (parts_->loop.state() != ServiceLoop::State::kRunning) {
     return Error(Reason::kINTERNAL,

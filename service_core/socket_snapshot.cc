@@ -49,8 +49,9 @@ void Describe(const SocketSlot& slot, SocketId id, SocketSnapshot& out) {
     out.draining = false;
   }
   out.create_time_nanos = slot.create_time_nanos;
-  out.events = slot.events.load(std::memory_order_relaxed);
-  out.masked = slot.polling.load(std::memory_order_relaxed) == Polling::kMasked;
+  const Polling polling = slot.polling.load(std::memory_order_relaxed);
+  out.events = polling == Polling::kPaused ? 0 : slot.events.load(std::memory_order_relaxed);
+  out.masked = polling == Polling::kMasked;
   slot.counters.ReadInto(out.counters);
 }
 

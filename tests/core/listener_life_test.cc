@@ -1,6 +1,7 @@
 // The life of a listener on a running service thread.
 #include <gmock/gmock.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -49,6 +50,12 @@ class ListenerLifeTest : public ListenersFixture {
     return addresses;
   }
 
+  std::vector<uint32_t> PollEvents() const {
+    std::vector<uint32_t> events;
+    table_.ForEach([&](SocketSnapshot&& socket) { events.push_back(socket.events); });
+    return events;
+  }
+
   static void ExpectEcho(int client) {
     SendText(client, "x");
     EXPECT_EQ(ReceiveText(client, 1), "x");
@@ -64,8 +71,10 @@ class ListenerLifeTest : public ListenersFixture {
 TEST_F(ListenerLifeTest, PausedListenerLeavesConnectionsInItsQueue) {
   const StopOnExit stop(loop_);
   const ListenerSnapshot listener = Create(Config("web"));
+  EXPECT_THAT(PollEvents(), ElementsAre(POLLIN));
   ASSERT_TRUE(listeners_.Pause("web").ok());
   EXPECT_EQ(State(), ListenerState::kPaused);
+  EXPECT_THAT(PollEvents(), ElementsAre(0)) << "what is shown is what is polled";
   const UniqueFd client = ConnectTo(listener.effective_address);
   SendText(client.get(), "x");
   FinishTurns(loop_);

@@ -165,6 +165,8 @@ TEST(ServiceHostTest, StoppedAcceptingRefusesListenersAndKeepsConnections) {
   EXPECT_EQ(ReceiveText(client.get(), 1), "x");
   host->StopAccepting(absl::Hours(1));
   EXPECT_EQ(ReasonOf(host->CreateListener(Config("more")).status()), Reason::kSHUTTING_DOWN);
+  EXPECT_EQ(ReasonOf(host->DrainListener("web", std::nullopt).status()), Reason::kSHUTTING_DOWN);
+  EXPECT_EQ(ReasonOf(host->PauseListener("web").status()), Reason::kSHUTTING_DOWN);
   SendText(client.get(), "y");
   EXPECT_EQ(ReceiveText(client.get(), 1), "y");
   host->Stop();

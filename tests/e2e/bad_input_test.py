@@ -4,6 +4,7 @@ import socket
 import unittest
 
 import grpc
+from google.protobuf import duration_pb2
 from sockhost.v1 import admin_pb2
 
 import admin
@@ -149,6 +150,8 @@ FIELDS = [
     ("listener.backlog", {"backlog": -1}),
     ("listener.backlog", {"backlog": 65536}),
     ("listener.max_connections", {"max_connections": -1}),
+    ("listener.idle_timeout", {"idle_timeout": duration_pb2.Duration(seconds=1, nanos=2 * 10**9)}),
+    ("listener.drain_timeout", {"drain_timeout": duration_pb2.Duration(seconds=2, nanos=-5)}),
 ]
 
 FILTERS = [
@@ -279,6 +282,21 @@ class CreateListenerTest(BadInputTestCase):
                         fields=["listener.address"],
                     )
                     self.assertEqual(failure.metadata["address"], address)
+
+
+class DrainListenerTest(BadInputTestCase):
+    def test_timeout(self):
+        for seconds, nanos in ((1, 2 * 10**9), (2, -5), (-1, 0), (86401, 0), (2**63 - 1, 0)):
+            request = admin_pb2.DrainListenerRequest(name="listeners/taken")
+            request.drain_timeout.seconds, request.drain_timeout.nanos = seconds, nanos
+            with self.subTest(seconds=seconds, nanos=nanos):
+                self.refuse(
+                    "FIELD_INVALID",
+                    self.admin.call,
+                    "DrainListener",
+                    request,
+                    fields=["drain_timeout"],
+                )
 
 
 class NameTest(BadInputTestCase):

@@ -173,8 +173,12 @@ class CloseSocketTest(ClosedSocketsTestCase):
         self.admin.create("dns", "udp://127.0.0.1:0")
         for listed in self.admin.sockets("NOT role = CONNECTION"):
             with self.nothing_changes():
-                self.assert_fails(
+                failure = self.assert_fails(
                     "STATE_INVALID", self.admin.close_socket, listed.name, fields=["name"]
+                )
+                self.assertEqual(
+                    failure.metadata,
+                    {"socket": listed.name, "role": socket_pb2.Socket.Role.Name(listed.role)},
                 )
 
     def test_wrong_name(self):

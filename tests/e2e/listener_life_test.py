@@ -172,6 +172,7 @@ class DrainTest(LifeTestCase):
         self.drain()
         failure = self.assert_fails("STATE_INVALID", self.pause)
         self.assertEqual(failure.metadata["state"], "DRAINING")
+        self.assertTrue(failure.message.endswith("it is DRAINING; resume it first"))
 
 
 class EnabledTest(LifeTestCase):
@@ -213,7 +214,7 @@ class FailedTest(LifeTestCase):
             self.assertEqual(failed.state, Listener.FAILED)
             self.assertIn("EADDRINUSE", failed.state_reason)
             self.assertTrue(failed.enabled)
-            self.assert_fails("STATE_INVALID", self.pause)
+            self.assertIn("drain or disable it", self.assert_fails("STATE_INVALID", self.pause).message)
         self.state_becomes(Listener.ACTIVE)
         self.assertEqual(self.get().state_reason, "")
         self.assert_echo(self.connect(address))

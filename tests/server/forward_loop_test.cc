@@ -67,7 +67,8 @@ class AdminUpstreamTest : public testing::Test {
  protected:
   AdminUpstreamTest() {
     ReservedAddresses::OfProcess().Add(
-        AdminAddress::Parse("unix:" + api_.path()).value().ToSocketAddress());
+        AdminAddress::Parse("unix:" + api_.path()).value().ToSocketAddress(),
+        "unix:" + api_.path());
   }
 
   grpc::Status Create(const std::string& upstream, v1::Listener& created) {

@@ -93,13 +93,15 @@ TEST(ListQueryTest, LaterFieldsDecideBetweenEqualOnes) {
 TEST(ListQueryTest, BrokenOrderIsRefusedWithTheFieldThatIsWrong) {
   for (const char* order_by :
        {",", "fd,", ",fd", "fd desc desc", "fd down", "fd service", "DESC", "desc", "nope",
-        "counters", "receive_bytes", "fd; service", "fd,fd,fd,fd,fd,fd,fd,fd,fd"}) {
+        "counters", "receive_bytes", "fd; service", "fd,fd,fd,fd,fd,fd,fd,fd,fd", "name,,service",
+        "name,", "name,nope", "name,fd,fd,fd,fd,fd,fd,fd,fd"}) {
     EXPECT_EQ(ReasonOf(Request(order_by)), "ORDER_BY_INVALID order_by") << order_by;
   }
   EXPECT_EQ(ReasonOf(Request(std::string(1025, 'x'))), "ORDER_BY_INVALID order_by");
   const auto query = ListQuery<SocketSnapshot>::Parse("sockets", Request("fd, recieve_bytes desc"));
   EXPECT_THAT(std::string(query.status().message()),
               HasSubstr("did you mean counters.receive_bytes?"));
+  EXPECT_EQ(DetailOf(query.status())->metadata.at("order_by"), "fd, recieve_bytes desc");
 }
 
 TEST(ListQueryTest, PagesFollowEachOtherInEveryOrder) {

@@ -13,6 +13,7 @@ namespace sockhost {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::Each;
 using testing::HasSubstr;
 using testing::Truly;
@@ -220,9 +221,10 @@ TEST(DecodeListenerTest, OptionsOfConnectionsAreRefusedForDatagrams) {
     set(listener);
     for (const char* address : {"udp://127.0.0.1:0", "unixgram:@x"}) {
       listener.set_address(address);
-      EXPECT_EQ(
-          ReasonOf(DecodeListener("web", listener).status(), absl::StrCat("listener.", field)),
-          Reason::kFIELD_INVALID);
+      const absl::Status status = DecodeListener("web", listener).status();
+      EXPECT_EQ(ReasonOf(status, absl::StrCat("listener.", field)), Reason::kFIELD_INVALID);
+      EXPECT_THAT(DetailOf(status)->metadata.at("value"), AnyOf("5", "5s"));
+      EXPECT_EQ(DetailOf(status)->metadata.at("address"), address);
     }
     listener.set_address("tcp://127.0.0.1:0");
     EXPECT_TRUE(DecodeListener("web", listener).ok()) << field;
@@ -254,6 +256,33 @@ TEST(DecodeListenerTest, OptionsOfDatagramsAreRefusedForConnections) {
   forward.mutable_forward()->set_upstreams(0, "udp://127.0.0.1:1");
   EXPECT_EQ(ReasonOf(DecodeListener("web", forward).status(), "listener.forward.connect_timeout"),
             Reason::kFIELD_INVALID);
+}
+
+TEST(DecodeListenerTest, ParametersOfAnotherServiceAreNamed) {
+  v1::Listener listener;
+  listener.set_address("tcp://127.0.0.1:0");
+  listener.mutable_banner()->set_text("x");
+  for (const char* service : {"forward", "echo"}) {
+    listener.set_service(service);
+    EXPECT_EQ(ReasonOf(DecodeListener("web", listener).status(), "listener.banner"),
+              Reason::kFIELD_INVALID);
+  }
+  listener.mutable_forward()->add_upstreams("tcp://127.0.0.1:1");
+  for (const char* service : {"banner", "echo"}) {
+    listener.set_service(service);
+    EXPECT_EQ(ReasonOf(DecodeListener("web", listener).status(), "listener.forward"),
+              Reason::kFIELD_INVALID);
+  }
+}
+
+TEST(DecodeListenerTest, HostOfAnUpstreamMayBeAName) {
+  v1::Listener listener;
+  listener.set_service("forward");
+  listener.set_address("tcp://127.0.0.1:0");
+  listener.mutable_forward()->add_upstreams("tcp://no such:1");
+  const absl::Status status = DecodeListener("web", listener).status();
+  EXPECT_EQ(ReasonOf(status, "listener.forward.upstreams[0]"), Reason::kADDRESS_INVALID);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("nor a name of letters"), HasSubstr("dns.local")));
 }
 
 // Gives `field` a value that is not its default.

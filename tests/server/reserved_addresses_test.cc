@@ -18,7 +18,7 @@ namespace {
 class ReservedAddressesTest : public testing::Test {
  protected:
   void Reserve(const std::string& text) {
-    addresses_.Add(AdminAddress::Parse(text).value().ToSocketAddress());
+    addresses_.Add(AdminAddress::Parse(text).value().ToSocketAddress(), text);
   }
   bool IsReserved(const std::string& text) const {
     return addresses_.ReachedBy(SocketAddress::Parse(text).value()).has_value();
@@ -69,6 +69,9 @@ TEST_F(ReservedAddressesTest, WildcardStandsForEveryAddressOfThisMachine) {
     EXPECT_TRUE(IsReserved(text)) << text;
   }
   EXPECT_FALSE(IsReserved("tcp://192.0.2.1:7001")) << "another machine";
+  EXPECT_EQ(addresses_.ReachedBy(SocketAddress::Parse("tcp://127.0.0.1:7001").value()),
+            "tls://[::]:7001")
+      << "as the operator wrote it";
 }
 
 }  // namespace
