@@ -91,9 +91,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // Removes the file of its unix socket, if it has one. May wait for the disk.
   void RemoveFile();
 
-  // Whatever is left then, the host closes: shown from now on, unless its own drain is
-  // over sooner.
-  void EndConnectionsAt(int64_t deadline_nanos);
+  // Whatever is left after `timeout`, the host closes: shown from now on, unless its own
+  // drain is over sooner.
+  void EndConnectionsAfter(absl::Duration timeout);
 
   // Tells the readers of events what happened to it.
   void Record(HostEventKind kind) const;

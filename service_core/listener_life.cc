@@ -236,10 +236,11 @@ void Listener::EndDrain(uint64_t drain) {
       });
 }
 
-void Listener::EndConnectionsAt(int64_t deadline_nanos) {
+void Listener::EndConnectionsAfter(absl::Duration timeout) {
+  const int64_t then = absl::GetCurrentTimeNanos() + absl::ToInt64Nanoseconds(timeout);
   MutexLock lock(status_mutex_);
   int64_t& deadline = status_.drain_deadline_nanos;
-  deadline = deadline == 0 ? deadline_nanos : std::min(deadline, deadline_nanos);
+  deadline = deadline == 0 ? then : std::min(deadline, then);
 }
 
 void Listener::RunWithFiles(absl::AnyInvocable<void()> task) {

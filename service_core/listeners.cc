@@ -10,7 +10,6 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -199,9 +198,8 @@ std::vector<ListenerSnapshot> Listeners::List() const {
 }
 
 void Listeners::StopAccepting(absl::Duration drain_timeout) {
-  const int64_t deadline = absl::GetCurrentTimeNanos() + absl::ToInt64Nanoseconds(drain_timeout);
   for (const auto& listener : All()) {
-    listener->EndConnectionsAt(deadline);
+    listener->EndConnectionsAfter(drain_timeout);
     table_.StopAccepting(*listener);
   }
 }
