@@ -8,7 +8,8 @@ namespace sockhost {
 
 // True if a connection to `upstream` reaches a socket that listens at `listening`: a wildcard
 // address stands for every address of this machine, and an IPv4 address in its IPv6 form for
-// itself. Unix sockets are compared by name. Any thread.
+// itself. Unix sockets are compared by name. Up to a second behind where this machine has just got
+// an address. Any thread.
 bool Reaches(const SocketAddress& upstream, const SocketAddress& listening, bool ipv6_only);
 
 }  // namespace sockhost
