@@ -22,9 +22,21 @@ namespace {
 
 // Owner writes, group reads.
 constexpr mode_t kFileMode = 0640;
-// More than any line, and room for many at once.
+// More than any line, but that of a certificate with hundreds of names, and room for many
+// at once.
 constexpr off_t kLongestLine = 16 << 10;
 constexpr off_t kReservation = 256 << 10;
+
+// More than any name that is valid. A client may send a MiB, whether it has a role or not.
+constexpr size_t kLongestText = 256;
+
+// `text` is UTF-8: no character is cut in two.
+std::string Cut(absl::string_view text) {
+  if (text.size() <= kLongestText) return std::string(text);
+  size_t size = kLongestText;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+  return absl::StrCat(text.substr(0, size), "...");
+}
 
 // `text` is UTF-8: all strings of a request are.
 std::string Quoted(absl::string_view text) {
@@ -46,7 +58,7 @@ std::string TimeText(absl::Time time) {
 }
 
 void AppendField(std::string& out, absl::string_view name, absl::string_view value) {
-  if (!value.empty()) absl::StrAppend(&out, ",\"", name, "\":", Quoted(value));
+  if (!value.empty()) absl::StrAppend(&out, ",\"", name, "\":", Quoted(Cut(value)));
 }
 
 void AppendPeer(std::string& out, const AdminPeer& peer) {
@@ -86,6 +98,7 @@ std::string JsonOf(const AuditEntry& entry) {
   AppendField(out, "request_id", entry.request_id);
   AppendField(out, "code", entry.code);
   AppendField(out, "reason", entry.reason);
+  if (entry.suppressed > 0) absl::StrAppend(&out, ",\"suppressed\":", entry.suppressed);
   return out + "}";
 }
 

@@ -31,10 +31,13 @@ struct AuditEntry {
   std::string code;
   // "LISTENER_NOT_FOUND"; empty for OK.
   std::string reason;
+  // Entries that were left out before this one.
+  int64_t suppressed = 0;
 };
 
 // {"time":"2026-...Z","event":"call","transport":"unix","uid":0,...}, without a
-// line end. `event` is "denied" for entries whose reason is ROLE_REQUIRED.
+// line end. `event` is "denied" for entries whose reason is ROLE_REQUIRED. Texts are cut
+// after 256 bytes, with "..." in place of the rest.
 std::string JsonOf(const AuditEntry& entry);
 
 // Appends JSON objects, one in a line, to a file; each is with the kernel before

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "change_log.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "grpc_status.h"
@@ -60,12 +61,22 @@ std::string ReasonOf(const grpc::Status& status) {
 // GuardedAdminService checks who calls it.
 bool IsOurs(const ServerRpcInfo& call) { return absl::StartsWith(call.method(), "/sockhost."); }
 
+// What all calls share.
+struct Guards {
+  const AccessControl& access;
+  // Null: none.
+  AuditLog* const audit;
+  // Lines for denied calls of peers that have no role.
+  LineBudget strangers{10};
+};
+
 class CallInterceptor final : public Interceptor {
  public:
-  CallInterceptor(ServerRpcInfo& call, const AccessControl& access, AuditLog* audit)
+  CallInterceptor(ServerRpcInfo& call, Guards& guards)
       : call_(call),
-        access_(access),
-        audit_(audit),
+        access_(guards.access),
+        audit_(guards.audit),
+        strangers_(guards.strangers),
         rule_(RuleOf(call.method())),
         is_ours_(IsOurs(call)) {}
 
@@ -90,15 +101,27 @@ class CallInterceptor final : public Interceptor {
   void Begin() {
     // Now, because the connection may have ended when the call does.
     if (audit_ != nullptr || !is_ours_) caller_ = access_.CallerOf(*call_.server_context());
-    if (!is_ours_ && !access_.Check(caller_, call_.method()).ok()) {
-      call_.server_context()->TryCancel();
-    }
+    if (is_ours_) return;
+    const absl::Status allowed = access_.Check(caller_, call_.method());
+    if (allowed.ok()) return;
+    // Its end says nothing of the reason.
+    is_cancelled_ = true;
+    if (audit_ != nullptr) NoteDenial(ToGrpcStatus(allowed));
+    call_.server_context()->TryCancel();
+  }
+
+  void NoteDenial(const grpc::Status& status) {
+    AuditEntry entry = EntryOf(status);
+    if (caller_.role == AdminRole::kNone) entry.suppressed = strangers_.Take();
+    // The call is refused anyway, and what cannot be written is counted.
+    if (entry.suppressed >= 0) audit_->Write(entry).IgnoreError();
   }
 
   void End(InterceptorBatchMethods& methods) {
     const grpc::Status status = methods.GetSendStatus();
-    const bool is_denied = status.error_code() == grpc::StatusCode::PERMISSION_DENIED;
-    if (audit_ == nullptr || !(Changes() || is_denied)) return;
+    if (audit_ == nullptr || is_cancelled_) return;
+    if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED) return NoteDenial(status);
+    if (!Changes()) return;
     const absl::Status written = audit_->Write(EntryOf(status));
     if (written.ok() || !audit_->fail_closed() || !status.ok()) return;
     methods.ModifySendStatus(
@@ -124,28 +147,29 @@ class CallInterceptor final : public Interceptor {
   ServerRpcInfo& call_;
   const AccessControl& access_;
   AuditLog* const audit_;
+  LineBudget& strangers_;
   // Null: nobody may call it.
   const MethodRule* const rule_;
   const bool is_ours_;
   AccessControl::Caller caller_;
   // gRPC's, as long as the call lives.
   const Message* request_ = nullptr;
+  // It was denied, and has its line.
+  bool is_cancelled_ = false;
 };
 
 class CallInterceptorFactory final : public ServerInterceptorFactoryInterface {
  public:
-  CallInterceptorFactory(const AccessControl& access, AuditLog* audit)
-      : access_(access), audit_(audit) {}
+  CallInterceptorFactory(const AccessControl& access, AuditLog* audit) : guards_{access, audit} {}
 
   // gRPC owns it; null: this call has none. Each costs a fifth of a small call.
   Interceptor* CreateServerInterceptor(ServerRpcInfo* call) override {
-    if (IsOurs(*call) && audit_ == nullptr) return nullptr;
-    return new CallInterceptor(*call, access_, audit_);
+    if (IsOurs(*call) && guards_.audit == nullptr) return nullptr;
+    return new CallInterceptor(*call, guards_);
   }
 
  private:
-  const AccessControl& access_;
-  AuditLog* const audit_;
+  Guards guards_;
 };
 
 }  // namespace

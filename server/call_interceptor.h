@@ -17,7 +17,9 @@ namespace sockhost {
 // channelz), which cannot be wrapped, if the caller may not make them.
 //
 // It writes the audit log: a line for each call that changes something, and for
-// each that is denied, before the answer is sent. If the line cannot be written
+// each that is denied, before the answer is sent. Denied calls of peers without any
+// role have 10 lines a second, which say how many have none: whoever may do nothing
+// must not fill the disk either. If the line cannot be written
 // and the log is to fail closed, the answer becomes AUDIT_UNAVAILABLE; it then
 // says that the call was carried out.
 //

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -20,15 +21,21 @@
 #include "google/protobuf/util/json_util.h"
 #include "server/logging.h"
 #include "sockhost/error.h"
+#include "tests/core/eventually.h"
 #include "tests/server/admin_api.h"
 
 namespace sockhost {
 namespace {
 
 using google::protobuf::Struct;
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
+using testing::Gt;
 using testing::HasSubstr;
 using testing::SizeIs;
+
+const std::string kReflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
 std::vector<std::string> LinesOf(const std::string& path) {
   std::vector<std::string> lines;
@@ -113,6 +120,16 @@ TEST(AuditEntryTest, TextCannotBreakOutOfItsLine) {
     EXPECT_FALSE(absl::StrContains(line, "\n"));
     EXPECT_EQ(Text(line, "resource"), text);
   }
+}
+
+TEST(AuditEntryTest, LongTextsAreCutBetweenCharacters) {
+  AuditEntry entry = Entry("listeners/" + std::string(1 << 20, '\x01'));
+  for (int i = 0; i < 100'000; ++i) entry.request_id += "\xe2\x82\xac";
+  const std::string line = JsonOf(entry);
+  EXPECT_LT(line.size(), 4096u);
+  EXPECT_EQ(Text(line, "resource"), "listeners/" + std::string(246, '\x01') + "...");
+  // 85 characters of three bytes are 255 bytes.
+  EXPECT_THAT(Text(line, "request_id"), AllOf(SizeIs(255 + 3), EndsWith("\xe2\x82\xac...")));
 }
 
 TEST(AuditEntryTest, CallerMayBeGone) {
@@ -324,6 +341,48 @@ TEST_F(AuditedCallsTest, EveryDenialHasALine) {
   EXPECT_EQ(Text(LinesOf(path_)[1], "method"), "sockhost.v1.AdminService/GetHost");
   EXPECT_EQ(Text(LinesOf(path_)[2], "resource"), "listeners/web");
   EXPECT_EQ(Text(LinesOf(path_)[2], "role"), "none");
+}
+
+TEST_F(AuditedCallsTest, StrangersHaveFewLinesWhichCountTheOthers) {
+  Start(/*fail_closed=*/false, /*rules=*/"");
+  double calls = 0;
+  const auto suppressed = [this, &calls] {
+    ++calls;
+    EXPECT_EQ(GetHost().error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    double sum = 0;
+    for (const std::string& line : LinesOf(path_)) {
+      const auto fields = Parse(line).fields();
+      if (fields.count("suppressed") > 0) sum += fields.at("suppressed").number_value();
+    }
+    return sum;
+  };
+  // The first is "opened". The line that counts is that of the last call.
+  double counted = 0;
+  EXPECT_TRUE(Becomes([&] { return counted = suppressed(); }, Gt(0)));
+  EXPECT_EQ(static_cast<double>(LinesOf(path_).size()) - 1 + counted, calls);
+}
+
+TEST_F(AuditedCallsTest, DeniedReflectionHasALine) {
+  Start(/*fail_closed=*/false, /*rules=*/"");
+  grpc::GenericStub stub(api_->Connect());
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const grpc::Slice nothing("");
+  const auto call =
+      stub.PrepareUnaryCall(&context, kReflection, grpc::ByteBuffer(&nothing, 1), &queue);
+  call->StartCall();
+  grpc::ByteBuffer answer;
+  grpc::Status status;
+  call->Finish(&answer, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_FALSE(status.ok());
+  ASSERT_THAT(Events(path_), ElementsAre("opened", "denied"));
+  const std::string line = LinesOf(path_)[1];
+  EXPECT_EQ("/" + Text(line, "method"), kReflection);
+  EXPECT_EQ(Text(line, "code"), "PERMISSION_DENIED");
+  EXPECT_EQ(Text(line, "reason"), "ROLE_REQUIRED");
 }
 
 TEST_F(AuditedCallsTest, CallsGoOnWithoutTheLog) {
