@@ -219,17 +219,24 @@ bool AdminAcceptor::HasPlace(const AdminPeer& peer) {
   return connections_.size() < places;
 }
 
+// What gRPC knows of a handshake it does not tell.
+bool AdminAcceptor::IsSilent(int fd, const Connection& connection) const {
+  if (connection.peer.transport != AdminPeer::Transport::kTls) return connection.waits;
+  return !peers_.HasCalled(connection.name, fd);
+}
+
 bool AdminAcceptor::EvictSilent(const AdminPeer& newcomer) {
-  if (waiting_ == 0) return false;
   const bool is_local = newcomer.transport == AdminPeer::Transport::kUnix;
   auto oldest = connections_.end();
   for (auto i = connections_.begin(); i != connections_.end(); ++i) {
     // Who comes from elsewhere does not push out who sits here.
     const bool is_below = is_local || i->second.peer.transport != AdminPeer::Transport::kUnix;
-    if (!i->second.waits || !is_below) continue;
+    if (!is_below || !IsSilent(i->first, i->second)) continue;
     if (oldest == connections_.end() || i->second.deadline < oldest->second.deadline) oldest = i;
   }
   if (oldest == connections_.end()) return false;
+  // gRPC, which has another fd of it, lets go then.
+  shutdown(oldest->first, SHUT_RDWR);
   Close(oldest);
   return true;
 }
@@ -244,6 +251,7 @@ void AdminAcceptor::TakeTls(const AdminListeningSocket& listening, int fd, Admin
   Connection connection;
   connection.name = peer.address;
   connection.peer = std::move(peer);
+  connection.deadline = steady_clock::now() + kSilence;
   peers_.Add(connection.name, own, connection.peer);
   connections_.emplace(own, std::move(connection));
   const int on = 1;

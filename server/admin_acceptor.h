@@ -46,8 +46,9 @@ class AdminAcceptor {
 
   // At most `max_connections` at a time. The last quarter of these places is for
   // unix sockets, the last two places for operators among them. Who comes when
-  // there is no place takes that of a connection that has not spoken yet (on
-  // TCP: of another on TCP), or is closed. `peers` is told of those that gRPC has; not owned.
+  // there is no place takes that of the oldest connection that has not spoken yet (on
+  // TCP: of another on TCP), or is closed. One with TLS has spoken when it has made a
+  // call. `peers` is told of those that gRPC has; not owned.
   AdminAcceptor(size_t max_connections, AdminPeers& peers, IsOperator is_operator);
   // Closes everything, and removes the unix sockets' files.
   ~AdminAcceptor();
@@ -90,7 +91,8 @@ class AdminAcceptor {
     int number = -1;
     // The number may be used from then on.
     Time usable;
-    // A connection that waits is closed then.
+    // A connection that waits is closed then; one with TLS by gRPC, if its handshake lasts so
+    // long.
     Time deadline;
     bool waits = false;
   };
@@ -105,6 +107,7 @@ class AdminAcceptor {
   void OpenSpareFds();
   void Take(const AdminListeningSocket& listening, int fd);
   bool HasPlace(const AdminPeer& peer);
+  bool IsSilent(int fd, const Connection& connection) const;
   bool EvictSilent(const AdminPeer& newcomer);
   void TakeTls(const AdminListeningSocket& listening, int fd, AdminPeer peer);
   void TakePlaintext(int fd, AdminPeer peer);

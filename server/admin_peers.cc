@@ -83,7 +83,23 @@ std::shared_ptr<const AdminPeer> AdminPeers::Of(const grpc::ServerContextBase& c
     return found == connections_.end() ? nullptr : found->second.peer;
   }
   const std::shared_ptr<const grpc::AuthContext> context = call.auth_context();
-  return context && IsTls(*context) ? TlsPeer(*context, name) : nullptr;
+  if (!context || !IsTls(*context)) return nullptr;
+  NoteCall(AddressOf(name));
+  return TlsPeer(*context, name);
+}
+
+void AdminPeers::NoteCall(const std::string& name) const {
+  absl::MutexLock lock(&mutex_);
+  const auto [begin, end] = connections_.equal_range(name);
+  for (auto i = begin; i != end; ++i) i->second.has_called = true;
+}
+
+bool AdminPeers::HasCalled(const std::string& name, int fd) const {
+  absl::MutexLock lock(&mutex_);
+  const auto [begin, end] = connections_.equal_range(name);
+  return std::any_of(begin, end, [fd](const auto& entry) {
+    return entry.second.fd == fd && entry.second.has_called;
+  });
 }
 
 void AdminPeers::CutOff(const std::string& grpc_peer) const {

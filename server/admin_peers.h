@@ -29,6 +29,10 @@ class AdminPeers {
   void Add(const std::string& name, int fd, AdminPeer peer);
   void Remove(const std::string& name, int fd);
 
+  // True from the first call on that Of was asked for, of a connection with TLS: its
+  // handshake is over.
+  bool HasCalled(const std::string& name, int fd) const;
+
   // Null if the connection has ended.
   std::shared_ptr<const AdminPeer> Of(const grpc::ServerContextBase& call) const;
 
@@ -37,9 +41,13 @@ class AdminPeers {
   void CutOff(const std::string& grpc_peer) const;
 
  private:
+  void NoteCall(const std::string& name) const;
+
   struct Connection {
     int fd;
     std::shared_ptr<const AdminPeer> peer;
+    // Set by Of.
+    mutable bool has_called = false;
   };
 
   mutable absl::Mutex mutex_;

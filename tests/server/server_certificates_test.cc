@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <filesystem>
@@ -19,6 +20,7 @@
 #include "sockhost/error.h"
 #include "tests/core/eventually.h"
 #include "tests/core/process_limits.h"
+#include "tests/core/sockets.h"
 #include "tests/server/admin_api.h"
 #include "tests/server/test_authority.h"
 
@@ -80,6 +82,33 @@ class ServerCertificatesTest : public testing::Test {
 TEST_F(ServerCertificatesTest, ClientOfTheAuthorityIsServed) {
   const grpc::Status status = CallTls(clients_.Sign("DNS:client.test"));
   EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+// More of them than there are places, and none has a certificate.
+TEST_F(ServerCertificatesTest, SilentConnectionsMakePlaceButThoseWithCallsStay) {
+  const TestPair pair = clients_.Sign("DNS:client.test");
+  const auto stub = v1::AdminService::NewStub(grpc::CreateChannel(
+      api_->tls_address(),
+      grpc::SslCredentials({servers_.certificate(), pair.key, pair.certificate})));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 2 * kDeadline);
+  const auto stream = stub->WatchSockets(&context, {});
+  v1::WatchSocketsResponse sample;
+  ASSERT_TRUE(stream->Read(&sample));
+
+  const auto address = SocketAddress::Parse("tcp://" + api_->tls_address()).value();
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 40; ++i) silent.push_back(ConnectTo(address));
+  const grpc::Status status = CallTls(pair);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(stream->Read(&sample));
+  // The oldest was the first to go.
+  char byte;
+  EXPECT_LE(recv(silent.front().get(), &byte, 1, 0), 0);
+  context.TryCancel();
+  while (stream->Read(&sample)) {
+  }
+  stream->Finish();
 }
 
 TEST_F(ServerCertificatesTest, OthersDoNotGetThroughTheHandshake) {
