@@ -97,6 +97,8 @@ absl::Status EventWatch::CollectLocked() {
   for (int looked_at = 0; size < kFullMessage && looked_at < kMostLookedAt;) {
     const EventRing::Batch batch = ring_.Read(position_ + 1);
     if (position_ + 1 < batch.first) {
+      // What was collected is sent first; the next step ends the stream.
+      if (message_.events_size() > 0) break;
       return Error(Reason::kEVENTS_LOST,
                    "the reader was too slow: events that it has not got are no longer kept; read "
                    "the state anew, raise --event-history, or read faster",
