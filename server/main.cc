@@ -152,6 +152,10 @@ int Run(int argc, const char* const* argv, Config config) {
   }
   ReportCrashes();
 
+  // Before the files are read: what changes from then on is seen.
+  const auto roles_files = std::make_shared<WatchedFiles>(std::vector{config.roles});
+  const auto tls_files = std::make_shared<WatchedFiles>(
+      std::vector{config.tls_cert, config.tls_key, config.tls_client_ca, config.tls_crl});
   const absl::StatusOr<std::unique_ptr<Roles>> roles = Roles::Load(config.roles);
   if (!roles.ok()) return Fail(roles.status());
   const CertificateFiles certificate_files{config.tls_cert, config.tls_key, config.tls_client_ca,
@@ -217,14 +221,11 @@ int Run(int argc, const char* const* argv, Config config) {
   HealthReport health(host, **server, manager, tasks);
   health.Start();
   if (!config.roles.empty()) {
-    FollowFiles(tasks, std::make_shared<WatchedFiles>(std::vector{config.roles}), "roles",
-                [&roles] { return (*roles)->Reload(); });
+    FollowFiles(tasks, roles_files, "roles", [&roles] { return (*roles)->Reload(); });
   }
   if (*certificates) {
-    FollowFiles(tasks,
-                std::make_shared<WatchedFiles>(std::vector{config.tls_cert, config.tls_key,
-                                                           config.tls_client_ca, config.tls_crl}),
-                "certificates", [&certificates] { return (*certificates)->Reload(); });
+    FollowFiles(tasks, tls_files, "certificates",
+                [&certificates] { return (*certificates)->Reload(); });
   }
 
   LogLine(LogLevel::kInfo, absl::StrCat("sockhostd ", SOCKHOST_VERSION, " serves"),
