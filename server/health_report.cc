@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "logging.h"
+#include "monotonic_time.h"
 
 namespace sockhost {
 namespace {
@@ -30,11 +31,11 @@ void HealthReport::Look() {
     absl::MutexLock lock(&mutex_);
     if (serving != serving_) Tell(serving);
   }
-  since_ping_ += kLookInterval;
+  const absl::Duration now = MonotonicTime();
   const std::optional<absl::Duration> interval = manager_.watchdog_interval();
-  if (serving && interval && since_ping_ >= *interval) {
+  if (serving && interval && now - ping_time_ >= *interval) {
     manager_.Send("WATCHDOG=1");
-    since_ping_ = absl::ZeroDuration();
+    ping_time_ = now;
   }
   tasks_.RunAfter(kLookInterval, [this] { Look(); });
 }

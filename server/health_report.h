@@ -44,8 +44,8 @@ class HealthReport {
   absl::Mutex mutex_;
   bool serving_ ABSL_GUARDED_BY(mutex_) = true;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // Of the task thread.
-  absl::Duration since_ping_;
+  // Of the task thread: of the last WATCHDOG=1, on the monotonic clock.
+  absl::Duration ping_time_;
 };
 
 }  // namespace sockhost

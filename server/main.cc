@@ -202,13 +202,15 @@ int Run(int argc, const char* const* argv, Config config) {
   }
 
   TaskThread tasks;
+  // Of its own: however much the watches cost, the service manager hears its pings in time.
+  TaskThread watch_tasks("watches");
   HostIdentity identity{SOCKHOST_VERSION,
                         UuidText(MakeUuid()),
                         absl::GetCurrentTimeNanos(),
                         MonotonicTime(),
                         options.max_sockets < budget->sockets,
                         *addresses};
-  WatchSet watches(host, tasks, config.max_watches, identity.instance_id,
+  WatchSet watches(host, watch_tasks, config.max_watches, identity.instance_id,
                    [&peers](const std::string& peer) { peers.CutOff(peer); });
   const AccessControl access(peers, **roles, certificates->get(), getpid());
   ChangeLog changes(access);
@@ -248,6 +250,7 @@ int Run(int argc, const char* const* argv, Config config) {
   health.Stop();
   Drain(config, host, acceptor, signals);
   (*server)->Stop(watches, acceptor);
+  watch_tasks.Stop();
   tasks.Stop();
   host.Stop();
   LogLine(LogLevel::kInfo, "stopped");

@@ -114,6 +114,7 @@ class SocketView::Builder {
   void CloseChunk() {
     if (bytes_.empty()) return;
     frame_->chunks.emplace_back(bytes_.data(), bytes_.size());
+    frame_->size += bytes_.size();
     bytes_.clear();
   }
 
@@ -185,6 +186,11 @@ void SocketView::Release() {
 void SocketView::Drop() {
   absl::MutexLock lock(&mutex_);
   DropLocked();
+}
+
+size_t SocketView::held_bytes() const {
+  absl::MutexLock lock(&mutex_);
+  return frame_->size;
 }
 
 void SocketView::DropLocked() {

@@ -56,6 +56,8 @@ struct ViewFrame {
   // the bytes were dropped.
   std::vector<grpc::Slice> chunks;
   bool has_bytes = false;
+  // Of the chunks together.
+  size_t size = 0;
 
   // Where the bytes of an entry end.
   uint32_t EndOf(size_t index) const;
@@ -80,6 +82,8 @@ class SocketView {
   void Hold();
   void Release();
   void Drop();
+  // Bytes that are kept for those who hold them.
+  size_t held_bytes() const;
 
  private:
   // An Update in progress.

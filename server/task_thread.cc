@@ -16,8 +16,8 @@ constexpr absl::Duration kSomeTime = absl::Milliseconds(100);
 
 }  // namespace
 
-TaskThread::TaskThread() : thread_([this] { Loop(); }) {
-  pthread_setname_np(thread_.native_handle(), "tasks");
+TaskThread::TaskThread(const char* name) : thread_([this] { Loop(); }) {
+  pthread_setname_np(thread_.native_handle(), name);
 }
 
 TaskThread::~TaskThread() { Stop(); }

@@ -20,7 +20,8 @@ class TaskThread {
  public:
   using Task = absl::AnyInvocable<void()>;
 
-  TaskThread();
+  // `name`: what the kernel calls the thread; at most 15 bytes.
+  explicit TaskThread(const char* name = "tasks");
   // Stops.
   ~TaskThread();
   TaskThread(const TaskThread&) = delete;

@@ -7,7 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpc_status.h"
-#include "socket_sample.h"
+#include "logging.h"
+#include "monotonic_time.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -16,6 +17,11 @@ namespace {
 // A reader may let ten of them pass with one message: the contract's 10 s.
 constexpr absl::Duration kPatrolInterval = absl::Seconds(1);
 constexpr int kMostPatrols = 10;
+// Encoded samples that are kept for readers who are on the way through: of all views
+// together, or the newest alone.
+constexpr size_t kMostHeldBytes = size_t{16} << 20;
+// At most so often is said that samples come late.
+constexpr absl::Duration kLateLogInterval = absl::Minutes(1);
 
 absl::Status ShuttingDown() {
   return Error(Reason::kSHUTTING_DOWN, "the host is stopping; watch again when it is back");
@@ -141,17 +147,15 @@ void WatchSet::ServeWanting() {
       of_view.watches.push_back(std::move(watch));
     }
   }
-  if (by_view.empty()) return;
-  const std::shared_ptr<const SocketSample> sample = TakeSample(host_);
-  for (const auto& [unused, of_view] : by_view) {
-    const HeldView held(*of_view.view);
-    of_view.view->Update(*sample);
-    for (const std::shared_ptr<SocketWatch>& watch : of_view.watches) watch->Continue();
-  }
+  Round round;
+  for (auto& [unused, of_view] : by_view) round.views.push_back(std::move(of_view));
+  Begin(std::move(round));
 }
 
 void WatchSet::Tick(absl::Duration interval) {
-  std::vector<ViewWatches> views;
+  Round round;
+  round.interval = interval;
+  round.begin = MonotonicTime();
   {
     absl::MutexLock lock(&mutex_);
     const auto found = groups_.find(interval);
@@ -159,24 +163,76 @@ void WatchSet::Tick(absl::Duration interval) {
       groups_.erase(found);
       return;
     }
-    for (const auto& [key, of_view] : found->second) views.push_back(of_view);
+    for (const auto& [key, of_view] : found->second) round.views.push_back(of_view);
   }
-  tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
-  std::shared_ptr<const SocketSample> sample;
-  for (const ViewWatches& of_view : views) {
-    const HeldView held(*of_view.view);
-    const bool is_of_use = std::any_of(of_view.watches.begin(), of_view.watches.end(),
-                                       [](const auto& watch) { return !watch->IsWriting(); });
-    if (is_of_use) {
-      if (!sample) sample = TakeSample(host_);
-      of_view.view->Update(*sample);
-    } else {
-      // A reader that has stopped must not keep a large sample alive. When it reads
-      // on it wants a new one.
-      of_view.view->Drop();
-    }
-    for (const std::shared_ptr<SocketWatch>& watch : of_view.watches) watch->Offer();
+  Begin(std::move(round));
+}
+
+void WatchSet::Begin(Round round) {
+  if (round.views.empty()) return;
+  rounds_.push_back(std::move(round));
+  if (rounds_.size() == 1) tasks_.Run([this] { ServeNext(); });
+}
+
+void WatchSet::ServeNext() {
+  Round& round = rounds_.front();
+  Serve(round, round.views.back());
+  BoundHeld(round.views.back().view);
+  round.views.pop_back();
+  if (round.views.empty()) {
+    End(round);
+    rounds_.pop_front();
   }
+  if (!rounds_.empty()) tasks_.Run([this] { ServeNext(); });
+}
+
+void WatchSet::Serve(Round& round, const ViewWatches& of_view) {
+  const bool is_wanted = round.interval == absl::ZeroDuration();
+  const bool is_of_use =
+      is_wanted || std::any_of(of_view.watches.begin(), of_view.watches.end(),
+                               [](const auto& watch) { return !watch->IsWriting(); });
+  const HeldView held(*of_view.view);
+  if (is_of_use) {
+    if (!round.sample) round.sample = TakeSample(host_);
+    of_view.view->Update(*round.sample);
+  } else {
+    // A reader that has stopped must not keep a large sample alive. When it reads
+    // on it wants a new one.
+    of_view.view->Drop();
+  }
+  for (const std::shared_ptr<SocketWatch>& watch : of_view.watches) {
+    is_wanted ? watch->Continue() : watch->Offer();
+  }
+}
+
+// A view whose bytes are dropped is encoded anew when its reader goes on: what slow readers
+// can cost is time of this thread, not memory.
+void WatchSet::BoundHeld(const std::shared_ptr<SocketView>& served) {
+  std::erase_if(held_, [&](const auto& view) { return view == served || view->held_bytes() == 0; });
+  if (served->held_bytes() > 0) held_.push_back(served);
+  size_t bytes = 0;
+  for (const auto& view : held_) bytes += view->held_bytes();
+  while (bytes > kMostHeldBytes && held_.size() > 1) {
+    bytes -= std::min(bytes, held_.front()->held_bytes());
+    held_.front()->Drop();
+    held_.pop_front();
+  }
+  held_bytes_ = bytes;
+}
+
+// The sampler does not come again before its round is over: behind everything that has
+// become due meanwhile.
+void WatchSet::End(const Round& round) {
+  const absl::Duration interval = round.interval;
+  if (interval == absl::ZeroDuration()) return;
+  const absl::Duration now = MonotonicTime();
+  const absl::Duration took = now - round.begin;
+  tasks_.RunAfter(interval - took, [this, interval] { Tick(interval); });
+  if (took < 2 * interval || now - told_late_ < kLateLogInterval) return;
+  told_late_ = now;
+  LogLine(LogLevel::kWarning,
+          "watches ask for more than one thread can do: samples come later than asked",
+          {{"interval", absl::FormatDuration(interval)}, {"took", absl::FormatDuration(took)}});
 }
 
 // ---- Time --------------------------------------------------------------------
@@ -193,6 +249,10 @@ void WatchSet::BeginPatrolsLocked() {
 }
 
 void WatchSet::Patrol() {
+  // Whoever is not through with a sample by now gets the rest from a newer one.
+  for (const std::shared_ptr<SocketView>& view : held_) view->Drop();
+  held_.clear();
+  held_bytes_ = 0;
   Watches all;
   {
     absl::MutexLock lock(&mutex_);

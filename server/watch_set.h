@@ -6,6 +6,8 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "event_watch_set.h"
+#include "socket_sample.h"
 #include "socket_watch.h"
 #include "sockhost/service_host.h"
 #include "task_thread.h"
@@ -26,9 +29,11 @@
 
 namespace sockhost {
 
-// One sampler for each interval serves all watches with that interval, on the task
-// thread; watches with the same filter and mask among them share a view, so that
-// a sample is encoded once for all of them.
+// One sampler for each interval serves all watches with that interval, on the thread
+// of `tasks`; watches with the same filter and mask among them share a view, so that
+// a sample is encoded once for all of them. A sample is taken and its views are
+// brought up to date in one round. Rounds come one after another, each view as a task
+// of its own: how long others wait does not depend on the number of views.
 //
 // Thread rule: any thread. Outlives every watch: gRPC's shutdown comes first.
 class WatchSet {
@@ -56,6 +61,8 @@ class WatchSet {
   // Both kinds together.
   size_t size() const;
   size_t limit() const { return limit_; }
+  // Encoded samples that readers are on the way through. For tests.
+  size_t held_bytes() const { return held_bytes_.load(std::memory_order_relaxed); }
 
   // ---- For SocketWatch ------------------------------------------------------
 
@@ -72,12 +79,27 @@ class WatchSet {
   };
   // By WatchOptions::view_key.
   using Group = std::map<std::string, ViewWatches>;
+  struct Round {
+    // Of the sampler that comes again; zero: for watches that want a sample.
+    absl::Duration interval;
+    // On the monotonic clock.
+    absl::Duration begin;
+    // The last is the next.
+    std::vector<ViewWatches> views;
+    // Null before a view has needed it.
+    std::shared_ptr<const SocketSample> sample;
+  };
 
   absl::Status CheckLimitLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<SocketWatch>> Add(const WatchOptions& options, std::string peer);
   void WantLocked(std::shared_ptr<SocketWatch> watch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ServeWanting();
   void Tick(absl::Duration interval);
+  void Begin(Round round);
+  void ServeNext();
+  void Serve(Round& round, const ViewWatches& of_view);
+  void BoundHeld(const std::shared_ptr<SocketView>& served);
+  void End(const Round& round);
   void BeatLater(std::weak_ptr<SocketWatch> watch, absl::Duration delay);
   void BeginPatrolsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Patrol();
@@ -101,6 +123,15 @@ class WatchSet {
   std::map<absl::Duration, Group> groups_ ABSL_GUARDED_BY(mutex_);
   // Those that want a sample; not empty: ServeWanting is on its way.
   Watches wanting_ ABSL_GUARDED_BY(mutex_);
+
+  // Of the task thread; the first is in progress, and has views. A later one takes a later
+  // sample: what a view shows never goes back.
+  std::deque<Round> rounds_;
+  // Of the task thread: views that kept bytes when they were served, the last one last.
+  std::deque<std::shared_ptr<SocketView>> held_;
+  std::atomic<size_t> held_bytes_{0};
+  // On the monotonic clock: when it was said last that samples come late.
+  absl::Duration told_late_ = -absl::InfiniteDuration();
 };
 
 }  // namespace sockhost

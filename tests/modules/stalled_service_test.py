@@ -115,7 +115,7 @@ class StalledServiceTest(DaemonTestCase):
         self.hold_service_thread()
         *_, status = self.told_until("holds the service thread")
         self.assertIn("blocker", status)
-        # The thread that pings samples this stream too: time for ten pings passes.
+        # Time for ten pings passes.
         stream = self.admin.watch(interval_s=0.1)
         for _ in itertools.islice(stream, 10):
             pass

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "sockhost/fd_limit.h"
 #include "tests/core/eventually.h"
 #include "tests/server/admin_api.h"
 
@@ -17,6 +19,7 @@ namespace sockhost {
 namespace {
 
 using testing::Eq;
+using testing::Gt;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 using v1::WatchSocketsRequest;
@@ -163,6 +166,33 @@ TEST(WatchSetTest, WatchesThatComeAndGoLeaveOneSampler) {
   for (int i = 0; i < 4; ++i) stream.Read();
   // Five intervals: a loaded machine can make them longer, nothing shorter than four.
   EXPECT_GT(time(stream.Read()) - first, 4 * kInterval);
+}
+
+// Readers that take nothing of samples of several messages, whose next ones are an hour away.
+TEST(WatchSetTest, SamplesOfReadersThatAreStuckAreFewAndNotKept) {
+  RaiseFdLimit();
+  AdminApi api;
+  const std::string padding(40, 'x');
+  for (int i = 0; i < 3000; ++i) {
+    api.CreateListener(absl::StrCat(padding, i), "discard", "udp://127.0.0.1:0");
+  }
+  // No two share a view.
+  std::vector<std::unique_ptr<Stream>> stuck;
+  for (int i = 0; i < 40; ++i) {
+    WatchSocketsRequest request = Every(absl::Hours(1));
+    request.set_filter(absl::StrCat("fd != ", 1'000'000 + i));
+    stuck.push_back(std::make_unique<Stream>(api, request));
+  }
+  size_t most = 0;
+  const auto held = [&] {
+    const size_t now = api.watches().held_bytes();
+    most = std::max(most, now);
+    return now;
+  };
+  EXPECT_TRUE(Becomes(held, Gt(256u << 10)));
+  EXPECT_TRUE(Becomes([&] { return api.watches().size(); }, Eq(40u)));
+  EXPECT_TRUE(Becomes(held, Eq(0u)));
+  EXPECT_LE(most, 16u << 20);
 }
 
 TEST(WatchSetTest, StopEndsEveryWatchAndRefusesNewOnes) {
