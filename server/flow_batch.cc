@@ -1,5 +1,6 @@
 #include "flow_batch.h"
 
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -32,23 +33,22 @@ void TakeLocalAddress(const cmsghdr& message, FlowPeer& peer) {
     in6_pktinfo info;
     std::memcpy(&info, CMSG_DATA(&message), sizeof(info));
     if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = 0;
+    // Nothing leaves from such an address.
+    if (IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) return;
     SetControl(peer, IPPROTO_IPV6, IPV6_PKTINFO, info);
   }
 }
 
 }  // namespace
 
-std::string FlowPeer::Source() const {
-  return std::string(reinterpret_cast<const char*>(&address), address_length);
-}
+FlowPeer::SourceKey FlowPeer::Source() const { return std::bit_cast<SourceKey>(address); }
 
-std::string FlowPeer::Host() const {
-  if (address.sin6_family == AF_INET6) {
-    return std::string(reinterpret_cast<const char*>(&address.sin6_addr),
-                       sizeof(address.sin6_addr));
-  }
+FlowPeer::HostKey FlowPeer::Host() const {
+  if (address.sin6_family == AF_INET6) return std::bit_cast<HostKey>(address.sin6_addr);
   const auto& in = reinterpret_cast<const sockaddr_in&>(address);
-  return std::string(reinterpret_cast<const char*>(&in.sin_addr), sizeof(in.sin_addr));
+  HostKey host{};
+  std::memcpy(host.data(), &in.sin_addr, sizeof(in.sin_addr));
+  return host;
 }
 
 FlowBatch& FlowBatch::OfServiceThread() {
@@ -113,18 +113,25 @@ int FlowBatch::Send(int fd, size_t first, size_t count, const FlowPeer* peer, in
     header.msg_control = peer ? const_cast<char*>(peer->control.data()) : nullptr;
     header.msg_controllen = peer ? peer->control_length : 0;
   }
-  size_t sent = 0;
+  const size_t end = first + count;
+  size_t next = first;
+  size_t lost = 0;
   int error = 0;
-  while (sent < count && error == 0) {
-    const int taken = sockhost_sendmmsg(fd, headers_.data() + first + sent,
-                                        static_cast<unsigned>(count - sent), MSG_DONTWAIT);
+  while (next < end && error == 0) {
+    const int taken = sockhost_sendmmsg(fd, headers_.data() + next,
+                                        static_cast<unsigned>(end - next), MSG_DONTWAIT);
     if (taken > 0) {
-      sent += static_cast<size_t>(taken);
+      next += static_cast<size_t>(taken);
+    } else if (errno == EMSGSIZE) {
+      // Too long for this way, which says nothing of those behind it.
+      ++next;
+      ++lost;
     } else {
       error = errno;
+      lost += end - next;
     }
   }
-  if (sent < count) sockhost_socket_count_dropped(count_for, count - sent, SOCKHOST_DROP_UNSENT);
+  if (lost > 0) sockhost_socket_count_dropped(count_for, lost, SOCKHOST_DROP_UNSENT);
   return error;
 }
 

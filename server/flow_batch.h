@@ -8,16 +8,18 @@
 #include <array>
 #include <cstddef>
 #include <memory>
-#include <string>
 
 namespace sockhost {
 
 // Who sent a datagram, and to which of our addresses.
 struct FlowPeer {
+  using SourceKey = std::array<char, sizeof(sockaddr_in6)>;
+  using HostKey = std::array<char, sizeof(in6_addr)>;
+
   // What the source is known by: its address and port.
-  std::string Source() const;
+  SourceKey Source() const;
   // Its address alone.
-  std::string Host() const;
+  HostKey Host() const;
 
   sockaddr_in6 address{};  // or a sockaddr_in
   socklen_t address_length = 0;

@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <new>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "forward_loop.h"
 #include "sockhost/service_timer.h"
 #include "sockhost/socket_service_ext.h"
@@ -46,7 +48,8 @@ void ForwardFlows::OnReady(short) {
   for (size_t first = 0; first < count; first = next) {
     next = first + 1;
     while (next < count && batch.IsFromSamePeer(first, next)) ++next;
-    Flow* const flow = Find(batch.Peer(first));
+    // The last of them says to which address answers belong now.
+    Flow* const flow = Find(batch.Peer(next - 1));
     if (flow) {
       Send(*flow, first, next - first);
     } else {
@@ -55,44 +58,63 @@ void ForwardFlows::OnReady(short) {
   }
 }
 
-// After an update of the listener: flows to the old upstreams end.
-void ForwardFlows::UseRouteOfListener() {
+// True after an update of the listener: flows by the old route have ended.
+bool ForwardFlows::UseRouteOfListener() {
   const auto* parameters = dynamic_cast<const ForwardParameters*>(ParametersOf(fd_));
-  if (!parameters || parameters->route == route_) return;
+  if (!parameters || parameters->route == route_) return false;
   EndAll();
   route_ = parameters->route;
+  timer_at_ = absl::InfiniteDuration();
+  return true;
 }
 
 // ---- Flows ---------------------------------------------------------------------------
 
 ForwardFlows::Flow* ForwardFlows::Find(const FlowPeer& peer) {
   const auto found = by_source_.find(peer.Source());
-  if (found != by_source_.end()) return found->second;
+  if (found != by_source_.end()) {
+    found->second->peer = peer;
+    return found->second;
+  }
   if (OwnSources::OfServiceThread().IsSender(peer.address)) return nullptr;
-  std::string host = peer.Host();
-  const auto of_host = flows_of_host_.find(host);
+  const auto of_host = flows_of_host_.find(peer.Host());
   if (of_host != flows_of_host_.end() && of_host->second >= route_->options.max_flows_per_source) {
     return nullptr;
   }
   if (flows_.size() >= route_->options.max_flows)
     End(flows_.front(), CloseReason::kClosedByService);
-  return BeginFlow(peer, std::move(host));
+  return BeginFlow(peer);
 }
 
-ForwardFlows::Flow* ForwardFlows::BeginFlow(const FlowPeer& peer, std::string host) {
-  Flow& flow = flows_.emplace_back(*this, peer, std::move(host));
-  flow.place = std::prev(flows_.end());
-  if (!Connect(flow)) {
-    flows_.pop_back();
-    return nullptr;
+ForwardFlows::Flow* ForwardFlows::BeginFlow(const FlowPeer& peer) {
+  Flow* flow = nullptr;
+  try {
+    flow = &Enter(peer);
+    SetTimer();
+    if (Connect(*flow)) {
+      flow->choice.Arrive();
+      sockhost_socket_count_skipped(fd_, static_cast<size_t>(flow->choice.skipped()));
+      return flow;
+    }
+  } catch (const std::bad_alloc&) {
+    // Dropped, as without an upstream.
   }
-  flow.choice.Arrive();
-  sockhost_socket_count_skipped(fd_, static_cast<size_t>(flow.choice.skipped()));
-  by_source_[peer.Source()] = &flow;
-  ++flows_of_host_[flow.host];
+  if (flow) End(*flow, CloseReason::kClosedByService);
+  return nullptr;
+}
+
+// All that needs memory, or, without it, nothing.
+ForwardFlows::Flow& ForwardFlows::Enter(const FlowPeer& peer) {
+  std::list<Flow> entering;
+  Flow& flow = entering.emplace_back(*this, peer);
+  flow.place = entering.begin();
   flow.last_use = ServiceClock();
-  SetTimer();
-  return &flow;
+  const auto by_source = by_source_.emplace(peer.Source(), &flow).first;
+  absl::Cleanup undo = [&] { by_source_.erase(by_source); };
+  ++flows_of_host_[peer.Host()];
+  std::move(undo).Cancel();
+  flows_.splice(flows_.end(), entering);
+  return flow;
 }
 
 // A name without an address is an upstream that fails like one that refuses.
@@ -137,6 +159,7 @@ void ForwardFlows::Send(Flow& flow, size_t first, size_t count) {
 }
 
 void ForwardFlows::Answer(Flow& flow) {
+  if (UseRouteOfListener()) return;
   FlowBatch& batch = FlowBatch::OfServiceThread();
   const int received = batch.Receive(flow.fd);
   if (received <= 0) {
@@ -158,27 +181,34 @@ void ForwardFlows::UpstreamFailed(Flow& flow, int error_number) {
 // ---- The end --------------------------------------------------------------------------
 
 void ForwardFlows::SetTimer() {
-  if (has_timer_ || flows_.empty()) return;
-  has_timer_ = true;
+  if (timer_at_ != absl::InfiniteDuration() || flows_.empty()) return;
   const absl::Duration over = flows_.front().last_use + route_->options.flow_idle_timeout;
   RunAfter(over - ServiceClock(), [table = std::weak_ptr<ForwardFlows*>(self_)] {
     if (const auto self = table.lock()) (*self)->Expire();
   });
+  timer_at_ = over;
 }
 
 void ForwardFlows::Expire() {
-  has_timer_ = false;
+  if (ServiceClock() < timer_at_) return;
+  timer_at_ = absl::InfiniteDuration();
   const absl::Duration unused_since = ServiceClock() - route_->options.flow_idle_timeout;
   while (!flows_.empty() && flows_.front().last_use <= unused_since) {
     End(flows_.front(), CloseReason::kIdleTimeout);
   }
-  SetTimer();
+  try {
+    SetTimer();
+  } catch (const std::bad_alloc&) {
+    // Nothing would end them later.
+    EndAll();
+  }
 }
 
 void ForwardFlows::End(Flow& flow, CloseReason reason) {
+  flow.has_ended = true;
   by_source_.erase(flow.peer.Source());
   OwnSources::OfServiceThread().Remove(flow.source);
-  const auto of_host = flows_of_host_.find(flow.host);
+  const auto of_host = flows_of_host_.find(flow.peer.Host());
   if (--of_host->second == 0) flows_of_host_.erase(of_host);
   if (flow.fd < 0 || CloseForwardSocket(flow.fd, reason)) {
     flows_.erase(flow.place);
@@ -194,10 +224,8 @@ void ForwardFlows::EndAll() {
 void ForwardFlows::Flow::OnGone() {
   // A copy: this ends here.
   ForwardFlows& flows = flows_;
-  const bool was_dying =
-      !flows.by_source_.contains(peer.Source()) || flows.by_source_[peer.Source()] != this;
   fd = -1;
-  if (was_dying) {
+  if (has_ended) {
     flows.dying_.erase(place);
   } else {
     flows.End(*this, CloseReason::kNone);

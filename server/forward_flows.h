@@ -8,9 +8,9 @@
 #include <list>
 #include <memory>
 #include <optional>
-#include <string>
+#include <unordered_map>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/time/time.h"
 #include "flow_batch.h"
 #include "forward_route.h"
@@ -23,7 +23,7 @@ namespace sockhost {
 // source (address and port), chooses an upstream, and ends when nothing has passed
 // for the idle timeout, when the upstream refuses, or when the table is full and it
 // is the least recently used one. A source host at its cap begins no further flow:
-// what it sends is dropped and counted.
+// what it sends is dropped and counted. The end of a flow needs no memory.
 //
 // Life: owns itself; ends with the listener's socket. Thread rule: the service
 // thread.
@@ -41,17 +41,18 @@ class ForwardFlows final : public ForwardSocket {
  private:
   class Flow final : public ForwardSocket {
    public:
-    Flow(ForwardFlows& flows, const FlowPeer& peer, std::string host)
-        : peer(peer), host(std::move(host)), choice(flows.route_->upstreams), flows_(flows) {}
+    Flow(ForwardFlows& flows, const FlowPeer& peer)
+        : peer(peer), choice(flows.route_->upstreams), flows_(flows) {}
     void OnReady(short) override { flows_.Answer(*this); }
     void OnGone() override;
 
-    const FlowPeer peer;
-    const std::string host;
+    // As it asked last.
+    FlowPeer peer;
     UpstreamChoice choice;
     OwnSources::Source source;
     std::list<Flow>::iterator place;
     int fd = -1;
+    bool has_ended = false;
     bool is_confirmed = false;
     absl::Duration last_use;
 
@@ -62,10 +63,11 @@ class ForwardFlows final : public ForwardSocket {
   ForwardFlows(int fd, std::shared_ptr<ForwardRoute> route);
   ~ForwardFlows() = default;
 
-  void UseRouteOfListener();
+  bool UseRouteOfListener();
   // The flow of a source; nullptr if there is none and none can begin.
   Flow* Find(const FlowPeer& peer);
-  Flow* BeginFlow(const FlowPeer& peer, std::string host);
+  Flow* BeginFlow(const FlowPeer& peer);
+  Flow& Enter(const FlowPeer& peer);
   std::optional<SocketAddress> NextAddress(Flow& flow);
   bool Connect(Flow& flow);
   void Touch(Flow& flow);
@@ -85,9 +87,13 @@ class ForwardFlows final : public ForwardSocket {
   std::list<Flow> flows_;
   // Another thread is just removing their sockets.
   std::list<Flow> dying_;
-  absl::flat_hash_map<std::string, Flow*> by_source_;
-  absl::flat_hash_map<std::string, size_t> flows_of_host_;
-  bool has_timer_ = false;
+  // Abseil's tables are broken when they cannot grow.
+  template <class Key, class Value>
+  using Map = std::unordered_map<Key, Value, absl::Hash<Key>>;
+  Map<FlowPeer::SourceKey, Flow*> by_source_;
+  Map<FlowPeer::HostKey, size_t> flows_of_host_;
+  // When the timer that counts is over; one set for an earlier route does not.
+  absl::Duration timer_at_ = absl::InfiniteDuration();
   // Timers see by it that the table has gone.
   std::shared_ptr<ForwardFlows*> self_ = std::make_shared<ForwardFlows*>(this);
 };

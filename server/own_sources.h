@@ -5,10 +5,11 @@
 #include <netinet/in.h>
 
 #include <cstdint>
+#include <unordered_map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
+#include "absl/hash/hash.h"
 #include "absl/numeric/int128.h"
 #include "sockhost/socket_address.h"
 
@@ -46,7 +47,8 @@ class OwnSources {
 
   // The remote ends by the local ones: nearly always one. A client whose address is none
   // of these is nobody here, whatever address it has connected to.
-  absl::flat_hash_map<End, absl::InlinedVector<End, 1>> sources_;
+  // Abseil's tables are broken when they cannot grow.
+  std::unordered_map<End, absl::InlinedVector<End, 1>, absl::Hash<End>> sources_;
 };
 
 }  // namespace sockhost

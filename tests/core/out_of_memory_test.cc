@@ -1,82 +1,29 @@
 // Memory that cannot be had, at each place where the core asks for it: what was asked
 // for fails, nothing is left behind, and the service thread goes on.
-//
-// operator new is replaced in this program. What handlers do about it is theirs.
+// What handlers do about it is theirs.
 #include <gmock/gmock.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
 #include <functional>
 #include <future>
 #include <memory>
 #include <new>
 
 #include "tests/core/eventually.h"
+#include "tests/core/failed_allocation.h"
 #include "tests/core/log_lines.h"
 #include "tests/core/process_host_fixture.h"
 #include "tests/core/service_thread.h"
 #include "tests/core/sockets.h"
-
-namespace {
-
-// Allocations of one thread until one fails. 0: one has; negative: none will.
-std::atomic<int> left_until_failure{-1};
-std::atomic<pthread_t> failing_thread{};
-
-bool MustFail() {
-  if (left_until_failure.load(std::memory_order_relaxed) <= 0) return false;
-  if (!pthread_equal(failing_thread.load(std::memory_order_relaxed), pthread_self())) return false;
-  return left_until_failure.fetch_sub(1, std::memory_order_relaxed) == 1;
-}
-
-void* AllocateOrNull(size_t size) {
-  return MustFail() ? nullptr : std::malloc(size > 0 ? size : 1);
-}
-
-void* Allocate(size_t size) {
-  void* memory = AllocateOrNull(size);
-  if (!memory) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-// Not inlined: where only one of a pair is, the compiler takes them for a mistake.
-[[gnu::noinline]] void* operator new(size_t size) { return Allocate(size); }
-[[gnu::noinline]] void* operator new[](size_t size) { return Allocate(size); }
-[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  return AllocateOrNull(size);
-}
-[[gnu::noinline]] void* operator new[](size_t size, const std::nothrow_t&) noexcept {
-  return AllocateOrNull(size);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace sockhost {
 namespace {
 
 using testing::ElementsAre;
 using testing::Eq;
-
-// Places are counted up until a whole run meets no failure.
-constexpr int kMostPlaces = 200;
-
-// While it lives, the allocation number `place` of `thread` fails.
-class FailedAllocation {
- public:
-  FailedAllocation(pthread_t thread, int place) {
-    failing_thread = thread;
-    left_until_failure = place;
-  }
-  ~FailedAllocation() { left_until_failure = -1; }
-  bool has_happened() const { return left_until_failure == 0; }
-};
 
 // Runs `call` with the failure at `place` of this thread. True if it came to it; what
 // `call` throws for want of memory is taken as its answer.
@@ -87,19 +34,6 @@ bool Fails(int place, const std::function<void()>& call) {
   } catch (const std::bad_alloc&) {
   }
   return failure.has_happened();
-}
-
-// Goes from place to place until `attempt` says that it did not come so far.
-void AtEachPlace(const std::function<bool(int place)>& attempt) {
-  for (int place = 1; place <= kMostPlaces; ++place) {
-    SCOPED_TRACE(place);
-    const bool has_failed = attempt(place);
-    if (testing::Test::HasFailure()) return;
-    if (has_failed) continue;
-    EXPECT_GT(place, 1) << "no memory was asked for";
-    return;
-  }
-  FAIL() << "there are more than " << kMostPlaces << " places";
 }
 
 void Echo(net_socket_service_event* event) {

@@ -108,6 +108,16 @@ class ForwardServiceTest : public testing::Test {
     return host_.CreateListener(config).value().effective_address.port();
   }
 
+  // Gives listener "fwd" other options, and leaves its upstreams.
+  void Update(const ForwardOptions& options) {
+    auto parameters = std::make_shared<ForwardParameters>();
+    parameters->route = std::make_shared<ForwardRoute>(upstreams_, options);
+    const std::optional<ListenerSnapshot> now = host_.FindListener("fwd");
+    ListenerConfig config = *now->config;
+    config.parameters = std::move(parameters);
+    ASSERT_TRUE(host_.UpdateListener(*now, config).ok());
+  }
+
   int64_t Count(Counter counter) const { return host_.FindListener("fwd")->counters[counter]; }
   testing::AssertionResult SocketsBecome(size_t count) {
     return Becomes([this] { return host_.sockets(); }, Eq(count));
@@ -574,6 +584,60 @@ TEST_F(ForwardDatagramsTest, AnswersComeFromTheAddressThatWasAsked) {
   const UniqueFd client = ConnectTo(SocketAddress::Parse("udp://127.0.0.2:" + port).value());
   // A connected socket takes nothing that comes from elsewhere.
   EXPECT_EQ(Ask(client.get(), server, "a"), "re: a");
+}
+
+// One source asks several of our addresses from the same port: each answer that comes before
+// the next question is from the one that was asked.
+TEST_F(ForwardDatagramsTest, AnswersComeFromTheAddressThatWasAskedLast) {
+  const Server server(SOCK_DGRAM);
+  for (const std::string listening : {"udp://0.0.0.0:0", "udp://[::]:0"}) {
+    SCOPED_TRACE(listening);
+    const uint16_t port = Forward({server.address()}, {}, listening).port();
+    const UniqueFd client = BoundUdp();
+    for (const std::string host : {"127.0.0.2", "127.0.0.3", "127.0.0.2"}) {
+      const SocketAddress asked =
+          SocketAddress::Parse(absl::StrCat("udp://", host, ":", port)).value();
+      sockaddr_storage to;
+      const socklen_t length = asked.ToSockaddr(to);
+      sendto(client.get(), "x", 1, 0, reinterpret_cast<sockaddr*>(&to), length);
+      EXPECT_EQ(server.Answer("y"), "x");
+      EXPECT_TRUE(WaitReadable(client.get()));
+      sockaddr_storage from{};
+      socklen_t from_length = sizeof(from);
+      char byte;
+      recvfrom(client.get(), &byte, 1, 0, reinterpret_cast<sockaddr*>(&from), &from_length);
+      EXPECT_EQ(SocketAddress::From(Protocol::kUdp, reinterpret_cast<sockaddr*>(&from), from_length)
+                    .ToString(),
+                asked.ToString());
+    }
+    Delete();
+  }
+}
+
+TEST_F(ForwardDatagramsTest, ShorterIdleTimeoutHoldsForTheNextFlow) {
+  const Server server(SOCK_DGRAM);
+  ForwardOptions options;
+  options.flow_idle_timeout = absl::Hours(1);
+  const UniqueFd client = ConnectTo(Forward({server.address()}, options, kAnyPort));
+  EXPECT_EQ(Ask(client.get(), server, "a"), "re: a");
+  options.flow_idle_timeout = absl::Milliseconds(20);
+  Update(options);
+  SendText(client.get(), "b");
+  EXPECT_EQ(server.Answer("re: b"), "b");
+  EXPECT_TRUE(SocketsBecome(1));
+}
+
+TEST_F(ForwardDatagramsTest, FlowFromBeforeAnUpdateEndsWithTheNextAnswer) {
+  const Server server(SOCK_DGRAM);
+  const UniqueFd client = ConnectTo(Forward({server.address()}, {}, kAnyPort));
+  SendText(client.get(), "a");
+  EXPECT_TRUE(WaitReadable(server.fd()));
+  ForwardOptions options;
+  options.max_flows = 7;
+  Update(options);
+  EXPECT_EQ(server.Answer("late"), "a");
+  EXPECT_TRUE(SocketsBecome(1));
+  EXPECT_EQ(Ask(client.get(), server, "b"), "re: b");
 }
 
 TEST_F(ForwardDatagramsTest, IdleFlowEnds) {
