@@ -207,6 +207,7 @@ absl::Status MergeUpdate(const v1::UpdateListenerRequest& request, v1::Listener&
   options.set_replace_message_fields(true);
   options.set_replace_repeated_fields(true);
   FieldMaskUtil::MergeMessageTo(listener, *fields, options, &declared);
+  declared.DiscardUnknownFields();  // as MakeListenerRecord does
   // Its default is not what the message says of a field that is not set.
   const bool resets_enabled =
       !listener.has_enabled() && FieldMaskUtil::IsPathInFieldMask("enabled", *fields);

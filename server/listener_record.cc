@@ -107,6 +107,8 @@ std::string EtagText(const ListenerRecord& record) {
 std::shared_ptr<const ListenerRecord> MakeListenerRecord(absl::string_view id,
                                                          v1::Listener& listener) {
   ClearOutputOnly(listener);
+  // Of newer clients: what nobody reads is not kept, nor sent to those who watch.
+  listener.DiscardUnknownFields();
   listener.set_name(ListenerName(id));
   listener.set_service(ServiceName(ServiceId(listener.service())));
   if (!listener.has_enabled()) listener.set_enabled(true);

@@ -75,6 +75,16 @@ TEST(MergeUpdateTest, PartOfAMessageCanBeNamed) {
   EXPECT_EQ(declared.tcp_keepalive().count(), 3);
 }
 
+TEST(MergeUpdateTest, UnknownFieldsAreNotKept) {
+  v1::Listener declared = Declared();
+  v1::UpdateListenerRequest request;
+  auto& keepalive = *request.mutable_listener()->mutable_tcp_keepalive();
+  keepalive.set_count(3);
+  keepalive.GetReflection()->MutableUnknownFields(&keepalive)->AddVarint(9999, 1);
+  ASSERT_TRUE(MergeUpdate(request, declared).ok());
+  EXPECT_EQ(declared.SerializeAsString(), Declared().SerializeAsString());
+}
+
 TEST(MergeUpdateTest, StarReplacesEverythingButNameAndService) {
   v1::UpdateListenerRequest request;
   request.mutable_update_mask()->add_paths("*");

@@ -24,7 +24,7 @@ v1::Listener WithLabel(const std::string& key, const std::string& value) {
 
 v1::Listener WithLabels(int count) {
   v1::Listener listener;
-  for (int i = 0; i < count; ++i) (*listener.mutable_labels())[absl::StrCat("k", i)] = "v";
+  for (int i = 0; i < count; ++i) listener.mutable_labels()->insert({absl::StrCat("k", i), "v"});
   return listener;
 }
 
@@ -92,6 +92,20 @@ TEST(ListenerRecordTest, RecordHoldsTheTextsAndIsNew) {
   const auto another = MakeListenerRecord("web", listener);
   EXPECT_NE(record->uid, another->uid);
   EXPECT_NE(record->etag, another->etag);
+}
+
+TEST(ListenerRecordTest, UnknownFieldsAreNotKept) {
+  v1::Listener listener;
+  listener.mutable_tcp_keepalive()->set_count(3);
+  const std::string known = DeclaredOf(*MakeListenerRecord("web", listener)).SerializeAsString();
+  for (google::protobuf::Message* message :
+       {static_cast<google::protobuf::Message*>(&listener),
+        static_cast<google::protobuf::Message*>(listener.mutable_tcp_keepalive())}) {
+    message->GetReflection()->MutableUnknownFields(message)->AddLengthDelimited(
+        9999, std::string(1000, 'x'));
+  }
+  EXPECT_EQ(DeclaredOf(*MakeListenerRecord("web", listener)).SerializeAsString(), known);
+  EXPECT_LT(listener.ByteSizeLong(), 1000u);
 }
 
 TEST(ListenerRecordTest, UuidIsRandomVersion4) {
