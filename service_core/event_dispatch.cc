@@ -2,11 +2,14 @@
 #include <cxxabi.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <exception>
 
 #include "absl/strings/string_view.h"
+#include "forked_child.h"
 #include "listener.h"
 #include "log.h"
 #include "monotonic_clock.h"
@@ -144,6 +147,9 @@ __attribute__((no_sanitize("null"))) bool ServiceLoop::ReturnsFrom(net_socket_se
   };
   try {
     event.callback(&event);
+    // It would serve what the parent serves.
+    if (IsForkedChild()) [[unlikely]]
+      _exit(EXIT_FAILURE);
     return true;
   } catch (const std::exception& exception) {
     report(exception.what());

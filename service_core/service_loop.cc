@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "forked_child.h"
 #include "listener.h"
 #include "monotonic_clock.h"
 #include "sockhost/error.h"
@@ -76,6 +77,7 @@ ServiceLoop::ServiceLoop(SocketTable& table) : table_(table), ready_(kEventsPerT
 ServiceLoop::~ServiceLoop() { Stop(); }
 
 absl::Status ServiceLoop::Start() {
+  HostInThisProcess();
   try {
     thread_ = std::thread([this] { Run(); });
   } catch (const std::system_error& error) {

@@ -5,14 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <exception>
 #include <new>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "listener.h"
+#include "program_call.h"
 #include "socket_event.h"
 #include "socket_table.h"
 
@@ -316,23 +315,10 @@ void SocketTable::Free(SocketSlot& slot) {
   void* user_data = slot.user_data.load(std::memory_order_relaxed);
   if (!user_data) return;
   slot.user_data.store(nullptr, std::memory_order_relaxed);
-  if (slot.service->free_user_data) FreeUserData(*slot.service, user_data);
-}
-
-// Those that are reaped with it are given back, whatever a program does.
-void SocketTable::FreeUserData(Service& service, void* user_data) {
-  const auto note = [&](absl::string_view what) {
-    service.counters.Add(Counter::handler_exceptions);
-    free_log_.Log(LogLevel::kError, "a service threw an exception from its free_user_data",
-                  {{"service", *service.name}, {"owner", service.owner}, {"exception", what}});
-  };
-  try {
-    service.free_user_data(user_data);
-  } catch (const std::exception& exception) {
-    note(exception.what());
-  } catch (...) {
-    note("not a std::exception");
-  }
+  const auto free_user_data = slot.service->free_user_data;
+  if (!free_user_data) return;
+  // Those that are reaped with it are given back, whatever a program does.
+  CallProgram(*slot.service, "free_user_data", [&] { free_user_data(user_data); });
 }
 
 bool SocketTable::NoteClose(int fd) {

@@ -12,8 +12,10 @@
 #include <optional>
 
 #include "c_border.h"
+#include "forked_child.h"
 #include "host_parts.h"
 #include "log.h"
+#include "program_call.h"
 #include "sockhost/error.h"
 #include "sockhost/socket_close.h"
 #include "sockhost/socket_service_ext.h"
@@ -35,6 +37,7 @@ namespace {
 // -ENOENT or -EIO otherwise.
 int FindService(const net_socket_service_desc* descriptor, std::shared_ptr<Service>* service) {
   if (!descriptor) return -EINVAL;
+  if (sockhost::IsForkedChild()) return -EIO;
   ServiceHost::Parts& host = ProcessParts();
   *service = host.registry.Find(descriptor);
   if (!*service) return -ENOENT;
@@ -46,6 +49,7 @@ int FindService(const net_socket_service_desc* descriptor, std::shared_ptr<Servi
 // The slot of `fd` if the caller may change it: it belongs to a listener, and
 // this is the service thread, where no handler of another service runs.
 SocketSlot* OwnedSlot(int fd) {
+  if (sockhost::IsForkedChild()) return nullptr;
   SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
   if (!slot || slot->role == Role::kRegistered) return nullptr;
   const ServiceLoop& loop = *ServiceLoop::Current();
@@ -169,6 +173,7 @@ void sockhost_service_announce(const struct net_socket_service_desc* descriptor,
 }
 
 void sockhost_service_withdraw(const struct net_socket_service_desc* descriptor) {
+  if (sockhost::IsForkedChild()) return;
   ServiceHost::Parts& host = ProcessParts();
   const std::shared_ptr<Service> service = host.registry.Find(descriptor);
   if (!service) return;
@@ -247,7 +252,9 @@ int sockhost_service_close(const struct net_socket_service_desc* descriptor,
   if (const int error = FindService(descriptor, &service)) return error;
   return OrOutOfMemory([&] {
     absl::AnyInvocable<void()> after;
-    if (done) after = [done, arg] { done(arg); };
+    if (done) {
+      after = [service, done, arg] { sockhost::CallProgram(*service, "done", [&] { done(arg); }); };
+    }
     CloseSet(*service, std::move(after));
     return 0;
   });

@@ -278,7 +278,6 @@ class SocketTable {
   // wall clock, ns since 1970.
   void Close(SocketSlot& slot, SocketSnapshot& closed, int64_t now);
   void Free(SocketSlot& slot);
-  void FreeUserData(Service& service, void* user_data);
   // Removes the last socket of a withdrawn listener, if it has one. True if the service
   // thread is not needed for the rest; then FinishHere comes next.
   bool RemoveLastLocked(Listener& listener, SocketSlot** removed)
@@ -367,7 +366,6 @@ class SocketTable {
   uint32_t audited_ = 0;
   std::atomic<int64_t> closed_behind_{0};
   LimitedLog closed_behind_log_;
-  LimitedLog free_log_;
 };
 
 // The mutex, which is not fair: a thread that works in portions sees that others wait,

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "forked_child.h"
 #include "host_parts.h"
 #include "listener.h"
 
@@ -23,6 +24,8 @@ class KeepErrno {
 };
 
 void CountFailure(SocketSlot& slot, int error_number, Counter failures) {
+  // No socket: read(2) and its like take the call then.
+  if (error_number == ENOTSOCK) return;
   const Counter counter = error_number == EAGAIN ? Counter::would_block : failures;
   if (error_number == EINTR) return;
   if (error_number == EBADF) ServiceLoop::Current()->AuditNext(slot);
@@ -46,7 +49,7 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, boo
   const KeepErrno saved;
   SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
   if (!slot) {
-    if (ServiceLoop::Current() || result < 0) return;
+    if (ServiceLoop::Current() || result < 0 || IsForkedChild()) return;
     return ProcessParts().table.CountForeign(fd, result, static_cast<int64_t>(messages), 0, 0);
   }
   slot->is_drained = is_drained || (result < 0 && saved.value() == EAGAIN);
@@ -57,10 +60,11 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, boo
     }
     return CountFailure(*slot, saved.value(), Counter::receive_errors);
   }
-  const bool is_upstream_stream = slot->role == Role::kUpstream && slot->protocol != Protocol::kUdp;
-  if (result == 0 && (slot->role == Role::kConnection || is_upstream_stream)) {
-    slot->end_of_stream = true;
-    slot->is_drained = true;
+  // Of a stream that is its end, and no message however often it is found.
+  const bool is_stream =
+      slot->protocol == Protocol::kTcp || slot->protocol == Protocol::kUnixStream;
+  if (result == 0 && is_stream) {
+    if (slot->role != Role::kRegistered) slot->end_of_stream = slot->is_drained = true;
     return;
   }
   ForEachBlock(*slot, [&, time = WallTime()](CounterBlock& block) {
@@ -75,7 +79,7 @@ void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages) {
   const KeepErrno saved;
   SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
   if (!slot) {
-    if (ServiceLoop::Current() || result < 0) return;
+    if (ServiceLoop::Current() || result < 0 || IsForkedChild()) return;
     return ProcessParts().table.CountForeign(fd, 0, 0, result, static_cast<int64_t>(messages));
   }
   if (result < 0) return CountFailure(*slot, saved.value(), Counter::transmit_errors);
@@ -89,6 +93,7 @@ void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages) {
 }
 
 bool NoteClose(int fd) {
+  if (IsForkedChild()) return false;
   ServiceLoop* loop = ServiceLoop::Current();
   if (loop) return loop->table().NoteClose(fd);
   // Another thread: the service thread may be waiting without limit.

@@ -56,13 +56,15 @@ uint32_t QueueMark(int fd) {
 }
 
 // True if traffic or a failure was counted since it was asked before. Failures are in
-// memory that is rarely needed: they are looked at when there was no traffic.
+// memory that is rarely needed: they are looked at when there was no traffic. A call that fails
+// takes an error from a datagram socket; a stream that has failed fails for ever.
 bool HasCounted(SocketSlot& slot) {
   const CounterBlock& counters = slot.counters;
   const auto messages = static_cast<uint32_t>(counters.Get(Counter::receive_messages) +
                                               counters.Get(Counter::transmit_messages));
   if (messages != std::exchange(slot.counted_messages, messages)) return true;
-  if (!counters.has_rare()) return false;
+  const bool is_stream = slot.protocol == Protocol::kTcp || slot.protocol == Protocol::kUnixStream;
+  if (is_stream || !counters.has_rare()) return false;
   const auto failures = static_cast<uint16_t>(counters.Get(Counter::receive_errors) +
                                               counters.Get(Counter::transmit_errors) +
                                               counters.Get(Counter::dropped_messages));

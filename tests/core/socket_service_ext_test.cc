@@ -13,6 +13,7 @@
 #include <cstring>
 #include <future>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,6 +32,7 @@ using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
 using testing::Eq;
+using testing::Ge;
 using testing::HasSubstr;
 
 using Event = net_socket_service_event;
@@ -473,6 +475,51 @@ TEST_F(SocketServiceExtTest, UserDataIsFreedOnTheServiceThreadWhenItsSocketGoes)
   EXPECT_EQ(second.count, 1);
   EXPECT_FALSE(first.elsewhere);
   EXPECT_FALSE(second.elsewhere);
+}
+
+TEST_F(SocketServiceExtTest, ReadingWhatIsNoSocketIsNoFailure) {
+  static std::atomic<int> read;
+  read = 0;
+  TestService service(4, nullptr, [](Event* event) {
+    uint64_t value = 0;
+    if (sockhost_read(event->event.fd, &value, sizeof(value)) == sizeof(value)) ++read;
+  });
+  const UniqueFd fd = EventFd(true);
+  ASSERT_EQ(sockhost_service_add(service, fd.get(), POLLIN, nullptr), 0);
+  ASSERT_TRUE(Becomes([&] { return read.load(); }, Eq(1)));
+  FinishTurns();
+  EXPECT_EQ(service.Snapshot().counters[Counter::handler_calls], 1);
+  EXPECT_EQ(service.Snapshot().counters[Counter::receive_errors], 0);
+}
+
+// Its handler does not see the end, and is called again and again.
+TEST_F(SocketServiceExtTest, EndOfARegisteredStreamIsNoMessageAndNoProgress) {
+  const LogLines log;
+  TestService service(4, nullptr, [](Event* event) {
+    char byte;
+    zsock_recv(event->event.fd, &byte, 1, 0);
+  });
+  SocketPair pair = TcpPair();
+  ASSERT_EQ(sockhost_service_add(service, pair.ours.get(), POLLIN, nullptr), 0);
+  SendText(pair.peer.get(), "xy");
+  pair.peer.reset();
+  EXPECT_TRUE(Becomes([&] { return service.Snapshot().counters[Counter::masked]; }, Ge(1)));
+  EXPECT_EQ(service.Snapshot().counters[Counter::receive_messages], 2);
+  EXPECT_EQ(service.Snapshot().counters[Counter::receive_bytes], 2);
+}
+
+TEST_F(SocketServiceExtTest, ExceptionAtTheEndOfACloseEndsNothingElse) {
+  const LogLines log;
+  TestService service;
+  UniqueFd fd = EventFd(false);
+  ASSERT_EQ(sockhost_service_add(service, fd.release(), POLLIN, nullptr), 0);
+  ASSERT_EQ(sockhost_service_close(
+                service, [](void*) { throw std::runtime_error("cannot end"); }, nullptr),
+            0);
+  FinishTurns();
+  EXPECT_TRUE(
+      Becomes([&] { return service.Snapshot().counters[Counter::handler_exceptions]; }, Eq(1)));
+  EXPECT_THAT(log.lines(), Contains(AllOf(HasSubstr("cannot end"), HasSubstr(service.owner()))));
 }
 
 struct FreedUserData {

@@ -123,6 +123,20 @@ TEST_F(SpinGuardTest, CountedFailuresAreProgress) {
   }
 }
 
+// Once a stream has failed, every call does.
+TEST_F(SpinGuardTest, FailuresOfAStreamAreNoProgress) {
+  const SocketPair pair = TcpPair();
+  SendText(pair.peer.get(), "unread");
+  ASSERT_TRUE(WaitReadable(pair.ours.get()));
+  SocketSlot& slot = Watch(pair.ours.get());
+  int64_t pause = 0;
+  for (uint32_t calls = 0; calls < 2 * kMostCalls && pause == 0; ++calls) {
+    slot.counters.Add(Counter::transmit_errors);
+    pause = Call(slot);
+  }
+  EXPECT_EQ(pause, SpinGuard::kFirstPauseNanos);
+}
+
 TEST_F(SpinGuardTest, CountedTrafficRestoresTheBudget) {
   const UniqueFd fd = EventFd(true);
   SocketSlot& slot = Watch(fd.get());
