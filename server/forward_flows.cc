@@ -139,8 +139,10 @@ bool ForwardFlows::Connect(Flow& flow) {
       flow.source = OwnSources::OfServiceThread().Add(flow.fd, *address);
       return true;
     }
+    const bool has_no_way =
+        -flow.fd == EAFNOSUPPORT || (-flow.fd == EADDRNOTAVAIL && address->family() == AF_INET6);
     // Else the reason is here: no fd, no memory.
-    if (!IsUpstreamsFault(-flow.fd)) return false;
+    if (!has_no_way && !IsUpstreamsFault(-flow.fd)) return false;
     flow.choice.NoteProblem(-flow.fd);
     sockhost_socket_count_connect_failure(fd_);
   }

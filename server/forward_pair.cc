@@ -64,18 +64,19 @@ bool HasUnread(int fd) {
   return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-// True if the process or the system is the reason, and no upstream.
-bool IsOurOwnFault(int error_number) {
+// True if the process or the system is the reason, and no upstream at `address`.
+bool IsOurOwnFault(int error_number, const SocketAddress& address) {
   switch (error_number) {
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
     case ENOSPC:
-    case EADDRNOTAVAIL:  // no local port is left
-    case ECANCELED:      // the listener is being deleted
+    case ECANCELED:  // the listener is being deleted
     case EINVAL:
       return true;
+    case EADDRNOTAVAIL:  // no local port is left; or there is no IPv6 here
+      return address.family() == AF_INET;
     default:
       return false;
   }
@@ -150,7 +151,7 @@ bool ForwardPair::TryAddress(const SocketAddress& address) {
       sockhost_socket_connect(client_.fd, SOCK_STREAM, reinterpret_cast<sockaddr*>(&storage),
                               length, events, static_cast<ForwardSocket*>(&upstream_));
   if (fd < 0) {
-    if (!IsOurOwnFault(-fd)) {
+    if (!IsOurOwnFault(-fd, address)) {
       sockhost_socket_count_connect_failure(client_.fd);
       choice_.NoteProblem(-fd);
       return false;
