@@ -139,8 +139,16 @@ int sockhost_accept4(int sock, struct sockaddr* addr, socklen_t* addrlen, int fl
 int zsock_shutdown(int sock, int how) { return shutdown(sock, how); }
 
 int zsock_close(int sock) {
-  const bool host_closes_it = sockhost::NoteClose(sock);
-  return host_closes_it ? 0 : close(sock);
+  switch (sockhost::NoteClose(sock)) {
+    case sockhost::Closer::kProgram:
+      return close(sock);
+    case sockhost::Closer::kHost:
+      return 0;
+    case sockhost::Closer::kNobody:
+      break;
+  }
+  errno = EPERM;
+  return -1;
 }
 
 // ---- Data

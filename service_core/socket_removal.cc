@@ -321,14 +321,15 @@ void SocketTable::Free(SocketSlot& slot) {
   CallProgram(*slot.service, "free_user_data", [&] { free_user_data(user_data); });
 }
 
-bool SocketTable::NoteClose(int fd) {
+Closer SocketTable::NoteClose(int fd) {
   TableLock lock(*this);
   SocketSlot* slot = FindByFd(fd);
-  if (!slot) return false;
+  if (!slot) return Closer::kProgram;
+  if (slot->is_of_listener_itself()) return Closer::kNobody;
   const bool owned = slot->role != Role::kRegistered;
   RemoveLocked(*slot, owned ? Fate::kClose : Fate::kLeaveOpen,
                owned ? CloseReason::kClosedByService : CloseReason::kUnregistered);
-  return owned;
+  return owned ? Closer::kHost : Closer::kProgram;
 }
 
 }  // namespace sockhost

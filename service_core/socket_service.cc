@@ -127,6 +127,7 @@ namespace sockhost {
 int CloseSocket(int fd, CloseReason reason) {
   SocketSlot* slot = OwnedSlot(fd);
   if (!slot || IsRemoved(*slot)) return -ENOENT;
+  if (slot->is_of_listener_itself()) return -EPERM;
   ServiceLoop::Current()->table().RemoveSlot(*slot, Fate::kClose, reason);
   return 0;
 }

@@ -130,7 +130,9 @@ struct SocketSlot {
     return role == Role::kRegistered && registered.stamp == stamp;
   }
   bool is_exposed() const { return IsExposed(role, *service); }
-  bool has_own_address() const { return role == Role::kListening || role == Role::kDatagram; }
+  bool has_own_address() const { return is_of_listener_itself(); }
+  // Without it the listener serves nobody.
+  bool is_of_listener_itself() const { return role == Role::kListening || role == Role::kDatagram; }
   bool has_peer_address() const { return role == Role::kConnection || role == Role::kUpstream; }
   // -1: none.
   int pev_index() const { return role == Role::kRegistered ? registered.pev_index : -1; }

@@ -25,6 +25,7 @@
 #include "mutex.h"
 #include "service_registry.h"
 #include "socket_slot.h"
+#include "socket_traffic.h"
 #include "sockhost/event_ring.h"
 #include "sockhost/socket_snapshot.h"
 #include "unique_fd.h"
@@ -109,9 +110,8 @@ class SocketTable {
   // want of memory (std::bad_alloc) neither.
   void RunBetweenHandlers(absl::FunctionRef<void()> change, absl::AnyInvocable<void()> task);
 
-  // `fd` is about to be closed by its program. Removes it; the result tells
-  // whether the service thread closes it, because it belongs to a listener.
-  bool NoteClose(int fd);
+  // `fd` is about to be closed by its program. Removes it, unless nobody may close it.
+  Closer NoteClose(int fd);
 
   // Counts traffic of an fd on a thread that is not the service thread.
   void CountForeign(int fd, int64_t received_bytes, int64_t received_messages,

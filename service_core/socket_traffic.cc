@@ -92,15 +92,15 @@ void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages) {
   });
 }
 
-bool NoteClose(int fd) {
-  if (IsForkedChild()) return false;
+Closer NoteClose(int fd) {
+  if (IsForkedChild()) return Closer::kProgram;
   ServiceLoop* loop = ServiceLoop::Current();
   if (loop) return loop->table().NoteClose(fd);
   // Another thread: the service thread may be waiting without limit.
   SocketTable& table = ProcessParts().table;
-  const bool owned = table.NoteClose(fd);
+  const Closer closer = table.NoteClose(fd);
   table.epoll().Wake();
-  return owned;
+  return closer;
 }
 
 }  // namespace sockhost

@@ -23,10 +23,16 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated,
 // One send call was offered `offered` bytes and returned `result`.
 void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages);
 
-// The program is about to close `fd`. A registered socket is unregistered first.
-// True if the fd belongs to a listener: the host closes it then, when the
-// handler returns, and the caller must not.
-bool NoteClose(int fd);
+// Who closes the fd that a program wants to close.
+enum class Closer {
+  kProgram,
+  kHost,    // when the handler returns
+  kNobody,  // it is that of a listener itself, which ends with the listener
+};
+
+// The program is about to close `fd`: tells who does. A registered socket is unregistered
+// first.
+Closer NoteClose(int fd);
 
 }  // namespace sockhost
 

@@ -30,9 +30,9 @@ void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages) {
   Traffic().transmitted.push_back({fd, result, offered, messages});
 }
 
-bool NoteClose(int fd) {
+Closer NoteClose(int fd) {
   Traffic().closed.push_back(fd);
-  return Traffic().host_closes;
+  return Traffic().host_closes ? Closer::kHost : Closer::kProgram;
 }
 
 }  // namespace sockhost

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <zephyr/net/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -312,6 +313,22 @@ TEST_F(ListenerTest, ServiceThatStillSendsAfterTheEndOfInputIsNotCutOff) {
   EXPECT_EQ(ReceiveText(client.get(), kReply).size(), kReply);
   EXPECT_TRUE(WaitClosed(client.get()));
   EXPECT_TRUE(CounterBecomes("web", Counter::active_connections, 0));
+}
+
+TEST_F(ListenerTest, HandlerCannotCloseTheSocketOfItsListener) {
+  std::atomic<int> refused{0};
+  DefineTestService([&](const Event& event) {
+    if (sockhost_socket_close(event.event.fd) == -EPERM) ++refused;
+    if (zsock_close(event.event.fd) == -1 && errno == EPERM) ++refused;
+    Echo(event);
+  });
+  const StopOnExit stop(loop_);
+  const UniqueFd client = ConnectTo(Create(Config("web", "udp://127.0.0.1:0")).effective_address);
+  for (int i = 1; i <= 2; ++i) {
+    SendText(client.get(), "x");
+    EXPECT_TRUE(Becomes([&] { return refused.load(); }, Eq(2 * i)));
+  }
+  EXPECT_EQ(SocketOf(Role::kDatagram).role, Role::kDatagram);
 }
 
 TEST_F(ListenerTest, HandlerClosesWhenItReturns) {

@@ -584,7 +584,7 @@ TEST_F(SocketServiceExtTest, ClosingThroughTheLibraryUnregistersAndWakesTheThrea
   ASSERT_EQ(sockhost_service_add(service, fd.get(), POLLIN, &user_data), 0);
   FinishTurns();
   const int64_t closed_behind = host().Statistics().closed_behind;
-  EXPECT_FALSE(NoteClose(fd.get()));
+  EXPECT_EQ(NoteClose(fd.get()), Closer::kProgram);
   fd.reset();
   EXPECT_TRUE(Becomes([] { return freed.load(); }, Eq(1)));
   EXPECT_EQ(service.Snapshot().registered, 0);

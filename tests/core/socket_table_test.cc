@@ -866,7 +866,7 @@ TEST_F(ListenerSocketsTest, WithoutSocketsItIsGoneAtOnceBetweenTurns) {
 
 TEST_F(ListenerSocketsTest, WhatWasRemovedBeforeIsClosedFirst) {
   const int connection = AddConnection();
-  EXPECT_TRUE(table_.NoteClose(connection));
+  EXPECT_EQ(table_.NoteClose(connection), Closer::kHost);
   bool closed = false;
   table_.RemoveListener(*listener_, false, [&] { closed = !IsOpen(connection); });
   EXPECT_FALSE(closed);
@@ -899,7 +899,7 @@ TEST_F(ListenerSocketsTest, ListenersKeepTheirSocketsApart) {
   }
   // The first, the last, and one in between.
   for (const size_t i : {size_t{0}, ours.size() - 1, ours.size() / 2}) {
-    EXPECT_TRUE(table_.NoteClose(ours[i]));
+    EXPECT_EQ(table_.NoteClose(ours[i]), Closer::kHost);
   }
   EXPECT_EQ(table_.RemoveListener(*listener_, true, {}), ours.size() - 3);
   EXPECT_EQ(table_.size(), others.size());
@@ -932,7 +932,7 @@ TEST_F(ListenerSocketsTest, OtherSocketsOfTheServiceStay) {
 
 TEST_F(ListenerSocketsTest, NotedCloseOfAnOwnedFdIsLeftToTheReaping) {
   const int connection = AddConnection();
-  EXPECT_TRUE(table_.NoteClose(connection));
+  EXPECT_EQ(table_.NoteClose(connection), Closer::kHost);
   EXPECT_TRUE(IsOpen(connection));
   table_.Reap();
   EXPECT_FALSE(IsOpen(connection));
@@ -958,7 +958,7 @@ TEST_F(SocketTableTest, NotedCloseUnregisters) {
   const auto service = NewService();
   UniqueFd fd = EventFd(true);
   ASSERT_EQ(Replace(*service, {fd.get()}), 0);
-  EXPECT_FALSE(table_.NoteClose(fd.get()));
+  EXPECT_EQ(table_.NoteClose(fd.get()), Closer::kProgram);
   fd.reset();
   EXPECT_THAT(ReadyFds(), IsEmpty());
   EXPECT_THAT(DescriptorFds(*service), testing::Each(-1));
@@ -967,9 +967,9 @@ TEST_F(SocketTableTest, NotedCloseUnregisters) {
 
 TEST_F(SocketTableTest, NotedCloseOfAnUnknownFdIsIgnored) {
   const UniqueFd fd = EventFd(true);
-  EXPECT_FALSE(table_.NoteClose(fd.get()));
-  EXPECT_FALSE(table_.NoteClose(-1));
-  EXPECT_FALSE(table_.NoteClose(ClosedFd()));
+  EXPECT_EQ(table_.NoteClose(fd.get()), Closer::kProgram);
+  EXPECT_EQ(table_.NoteClose(-1), Closer::kProgram);
+  EXPECT_EQ(table_.NoteClose(ClosedFd()), Closer::kProgram);
 }
 
 TEST_F(SocketTableTest, ForeignTrafficIsCountedForSocketAndService) {

@@ -141,7 +141,8 @@ int sockhost_socket_set_events(int fd, short events);
  * before is the caller's again: it is not freed. */
 int sockhost_socket_set_user_data(int fd, void *user_data);
 
-/* Closes the socket when the handler returns. */
+/* Closes the socket when the handler returns. -EPERM: it is the datagram socket of a listener,
+ * which ends with the listener; close(2) answers EPERM, too. */
 int sockhost_socket_close(int fd);
 
 /*
