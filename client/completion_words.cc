@@ -5,11 +5,11 @@
 #include <algorithm>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "client/display_text.h"
 #include "client/forward_flags.h"
 #include "client/resource_name.h"
 #include "client/tls_files.h"
@@ -184,11 +184,20 @@ class TypedLine {
   const CLI::Option* waiting_ = nullptr;
 };
 
+// True if no shell takes any of it for more than a character. Ids of a real daemon are such; what
+// answers may be another.
+bool IsPlain(absl::string_view id) {
+  return absl::c_all_of(id, [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.' || c == ':';
+  });
+}
+
 template <class Resources>
 void AddIds(const Resources& resources, absl::string_view collection,
             std::vector<std::string>& out) {
   for (const auto& resource : resources) {
-    out.push_back(Printable(BareId(collection, resource.name())));
+    const std::string id(BareId(collection, resource.name()));
+    if (IsPlain(id)) out.push_back(id);
   }
 }
 

@@ -32,6 +32,13 @@ class SockctlTest : public testing::Test {
   FakeAdmin fake_;
 };
 
+TEST_F(SockctlTest, NamesThatAShellWouldRunAreNotCompleted) {
+  AddListener("web");
+  for (const char* id : {"web;touch x", "$(x)", "`x`", "a b", "a|b", "a\nb", "a'b"})
+    AddListener(id);
+  EXPECT_EQ(Run({"complete", "--", "listener", "get", ""}).output, "web\n");
+}
+
 TEST_F(SockctlTest, ListenerCreateShowsTheNewListener) {
   const Finished created = Run({"listener", "create", "web", "--service", "echo", "--address",
                                 "tcp://127.0.0.1:0", "--label", "env=test"});
