@@ -1,6 +1,7 @@
 #include "upstream_set.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace sockhost {
@@ -82,9 +83,17 @@ void UpstreamSet::NoteFailure(size_t index, absl::Duration now, int problem) {
   // One that was held back is made up for with the next failure.
   state.is_reported = true;
   state.next_report = now + kReportInterval;
-  report_({.upstream = *upstreams_[index],
-           .problem = problem,
-           .back_off = state.backs_off_until - now});
+  Tell({.upstream = *upstreams_[index],
+        .problem = problem,
+        .back_off = state.backs_off_until - now});
+}
+
+void UpstreamSet::Tell(const UpstreamChange& change) const {
+  try {
+    report_(change);
+  } catch (const std::bad_alloc&) {
+    // A line of the log is less than the connection that is on its way.
+  }
 }
 
 void UpstreamSet::NoteSuccess(size_t index, absl::Duration now) {
@@ -95,10 +104,10 @@ void UpstreamSet::NoteSuccess(size_t index, absl::Duration now) {
   state.back_offs = 0;
   state.retry_at.Set(now);
   if (!std::exchange(state.is_reported, false)) return;
-  report_({.upstream = *upstreams_[index],
-           .works = true,
-           .failed_for = now - state.failing_since.get(),
-           .failures = failures});
+  Tell({.upstream = *upstreams_[index],
+        .works = true,
+        .failed_for = now - state.failing_since.get(),
+        .failures = failures});
 }
 
 UpstreamStatus UpstreamSet::StatusOf(size_t index, absl::Duration now) const {

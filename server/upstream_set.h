@@ -116,6 +116,7 @@ class UpstreamSet {
   std::optional<size_t> PickSoonest(uint64_t tried) const;
   void NoteFailure(size_t index, absl::Duration now, int problem);
   void NoteSuccess(size_t index, absl::Duration now);
+  void Tell(const UpstreamChange& change) const;
 
   const std::vector<std::shared_ptr<Upstream>> upstreams_;
   const UpstreamPolicy policy_;

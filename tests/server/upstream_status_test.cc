@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <utility>
@@ -93,6 +94,16 @@ TEST_F(UpstreamStatusTest, FailingOneSaysSinceWhenWhyAndWhenItIsTriedNext) {
   now_ = first + UpstreamSet::kFirstBackOff;
   Fail(kNoAnswer);
   EXPECT_EQ(Status().retry_at, now_ + 2 * UpstreamSet::kFirstBackOff);
+}
+
+TEST_F(UpstreamStatusTest, WantOfMemoryForTheReportEndsNoConnection) {
+  std::vector<std::shared_ptr<Upstream>> upstreams{*Upstream::Parse("tcp://10.0.0.1:1"),
+                                                   *Upstream::Parse("tcp://10.0.0.2:2")};
+  set_ = std::make_shared<UpstreamSet>(std::move(upstreams), UpstreamPolicy::kRoundRobin,
+                                       [](const UpstreamChange&) { throw std::bad_alloc(); });
+  UpstreamChoice choice(set_);
+  EXPECT_EQ(choice.Next(now_)->port(), 1);
+  EXPECT_EQ(choice.Next(now_)->port(), 2);
 }
 
 TEST_F(UpstreamStatusTest, OneWhoseTimeIsOverIsOnTrialUntilSomebodyTries) {
