@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "sockhost/error.h"
+#include "system_calls.h"
 
 namespace sockhost {
 namespace {
@@ -60,7 +61,7 @@ int EpollSet::Modify(int fd, uint32_t events, RegistrationKey key) const {
 int EpollSet::Remove(int fd) const { return Control(epoll_, EPOLL_CTL_DEL, fd, 0, 0); }
 
 std::span<epoll_event> EpollSet::Wait(std::span<epoll_event> buffer, int timeout_ms) {
-  const int count = epoll_wait(epoll_, buffer.data(), static_cast<int>(buffer.size()), timeout_ms);
+  const int count = EpollWait(epoll_, buffer.data(), static_cast<int>(buffer.size()), timeout_ms);
   // EINTR is a spurious wake-up; another error cannot happen on a valid epoll
   // fd, and would show as a loop without events rather than as a lost thread.
   if (count <= 0) return {};

@@ -40,9 +40,7 @@ void ServiceLoop::Dispatch(RegistrationKey key, uint32_t ready) {
   // The last report of an entry that was masked while it was ready.
   if (polling == Polling::kMasked || polling == Polling::kPaused) return;
   if (slot->role == Role::kListening) {
-    slot->listener->Accept(*slot, *this);
-    last_clock_ = MonotonicNanos();
-    return;
+    return slot->listener->Accept(*slot, *this);
   }
   if (IsUnusableYet(*slot, ready)) {
     ForEachBlock(*slot, [](CounterBlock& block) { block.Add(Counter::spurious_events); });

@@ -224,7 +224,11 @@ void ServiceLoop::DispatchAll(std::span<epoll_event> ready) {
       dispatch(ready[i]);
     }
   }
-  std::ranges::for_each(ready.first(listening), dispatch);
+  for (const epoll_event& event : ready.first(listening)) {
+    dispatch(event);
+    // Taking connections takes its time.
+    if (listening > 1) last_clock_ = MonotonicNanos();
+  }
 }
 
 void ServiceLoop::LookAtWallClock() {

@@ -264,7 +264,11 @@ class SocketTable {
   static bool IsClosedBehindLocked(const SocketSlot& slot);
   // False if the fd number no longer stands for the file that was added.
   bool IsStillPolledLocked(const SocketSlot& slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason)
+  // When a removed socket is reaped, at the earliest.
+  enum class Ending { kAnyTime, kInThisTurn };
+  void RemoveLocked(SocketSlot& slot, Fate fate, CloseReason reason,
+                    Ending ending = Ending::kAnyTime) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool EndsWithItsFd(const SocketSlot& slot, Fate fate, Ending ending) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RemoveSetLocked(Service& service, Fate fate, AfterReapList& after)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

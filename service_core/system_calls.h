@@ -2,6 +2,7 @@
 #ifndef SOCKHOST_SERVICE_CORE_SYSTEM_CALLS_H_
 #define SOCKHOST_SERVICE_CORE_SYSTEM_CALLS_H_
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,6 +45,17 @@ inline int Accept(int fd, sockaddr* peer, socklen_t* length, int flags) {
   return accept4(fd, peer, length, flags);
 #else
   return static_cast<int>(syscall(SYS_accept4, fd, peer, length, flags));
+#endif
+}
+
+// epoll_wait(2).
+inline int EpollWait(int epoll, epoll_event* events, int size, int timeout_ms) {
+#ifdef SOCKHOST_SANITIZED
+  return epoll_wait(epoll, events, size, timeout_ms);
+#elif defined(SYS_epoll_wait)
+  return static_cast<int>(syscall(SYS_epoll_wait, epoll, events, size, timeout_ms));
+#else
+  return static_cast<int>(syscall(SYS_epoll_pwait, epoll, events, size, timeout_ms, nullptr, 8));
 #endif
 }
 

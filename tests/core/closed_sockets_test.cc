@@ -1,5 +1,6 @@
 #include "service_core/closed_sockets.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "sockhost/error.h"
 #include "sockhost/service_host.h"
@@ -100,7 +102,7 @@ void Echo(net_socket_service_event* event) {
 // A host with one TCP listener of a service that echoes.
 class ClosedSocketsHostTest : public testing::Test {
  protected:
-  void Start(size_t closed_sockets) {
+  void Start(size_t closed_sockets, const std::string& address = "tcp://127.0.0.1:0") {
     sockhost_service_definition definition{};
     definition.name = "echo";
     definition.owner = "closed_sockets_test.cc:1";
@@ -112,7 +114,7 @@ class ClosedSocketsHostTest : public testing::Test {
     ListenerConfig config;
     config.name = "web";
     config.service = "echo";
-    config.address = *SocketAddress::Parse("tcp://127.0.0.1:0");
+    config.address = *SocketAddress::Parse(address);
     const auto listener = host_.CreateListener(config);
     ASSERT_TRUE(listener.ok()) << listener.status();
     address_ = listener->effective_address;
@@ -170,6 +172,26 @@ TEST_F(ClosedSocketsHostTest, ClosedSocketKeepsItsFinalState) {
   EXPECT_EQ(*closed.listener, "web");
   EXPECT_GE(closed.counters[Counter::handler_calls], open.counters[Counter::handler_calls]);
   EXPECT_FALSE(host_.FindSocket(open.id).has_value());
+}
+
+// A program that a handler has forked, say. Streams of unix sockets are polled by level: the end
+// of such a connection would be reported again and again.
+TEST_F(ClosedSocketsHostTest, ConnectionThatLivesOnElsewhereIsNotReportedForEver) {
+  Start(8, absl::StrCat("unix:@closed-sockets-test-", getpid()));
+  const UniqueFd other = Connect("x");
+  const SocketId other_id = Open(Role::kConnection).at(0).id;
+  UniqueFd client = Connect("x");
+  std::vector<SocketSnapshot> connections = Open(Role::kConnection);
+  std::erase_if(connections, [&](const SocketSnapshot& socket) { return socket.id == other_id; });
+  const UniqueFd elsewhere(fcntl(connections.at(0).fd, F_DUPFD_CLOEXEC, 0));
+  client.reset();
+  ASSERT_TRUE(Becomes([&] { return Closed(); }, ElementsAre(connections.at(0).id)));
+  EXPECT_TRUE(Becomes([&] { return host_.Statistics().epoll_rebuilds; }, 1));
+  const int64_t wakeups = host_.Statistics().wakeups;
+  SendText(other.get(), "y");
+  EXPECT_EQ(ReceiveText(other.get(), 1), "y");
+  EXPECT_LE(host_.Statistics().wakeups, wakeups + 2);
+  EXPECT_LE(host_.Statistics().stale_events, 2);
 }
 
 TEST_F(ClosedSocketsHostTest, OfManyAtOnceTheLastStay) {
