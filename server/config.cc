@@ -1,11 +1,14 @@
 #include "config.h"
 
+#include <sys/stat.h>
 #include <yaml-cpp/yaml.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <sstream>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -26,10 +29,12 @@ constexpr char kFooter[] =
     "  flag --max-sockets 100, variable SOCKHOST_MAX_SOCKETS=100, key max-sockets: 100\n"
     "A flag wins over its variable, a variable over the file. In a variable, commas separate\n"
     "the elements of a list.\n"
-    "\nSignals: SIGTERM and SIGINT drain and stop; a second one stops at once. SIGHUP reads the\n"
-    "configuration file again; log-level takes effect at once, the rest at the next start.\n"
+    "\nSignals: SIGTERM and SIGINT drain and stop; a second one, or one before the daemon serves,\n"
+    "stops at once. SIGHUP reads the configuration file again; log-level takes effect at once, "
+    "the\n"
+    "rest at the next start.\n"
     "\nExit codes: 0 stopped in order, 1 could not start or not stop in time, 2 wrong usage or\n"
-    "configuration, 143 ended by a second signal.\n";
+    "configuration, 143 ended at once by a signal.\n";
 
 // Where a value comes from.
 struct Origin {
@@ -77,20 +82,25 @@ class Flags {
     app_.footer(kFooter);
   }
 
-  std::variant<CommandLine, EarlyExit> Parse(int argc, const char* const* argv) {
+  // Without a value: line() has all of it.
+  std::optional<EarlyExit> Parse(int argc, const char* const* argv) {
+    std::optional<EarlyExit> exit;
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
       std::ostringstream out;
       std::ostringstream problem;
-      if (app_.exit(error, out, problem) == 0) return EarlyExit{out.str(), 0};
-      return EarlyExit{error.what(), kUsageError};
+      const bool is_asked_for = app_.exit(error, out, problem) == 0;
+      exit = is_asked_for ? EarlyExit{out.str(), 0} : EarlyExit{error.what(), kUsageError};
     }
     for (const auto& [setting, option] : options_) {
       if (option->count() > 0) line_.flags[setting] = option->results();
     }
-    return line_;
+    return exit;
   }
+
+  // What was understood.
+  const CommandLine& line() const { return line_; }
 
  private:
   void Add(const Setting& setting) {
@@ -129,8 +139,21 @@ absl::Status At(absl::string_view where, const absl::Status& status) {
   return Error(Reason::kFIELD_INVALID, absl::StrCat(where, status.message()));
 }
 
-absl::Status ApplyFile(const std::string& path, Config& config, Origins& origins) {
+// ENOENT is told by whoever opens it.
+absl::Status CheckKind(const std::string& path, ConfigFileKind kind) {
+  struct stat status;
+  if (kind == ConfigFileKind::kAny || stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) {
+    return absl::OkStatus();
+  }
+  return Error(Reason::kFIELD_INVALID,
+               absl::StrCat("configuration file ", path,
+                            ": it is no regular file, and only that is read again"));
+}
+
+absl::Status ApplyFile(const std::string& path, ConfigFileKind kind, Config& config,
+                       Origins& origins) {
   if (path.empty()) return absl::OkStatus();
+  if (absl::Status status = CheckKind(path, kind); !status.ok()) return status;
   const absl::StatusOr<std::vector<FileEntry>> entries = ReadConfigFile(path);
   if (!entries.ok()) return entries.status();
   for (const FileEntry& entry : *entries) {
@@ -259,30 +282,46 @@ std::string Print(const Config& config, const Origins& origins, const std::strin
   return absl::StrCat("# The configuration of sockhostd ", version, ".\n", out.c_str(), "\n");
 }
 
-EarlyExit UsageError(absl::string_view why) {
-  return {absl::StrCat("sockhostd: ", why, "\nsockhostd: see sockhostd --help\n"), kUsageError};
+// The last of them that is a format. `config` has what was taken over before something turned
+// out to be wrong.
+std::string KnownLogFormat(const CommandLine& line, const Config& config) {
+  std::string out = Config().log_format;
+  for (const Setting& setting : Settings()) {
+    if (setting.name != absl::string_view("log-format")) continue;
+    std::vector<std::string> texts{config.log_format, Variable(VariableOf(setting))};
+    const auto flag = line.flags.find(&setting);
+    if (flag != line.flags.end()) texts.push_back(flag->second.back());
+    for (const std::string& text : texts) {
+      Config tried;
+      if (SetValue(setting, {text}, tried).ok()) out = text;
+    }
+  }
+  return out;
 }
 
 }  // namespace
 
 std::variant<Config, EarlyExit> ParseConfig(int argc, const char* const* argv,
-                                            const std::string& version) {
-  auto parsed = Flags(version).Parse(argc, argv);
-  if (const auto* exit = std::get_if<EarlyExit>(&parsed)) {
-    return exit->code == 0 ? *exit : UsageError(exit->text);
-  }
-  const CommandLine& line = std::get<CommandLine>(parsed);
-
+                                            const std::string& version, ConfigFileKind kind) {
   Config config;
   Origins origins;
+  Flags flags(version);
+  std::optional<EarlyExit> exit = flags.Parse(argc, argv);
+  const CommandLine& line = flags.line();
+  if (exit) {
+    exit->log_format = KnownLogFormat(line, config);
+    return *std::move(exit);
+  }
   absl::Status status =
-      ApplyFile(line.file.empty() ? Variable(kFileVariable) : line.file, config, origins);
+      ApplyFile(line.file.empty() ? Variable(kFileVariable) : line.file, kind, config, origins);
   if (status.ok()) status = ApplyVariables(config, origins);
   if (status.ok()) status = ApplyFlags(line, config, origins);
   if (status.ok()) status = CheckAdmin(config);
   if (status.ok()) status = CheckExposure(config);
   if (status.ok()) status = CheckAdoptRules(config.adopt);
-  if (!status.ok()) return UsageError({status.message().data(), status.message().size()});
+  if (!status.ok()) {
+    return EarlyExit{std::string(status.message()), kUsageError, KnownLogFormat(line, config)};
+  }
   if (line.print) return EarlyExit{Print(config, origins, version), 0};
   return config;
 }

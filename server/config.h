@@ -48,18 +48,29 @@ struct Config {
   std::string log_format = "text";
 };
 
-// What to do instead of serving: text for standard output or error, and the exit
-// code.
+// What to do instead of serving.
 struct EarlyExit {
+  // For standard output; with a code other than 0, what is wrong.
   std::string text;
+  // Of the process.
   int code = 0;
+  // The log format, as far as it was understood.
+  std::string log_format = Config().log_format;
+};
+
+// What ParseConfig may read.
+enum class ConfigFileKind {
+  kAny,
+  // Not what could keep a daemon waiting that serves: a FIFO or a terminal, say.
+  kRegular,
 };
 
 // Reads the configuration: a flag wins over its variable, a variable over the
 // file that --config names, the file over the default. `version` is what
 // --version prints. Reads the environment: not while another thread changes it.
 std::variant<Config, EarlyExit> ParseConfig(int argc, const char* const* argv,
-                                            const std::string& version);
+                                            const std::string& version,
+                                            ConfigFileKind kind = ConfigFileKind::kAny);
 
 }  // namespace sockhost
 

@@ -127,7 +127,8 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
 }
 
 // Constant while the log runs.
-LogForm form;
+std::atomic<LogForm> form;
+static_assert(std::atomic<LogForm>::is_always_lock_free);
 
 // nullptr if lines of `level` are not written.
 spdlog::logger* LoggerOf(LogLevel level) {
@@ -140,7 +141,8 @@ void WriteAnyLine(LogLevel level, absl::string_view message, LogFields fields) {
   spdlog::logger* logger = LoggerOf(level);
   if (!logger) return;
   lines_logged.fetch_add(1, std::memory_order_relaxed);
-  const std::string line = form.json ? JsonMembers(message, fields) : LogText(message, fields);
+  const std::string line =
+      FormOfLog().json ? JsonMembers(message, fields) : LogText(message, fields);
   logger->log(ToSpdlog(level), spdlog::string_view_t(line));
 }
 
@@ -154,12 +156,12 @@ void StartLogging(const std::string& level, const std::string& format) {
   spdlog::init_thread_pool(kQueueLength, 1);
   stopping = false;
   is_drained = false;
-  form = {format == "json", StandardErrorIsJournal()};
+  SetLogForm(format);
   auto logger = std::make_shared<spdlog::async_logger>(
       "sockhostd", std::make_shared<StderrSink>(), spdlog::thread_pool(),
       spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(spdlog::level::from_str(level));
-  logger->set_formatter(MakeFormatter(form));
+  logger->set_formatter(MakeFormatter(FormOfLog()));
   spdlog::set_default_logger(std::move(logger));
   SetLogSink(WriteLine);
 }
@@ -169,7 +171,11 @@ void StopLogging() {
   spdlog::shutdown();
 }
 
-LogForm FormOfLog() { return form; }
+void SetLogForm(absl::string_view format) {
+  form = LogForm{format == "json", StandardErrorIsJournal()};
+}
+
+LogForm FormOfLog() { return form.load(std::memory_order_relaxed); }
 
 void DrainLog() {
   is_drained = true;

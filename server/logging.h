@@ -31,7 +31,11 @@ struct LogForm {
   bool journal = false;
 };
 
-// Of the log that was started last. Async-signal-safe.
+// What StartLogging begins with. Before it, for those who write to standard error themselves;
+// `format` as there.
+void SetLogForm(absl::string_view format);
+
+// As set last. Async-signal-safe.
 LogForm FormOfLog();
 
 // Takes no more lines, so that what the caller has to say is the last one, and waits until

@@ -34,6 +34,7 @@
 #include "logging.h"
 #include "monotonic_time.h"
 #include "passed_sockets.h"
+#include "process_end.h"
 #include "process_signals.h"
 #include "reserved_addresses.h"
 #include "roles.h"
@@ -57,9 +58,17 @@ constexpr absl::Duration kFileInterval = absl::Milliseconds(250);
 constexpr absl::Duration kStopLimit = absl::Seconds(1);
 
 int Fail(const absl::Status& status) {
-  StopLogging();
-  std::fprintf(stderr, "sockhostd: %s\n", std::string(status.message()).c_str());
+  SayLastWords(status.message());
   return 1;
+}
+
+// The same for a host that runs: in order, and before the destructors of what its handlers use.
+int FailAndStop(const absl::Status& status, const Config& config, ServiceHost& host,
+                ProcessSignals& signals) {
+  const int code = Fail(status);
+  signals.EndProcessAfter(config.drain_timeout + kStopLimit);
+  host.Stop();
+  return code;
 }
 
 absl::StatusOr<std::vector<std::string>> Listen(const Config& config, AdminAcceptor& acceptor) {
@@ -107,9 +116,7 @@ void Serve(AdminAcceptor& acceptor, int stop_fd, int poll_ms,
 
 // What programs have registered is not waited for: they are not told of the drain,
 // and their listening sockets would outlast every deadline.
-void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor,
-           ProcessSignals& signals) {
-  signals.EndProcessAfter(config.drain_timeout + kStopLimit);
+void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor) {
   host.StopAccepting(config.drain_timeout);
   const absl::Duration deadline = MonotonicTime() + config.drain_timeout;
   // A second signal is not ours: it ends the process.
@@ -128,8 +135,7 @@ void ServeUntilStopped(AdminAcceptor& acceptor, ProcessSignals& signals,
   }
 }
 
-int Run(int argc, const char* const* argv, Config config) {
-  ProcessSignals signals;
+int Run(int argc, const char* const* argv, Config config, ProcessSignals& signals) {
   const ServiceManagerSocket manager;
   StartLogging(config.log_level, config.log_format);
   ExitReport exit_report;
@@ -186,19 +192,14 @@ int Run(int argc, const char* const* argv, Config config) {
   if (!status.ok()) return Fail(status);
   for (const std::string& file : config.module) {
     exit_report.SetModule(&file);
-    if (status = LoadModule(file); !status.ok()) {
-      // Before the destructors of the modules that are loaded.
-      host.Stop();
-      return Fail(status);
-    }
+    if (status = LoadModule(file); !status.ok()) return FailAndStop(status, config, host, signals);
     LogLine(LogLevel::kInfo, "a module is loaded", {{"file", file}});
   }
   exit_report.SetModule(nullptr);
   exit_report.GoFirst();
 
   if (status = AdoptSockets(host, *passed, config.adopt); !status.ok()) {
-    host.Stop();
-    return Fail(status);
+    return FailAndStop(status, config, host, signals);
   }
 
   TaskThread tasks;
@@ -219,7 +220,9 @@ int Run(int argc, const char* const* argv, Config config) {
   absl::StatusOr<std::unique_ptr<AdminServer>> server =
       AdminServer::Start(guarded, {access, audit->get(), certificates->get()}, acceptor,
                          {config.reflection_tcp, config.channelz});
-  if (!server.ok()) return Fail(server.status());
+  if (!server.ok()) return FailAndStop(server.status(), config, host, signals);
+  // Before anybody is told: whoever knows that it serves may stop it in order.
+  signals.BeginToServe(config.drain_timeout + kStopLimit);
   HealthReport health(host, **server, manager, tasks);
   health.Start();
   if (!config.roles.empty()) {
@@ -248,7 +251,7 @@ int Run(int argc, const char* const* argv, Config config) {
           {{"draining", host.sockets_of_listeners()},
            {"drain_timeout", absl::FormatDuration(config.drain_timeout)}});
   health.Stop();
-  Drain(config, host, acceptor, signals);
+  Drain(config, host, acceptor);
   (*server)->Stop(watches, acceptor);
   watch_tasks.Stop();
   tasks.Stop();
@@ -258,14 +261,26 @@ int Run(int argc, const char* const* argv, Config config) {
   return 0;
 }
 
+int ExitEarly(const EarlyExit& exit) {
+  if (exit.code == 0) {
+    std::fputs(exit.text.c_str(), stdout);
+    return 0;
+  }
+  SetLogForm(exit.log_format);
+  const absl::string_view advice = FormOfLog().json ? "" : "\nsockhostd: see sockhostd --help";
+  SayLastWords(absl::StrCat(exit.text, advice));
+  return exit.code;
+}
+
+int Main(int argc, const char* const* argv) {
+  // First of all: to read the configuration may take long.
+  ProcessSignals signals;
+  auto config = ParseConfig(argc, argv, SOCKHOST_VERSION);
+  if (const auto* exit = std::get_if<EarlyExit>(&config)) return ExitEarly(*exit);
+  return Run(argc, argv, std::get<Config>(std::move(config)), signals);
+}
+
 }  // namespace
 }  // namespace sockhost
 
-int main(int argc, char** argv) {
-  auto config = sockhost::ParseConfig(argc, argv, SOCKHOST_VERSION);
-  if (const auto* exit = std::get_if<sockhost::EarlyExit>(&config)) {
-    std::fputs(exit->text.c_str(), exit->code == 0 ? stdout : stderr);
-    return exit->code;
-  }
-  return sockhost::Run(argc, argv, std::get<sockhost::Config>(std::move(config)));
-}
+int main(int argc, char** argv) { sockhost::EndProcess(sockhost::Main(argc, argv)); }

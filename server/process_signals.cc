@@ -1,16 +1,20 @@
 #include "process_signals.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
-#include <initializer_list>
-#include <string_view>
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "monotonic_time.h"
+#include "process_end.h"
 
 namespace sockhost {
 namespace {
@@ -18,61 +22,124 @@ namespace {
 // As a shell reports a process that a signal has ended.
 constexpr int kExitBySignal = 128 + SIGTERM;
 constexpr int kExitByLimit = 1;
+// sigtimedwait(2) has no time that means for ever.
+constexpr absl::Duration kLongestWait = absl::Hours(1);
 
-sigset_t SetOf(std::initializer_list<int> numbers) {
+sigset_t TakenSignals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : numbers) sigaddset(&set, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
   return set;
 }
 
-[[noreturn]] void EndProcess(std::string_view why, int code) {
-  // Not through the log: its thread may be what hangs, or standard error a pipe
-  // that nobody reads.
-  pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
-  if (poll(&standard_error, 1, 0) > 0) {
-    // The result is of no use.
-    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, why.data(), why.size());
-  }
-  _exit(code);
+int64_t NanosAfter(absl::Duration limit) {
+  return absl::ToInt64Nanoseconds(MonotonicTime() + limit);
 }
 
 }  // namespace
 
-ProcessSignals::ProcessSignals() {
-  const sigset_t set = SetOf({SIGTERM, SIGINT, SIGHUP});
+class ProcessSignals::Guard {
+ public:
+  void Start() {
+    std::thread thread([this] { Loop(); });
+    thread_ = thread.native_handle();
+    pthread_setname_np(thread_, "signals");
+    thread.detach();
+  }
+
+  void BeginToServe(absl::Duration stop_limit) {
+    stop_limit_ = stop_limit;
+    phase_ = Phase::kServing;
+  }
+
+  void EndProcessAfter(absl::Duration limit) {
+    end_nanos_ = NanosAfter(limit);
+    // It waits for a later time. To whom it does not concern, SIGHUP means nothing any more.
+    pthread_kill(thread_, SIGHUP);
+  }
+
+  int fd() const { return fd_; }
+
+  int Take() {
+    uint64_t count;
+    [[maybe_unused]] const ssize_t got = read(fd_, &count, sizeof(count));
+    if (const int number = stop_signal_.exchange(0)) return number;
+    return hangup_.exchange(false) ? SIGHUP : 0;
+  }
+
+ private:
+  enum class Phase { kStarting, kServing, kStopping };
+
+  [[noreturn]] void Loop() {
+    while (true) {
+      siginfo_t signal;
+      const int number = Wait(signal);
+      if (number == SIGHUP) TakeHangup();
+      if (number == SIGTERM || number == SIGINT) TakeStop(signal);
+      if (absl::ToInt64Nanoseconds(MonotonicTime()) >= end_nanos_) {
+        SayLastWords("could not stop in time: ended");
+        _exit(kExitByLimit);
+      }
+    }
+  }
+
+  // -1 if none came for a while.
+  int Wait(siginfo_t& signal) const {
+    const absl::Duration left = absl::Nanoseconds(end_nanos_.load()) - MonotonicTime();
+    const timespec timeout = absl::ToTimespec(std::clamp(left, absl::ZeroDuration(), kLongestWait));
+    return sigtimedwait(&set_, &signal, &timeout);
+  }
+
+  void TakeHangup() {
+    if (phase_ == Phase::kStopping) return;
+    hangup_ = true;
+    Wake();
+  }
+
+  void TakeStop(const siginfo_t& signal) {
+    if (phase_ != Phase::kServing) {
+      SayLastWords(absl::StrCat(phase_ == Phase::kStarting ? "a signal" : "second signal",
+                                ", from process ", signal.si_pid, ": stopped at once"));
+      _exit(kExitBySignal);
+    }
+    phase_ = Phase::kStopping;
+    end_nanos_ = NanosAfter(stop_limit_);
+    stop_signal_ = signal.si_signo;
+    Wake();
+  }
+
+  void Wake() const {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(fd_, &one, sizeof(one));
+  }
+
+  const sigset_t set_ = TakenSignals();
+  const int fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  pthread_t thread_{};
+  std::atomic<Phase> phase_{Phase::kStarting};
+  // Constant while it serves.
+  absl::Duration stop_limit_;
+  // When the process ends at the latest, on the monotonic clock.
+  std::atomic<int64_t> end_nanos_{std::numeric_limits<int64_t>::max()};
+  // What Take returns next; 0: none.
+  std::atomic<int> stop_signal_{0};
+  std::atomic<bool> hangup_{false};
+};
+
+ProcessSignals::ProcessSignals() : guard_(*new Guard) {
+  const sigset_t set = TakenSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   // A peer that goes away is an error of send(2), never the end of the process.
   signal(SIGPIPE, SIG_IGN);
+  guard_.Start();
 }
 
-ProcessSignals::~ProcessSignals() { close(fd_); }
+void ProcessSignals::BeginToServe(absl::Duration stop_limit) { guard_.BeginToServe(stop_limit); }
 
-int ProcessSignals::Take() {
-  signalfd_siginfo signal;
-  return read(fd_, &signal, sizeof(signal)) == sizeof(signal) ? static_cast<int>(signal.ssi_signo)
-                                                              : 0;
-}
+int ProcessSignals::fd() const { return guard_.fd(); }
 
-void ProcessSignals::EndProcessAfter(absl::Duration limit) {
-  // SIGHUP waits for ever from now on: there is nothing left to read again.
-  const sigset_t set = SetOf({SIGTERM, SIGINT});
-  signalfd(fd_, &set, 0);
-  const int timeout_ms = static_cast<int>(absl::ToInt64Milliseconds(limit));
-  // Never joined: the process ends with it or before it. It has an fd of its own,
-  // because the process may be past the destructor of this object.
-  std::thread([fd = fcntl(fd_, F_DUPFD_CLOEXEC, 0), timeout_ms] {
-    pollfd signal{fd, POLLIN, 0};
-    if (poll(&signal, 1, timeout_ms) > 0) {
-      signalfd_siginfo sender{};
-      [[maybe_unused]] const ssize_t got = read(fd, &sender, sizeof(sender));
-      EndProcess(absl::StrCat("sockhostd: second signal, from process ", sender.ssi_pid,
-                              ": stopped at once\n"),
-                 kExitBySignal);
-    }
-    EndProcess("sockhostd: could not stop in time: ended\n", kExitByLimit);
-  }).detach();
-}
+int ProcessSignals::Take() { return guard_.Take(); }
+
+void ProcessSignals::EndProcessAfter(absl::Duration limit) { guard_.EndProcessAfter(limit); }
 
 }  // namespace sockhost

@@ -2,32 +2,46 @@
 #ifndef SOCKHOST_SERVER_PROCESS_SIGNALS_H_
 #define SOCKHOST_SERVER_PROCESS_SIGNALS_H_
 
-#include <thread>
-
 #include "absl/time/time.h"
 
 namespace sockhost {
 
-// Blocks SIGTERM, SIGINT and SIGHUP and takes them from an fd. Made before any other
-// thread, so that every thread inherits the mask.
+// Blocks SIGTERM, SIGINT and SIGHUP and takes them on a thread of its own, which waits for
+// nothing else and needs neither an fd nor a lock: whatever hangs, it hears them. Made before
+// any other thread, so that every thread inherits the mask. What main is to hear, it hears
+// by an fd.
+//
+//   STARTING --BeginToServe--> SERVING --SIGTERM, SIGINT: Take()--> STOPPING
+//      |                                                               |
+//      | SIGTERM, SIGINT, or EndProcessAfter                           | SIGTERM, SIGINT, or
+//      v                                                               v the stop's limit
+//   the process ends at once: nothing is to be saved yet               the process ends at once
+//
+// SIGHUP waits for Take() while it starts or serves, and is nothing to a process that stops.
+// The thread goes on until the process ends.
+//
+// Thread rule: main's.
 class ProcessSignals {
  public:
   ProcessSignals();
-  ~ProcessSignals();
   ProcessSignals(const ProcessSignals&) = delete;
   ProcessSignals& operator=(const ProcessSignals&) = delete;
 
-  // Readable when a signal has come.
-  int fd() const { return fd_; }
+  // From now on a signal asks for a stop in order, which may take `stop_limit`.
+  void BeginToServe(absl::Duration stop_limit);
+
+  // Readable when Take has something.
+  int fd() const;
   // Takes one signal; 0 if there is none.
   int Take();
 
-  // From now on the process ends at once when one more SIGTERM or SIGINT comes, or
-  // when `limit` has passed: whatever hangs, a stop always ends.
+  // For a start that has failed: it may take no longer than `limit` to end by itself.
   void EndProcessAfter(absl::Duration limit);
 
  private:
-  int fd_ = -1;
+  class Guard;
+  // Never destroyed, as its thread never ends.
+  Guard& guard_;
 };
 
 }  // namespace sockhost

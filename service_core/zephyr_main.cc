@@ -2,13 +2,15 @@
 // application, and what Linux asks of a process.
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 #include <zephyr/kernel.h>
 #include <zephyr/ztest_test.h>
 
 #include <atomic>
 #include <cstdio>
-#include <optional>
+#include <semaphore>
+#include <thread>
 
 #include "init_levels.h"
 #include "kernel/thread.h"
@@ -33,54 +35,84 @@ using AppMain = int (*)();
 
 AppMain FindAppMain() { return zephyr_app_main ? zephyr_app_main : ZephyrAppMainOfCxx; }
 
-std::atomic<bool> app_main_runs{false};
-std::atomic<bool> app_main_failed{false};
+// As a shell reports a process that a signal has ended.
+constexpr int kExitBySignal = 128 + SIGTERM;
 
-// The application's main() may never return, so it has a thread of its own. If it
-// returns 0 the services go on, as on Zephyr; a failure ends the process.
-void RunAppMain(void*, void*, void*) {
-  const int result = FindAppMain()();
-  app_main_runs = false;
-  if (result == 0) return;
-  Log(LogLevel::kError, "main() has failed", {{"result", result}});
-  app_main_failed = true;
-  kill(getpid(), SIGTERM);
+// What SYS_INIT functions may take when the process is to stop; a test suite, too.
+constexpr timespec kStartLimit{1, 0};
+
+std::atomic<bool> serves{false};
+std::atomic<bool> stop_is_requested{false};
+std::binary_semaphore stop_request{0};
+
+// False if it stops already. Any thread.
+bool RequestStop() {
+  if (stop_is_requested.exchange(true)) return false;
+  stop_request.release();
+  return true;
 }
 
-void StartAppMain() {
-  static k_thread thread;
-  app_main_runs = true;
-  if (!k_thread_create(&thread, nullptr, 0, RunAppMain, nullptr, nullptr, nullptr, 0, 0,
-                       K_NO_WAIT)) {
-    app_main_runs = false;
-    app_main_failed = true;
-    kill(getpid(), SIGTERM);
-    return;
-  }
-  k_thread_name_set(&thread, "app_main");
+// On a thread of its own: whatever the program waits for, signals are heard.
+[[noreturn]] void TakeSignals(const sigset_t& stop_signals) {
+  int received = 0;
+  sigwait(&stop_signals, &received);
+  if (!RequestStop()) _exit(kExitBySignal);
+  const bool is_second = sigtimedwait(&stop_signals, nullptr, &kStartLimit) > 0;
+  if (is_second || !serves) _exit(kExitBySignal);
+  sigwait(&stop_signals, &received);
+  _exit(kExitBySignal);
 }
 
-// Before any thread starts, so that all of them inherit it.
-sigset_t BlockStopSignals() {
+// Before any other thread starts, so that all of them inherit the mask.
+void StartTakingSignals() {
   signal(SIGPIPE, SIG_IGN);
   sigset_t stop_signals;
   sigemptyset(&stop_signals);
   sigaddset(&stop_signals, SIGINT);
   sigaddset(&stop_signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
-  return stop_signals;
+  std::thread guard([stop_signals] { TakeSignals(stop_signals); });
+  pthread_setname_np(guard.native_handle(), "signals");
+  guard.detach();
 }
 
-int AwaitStop(const sigset_t& stop_signals) {
-  int received = 0;
-  sigwait(&stop_signals, &received);
+std::atomic<bool> app_main_failed{false};
+
+void StopAsFailed() {
+  app_main_failed = true;
+  RequestStop();
+}
+
+// The application's main() may never return, so it has a thread of its own. If it
+// returns 0 the services go on, as on Zephyr; a failure ends the process.
+void RunAppMain(void*, void*, void*) {
+  const int result = FindAppMain()();
+  if (result == 0) return;
+  Log(LogLevel::kError, "main() has failed", {{"result", result}});
+  StopAsFailed();
+}
+
+void StartAppMain() {
+  static k_thread thread;
+  if (!k_thread_create(&thread, nullptr, 0, RunAppMain, nullptr, nullptr, nullptr, 0, 0,
+                       K_NO_WAIT)) {
+    return StopAsFailed();
+  }
+  k_thread_name_set(&thread, "app_main");
+}
+
+// Returns the exit code.
+int Serve() {
+  serves = true;
+  if (FindAppMain()) StartAppMain();
+  stop_request.acquire();
   return app_main_failed ? 1 : 0;
 }
 
 }  // namespace
 
 int main() {
-  const sigset_t stop_signals = BlockStopSignals();
+  StartTakingSignals();
 
   sockhost::RaiseFdLimit();
   sockhost::ServiceHost& host = sockhost::ServiceHost::OfProcess();
@@ -92,17 +124,12 @@ int main() {
   sockhost::RunInitLevels();
   sockhost::kernel::StartDefinedThreads();
 
-  int exit_code = 0;
-  if (sockhost_ztest_run && !FindAppMain()) {
-    exit_code = sockhost_ztest_run() == 0 ? 0 : 1;
-  } else {
-    if (FindAppMain()) StartAppMain();
-    exit_code = AwaitStop(stop_signals);
-  }
+  const bool is_suite = sockhost_ztest_run && !FindAppMain();
+  const int exit_code = !is_suite ? Serve() : sockhost_ztest_run() == 0 ? 0 : 1;
   host.Stop();
 
   // Not through exit() while the application's threads use what that destroys.
-  if (app_main_runs) {
+  if (sockhost::kernel::ThreadsRun()) {
     std::fflush(nullptr);
     _exit(exit_code);
   }

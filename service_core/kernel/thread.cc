@@ -2,6 +2,7 @@
 
 #include <zephyr/kernel.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -25,6 +26,9 @@ enum State { kCreated, kRunning, kEnded };
 constexpr size_t kLinuxNameSize = 16;
 
 thread_local k_tid_t current_thread = nullptr;
+
+// That have been started and have not ended.
+std::atomic<int> running_threads{0};
 
 // Cuts what does not fit.
 template <size_t kSize>
@@ -54,6 +58,7 @@ void* Run(void* argument) {
   }
   k_sleep(thread.delay);
   thread.entry(thread.arguments[0], thread.arguments[1], thread.arguments[2]);
+  running_threads.fetch_sub(1);
   Guard guard(thread.wait_q);
   thread.state = kEnded;
   // The last use of `thread` beside its guard: who joined may reuse the memory.
@@ -65,10 +70,12 @@ bool Start(k_thread& thread) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  running_threads.fetch_add(1);
   pthread_t ignored;
   const int error = pthread_create(&ignored, &attributes, Run, &thread);
   pthread_attr_destroy(&attributes);
   if (error == 0) return true;
+  running_threads.fetch_sub(1);
   {
     // Whoever joins it must not wait for ever.
     Guard guard(thread.wait_q);
@@ -94,6 +101,8 @@ sockhost_static_thread* TakeDefined() {
 }  // namespace
 
 namespace sockhost::kernel {
+
+bool ThreadsRun() { return running_threads.load() > 0; }
 
 void StartDefinedThreads() {
   while (sockhost_static_thread* defined = TakeDefined()) {

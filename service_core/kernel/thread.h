@@ -1,10 +1,13 @@
-// The threads of K_THREAD_DEFINE.
+// Zephyr's threads.
 #ifndef SOCKHOST_SERVICE_CORE_KERNEL_THREAD_H_
 #define SOCKHOST_SERVICE_CORE_KERNEL_THREAD_H_
 
 namespace sockhost::kernel {
 
-// Starts those that were announced since the last call. One thread at a time.
+// True while any of them has not ended. Any thread.
+bool ThreadsRun();
+
+// Starts those of K_THREAD_DEFINE that were announced since the last call. One thread at a time.
 void StartDefinedThreads();
 
 // True if there are any.

@@ -185,6 +185,35 @@ TEST(FailingSuiteTest, FailuresAreReportedAndTheRestRuns) {
   EXPECT_THAT(output, HasSubstr("1 passed, 3 failed, 0 skipped\n"));
 }
 
+// ---- Signals
+
+constexpr int kEndedAtOnce = 128 + SIGTERM;
+
+TEST(StuckServiceTest, SecondSignalEndsIt) {
+  ZephyrProgram program(Path("stuck_service"));
+  ASSERT_TRUE(program.WaitForOutput("stuck\n"));
+  program.Signal(SIGTERM);
+  // Another one, so that both are kept where they come at the same moment.
+  program.Signal(SIGINT);
+  EXPECT_EQ(program.Wait(), kEndedAtOnce);
+}
+
+TEST(StuckInitTest, SignalEndsIt) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    ZephyrProgram program(Path("stuck_init"));
+    ASSERT_TRUE(program.WaitForOutput("stuck\n"));
+    program.Signal(signal);
+    EXPECT_EQ(program.Wait(), kEndedAtOnce);
+  }
+}
+
+TEST(RunningThreadTest, GoesOnToTheEnd) {
+  ZephyrProgram program(Path("running_thread_app"));
+  ASSERT_TRUE(program.WaitForOutput("counts\n"));
+  program.Signal(SIGTERM);
+  EXPECT_EQ(program.Wait(), 0);
+}
+
 // ---- Failures of the program
 
 TEST(FailingMainTest, ProgramEndsWithItsFailure) {

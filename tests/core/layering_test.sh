@@ -53,7 +53,7 @@ check_sources() {
 tells_time_of_day='service_core/(event_ring|listener_life|listener_sockets|service_loop)\.cc
 service_core/socket_(removal|table)\.cc
 service_core/include/zephyr/sys/clock\.h
-server/(audit_log|call_interceptor|daytime_service|listener_record|logging|main)\.cc
+server/(audit_log|call_interceptor|daytime_service|listener_record|logging|main|process_end)\.cc
 server/(server_certificates|signal_safe_line|socket_sample|time_service|upstream_encoding)\.cc'
 
 check_clocks() {

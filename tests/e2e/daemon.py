@@ -68,6 +68,38 @@ def run(*flags, passed_fds=(), fd_limit=None, **variables):
     )
 
 
+class Starting:
+    """A sockhostd that does not serve yet, or never will; killed at the end of a `with`."""
+
+    def __init__(self, folder, *flags):
+        self._log_path = pathlib.Path(folder) / "starting.log"
+        with self._log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                command_line(*flags),
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def log(self):
+        return self._log_path.read_text(errors="replace")
+
+    def signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def end(self):
+        """Waits for the end; returns the exit code and the lines of the log."""
+        return self.process.wait(DEADLINE_S), self.log().splitlines()
+
+
 class Daemon:
     """One sockhostd, with its admin socket in `folder`; serving on return.
 

@@ -21,7 +21,7 @@ from daemon_test_case import DaemonTestCase
 
 USAGE_ERROR = 2
 FAILURE = 1
-ENDED_BY_SECOND_SIGNAL = 128 + signal.SIGTERM
+ENDED_AT_ONCE = 128 + signal.SIGTERM
 
 
 class FlagsTest(unittest.TestCase):
@@ -75,6 +75,23 @@ class FlagsTest(unittest.TestCase):
                 self.assertIn(named, refused.stderr)
                 self.assertEqual(refused.stdout, "")
 
+    def test_last_word_is_a_line_of_the_log_where_that_is_json(self):
+        for flags, code, named in (
+            (["--no-such-flag"], USAGE_ERROR, "--no-such-flag"),
+            (["--max-watches", "0"], USAGE_ERROR, "--max-watches"),
+            (["--config", "/no/such/file"], USAGE_ERROR, "ENOENT"),
+            (["--admin", "unix:/no/such/folder/admin.sock"], FAILURE, "/no/such/folder"),
+            (["--audit-log", "/no/such/folder/audit"], FAILURE, "ENOENT"),
+            (["--roles", "/no/such/file"], FAILURE, "ENOENT"),
+        ):
+            with self.subTest(" ".join(flags)):
+                refused = daemon.run(*flags, "--log-format", "json")
+                self.assertEqual(refused.returncode, code, refused.stderr)
+                *_, last = map(json.loads, refused.stderr.splitlines())
+                self.assertEqual(list(last), ["time", "level", "message", "error"])
+                self.assertEqual(last["level"], "error")
+                self.assertIn(named, last["error"])
+
     def test_wrong_variable_is_explained(self):
         refused = daemon.run(SOCKHOST_LOG_LEVEL="loud")
         self.assertEqual(refused.returncode, USAGE_ERROR)
@@ -112,6 +129,25 @@ class ConfigFileTest(DaemonTestCase):
         self.assertEqual((printed.returncode, printed.stderr), (0, ""))
         host = self.start("--config", self.write(printed.stdout)).admin.host()
         self.assertEqual(host.listeners.limit, 7)
+
+    def test_signal_ends_it_where_nobody_writes_the_file(self):
+        path = f"{self.folder}/fifo"
+        os.mkfifo(path)
+        starting = self.enterContext(daemon.Starting(self.folder, "--config", path))
+        # Refused until somebody reads.
+        writer = self.eventually_open(path, os.O_WRONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, writer)
+        starting.signal()
+        code, (last,) = starting.end()
+        self.assertEqual(code, ENDED_AT_ONCE)
+        self.assertIn("a signal", last)
+
+    def eventually_open(self, path, flags):
+        def try_to():
+            with contextlib.suppress(OSError):
+                return os.open(path, flags)
+
+        return daemon.eventually(try_to, lambda fd: fd is not None, f"a reader of {path}")
 
     def test_nobody_to_drive_it_is_refused(self):
         refused = daemon.run("--config", self.write("admin: []\n"))
@@ -162,6 +198,14 @@ class ReloadTest(DaemonTestCase):
         self.daemon.signal(signal.SIGHUP)
         self.log_has("ENOENT")
         self.assertEqual(self.daemon.admin.host().instance_id, before.instance_id)
+
+    def test_file_that_could_be_waited_for_is_not_read_again(self):
+        self.path.unlink()
+        os.mkfifo(self.path)
+        self.daemon.signal(signal.SIGHUP)
+        self.log_has("it is no regular file")
+        self.daemon.signal()
+        self.assertEqual(self.daemon.wait(), 0)
 
     def test_hangup_during_a_drain_is_no_second_signal(self):
         address = self.daemon.admin.create("web", "tcp://127.0.0.1:0").effective_address
@@ -411,7 +455,13 @@ class DrainTest(DaemonTestCase):
                     self.setUp()
                 self.begin_drain()
                 self.daemon.signal(number)
-                self.assertEqual(self.daemon.wait(), ENDED_BY_SECOND_SIGNAL)
+                self.assertEqual(self.daemon.wait(), ENDED_AT_ONCE)
+
+    def test_second_signal_needs_no_fd(self):
+        self.daemon.use_up_fds()
+        self.begin_drain()
+        self.daemon.signal()
+        self.assertEqual(self.daemon.wait(), ENDED_AT_ONCE)
 
 
 class DrainTimeoutTest(DaemonTestCase):

@@ -18,7 +18,6 @@ namespace sockhost {
 namespace {
 
 using testing::ElementsAre;
-using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -196,9 +195,15 @@ TEST_F(ConfigFileFlagTest, ValuesOutOfRangeNameTheirPlace) {
   for (const auto& [text, wanted] : kCases) {
     const EarlyExit exit = Refused({"--config", Write(text)});
     EXPECT_EQ(exit.code, 2);
-    EXPECT_THAT(exit.text, StartsWith("sockhostd: " + path_)) << text;
+    EXPECT_THAT(exit.text, StartsWith(path_)) << text;
     EXPECT_THAT(exit.text, HasSubstr(wanted));
   }
+}
+
+TEST_F(ConfigFileFlagTest, LogFormatOfTheFileHoldsForWhatIsWrong) {
+  const char* path = Write("log-format: json\nmax-watches: 0\n");
+  EXPECT_EQ(Refused({"--config", path}).log_format, "json");
+  EXPECT_EQ(Refused({"--config", path, "--log-format", "text"}).log_format, "text");
 }
 
 TEST_F(ConfigFileFlagTest, MissingFileIsNamed) {
@@ -363,9 +368,18 @@ TEST(ConfigTest, WrongUseSaysWhatIsWrong) {
   for (const auto& [flags, named] : kCases) {
     const EarlyExit exit = Refused(flags);
     EXPECT_EQ(exit.code, 2);
-    EXPECT_THAT(exit.text, StartsWith("sockhostd: "));
     EXPECT_THAT(exit.text, HasSubstr(named));
-    EXPECT_THAT(exit.text, EndsWith("see sockhostd --help\n"));
+  }
+}
+
+TEST(ConfigTest, WhatIsWrongIsToldInTheFormatThatWasAskedFor) {
+  for (const char* wrong : {"--no-such-flag", "stray", "--max-watches=0", "--admin=nonsense"}) {
+    EXPECT_EQ(Refused({wrong}).log_format, "text") << wrong;
+    EXPECT_EQ(Refused({wrong, "--log-format", "json"}).log_format, "json") << wrong;
+    const Variable variable("SOCKHOST_LOG_FORMAT", "json");
+    EXPECT_EQ(Refused({wrong}).log_format, "json") << wrong;
+    EXPECT_EQ(Refused({wrong, "--log-format", "text"}).log_format, "text") << wrong;
+    EXPECT_EQ(Refused({wrong, "--log-format", "morse"}).log_format, "json") << wrong;
   }
 }
 

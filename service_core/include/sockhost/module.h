@@ -10,8 +10,8 @@ namespace sockhost {
 
 // A module is a shared object made from sources that use the socket service API.
 // Its services become known when it is loaded, its SYS_INIT functions run then, and
-// it stays until the process ends: its destructors run when main() has returned, so
-// stop the host before that.
+// it stays until the process ends. Its destructors run in exit(3), so stop the host before
+// that, and end by _exit(2) if it has threads: sockhostd does, and runs no destructors.
 //
 // ABI: a module that was built for another binary interface (sockhost/abi.h) needs
 // symbols that this process does not have, so the dynamic linker refuses it before
