@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -19,9 +18,6 @@ namespace {
 // makes work for another process, as those of a forwarder do, its upstream is woken up for every
 // single one if many come in a row, and is awake still when they come between others.
 constexpr int kDefaultAcceptsPerTurn = 16;
-
-// So many wake-ups in a row have to find a longer queue before one more is taken.
-constexpr int kFullTurns = 4;
 
 // How long accepting rests when the process or the system is out of fds or
 // memory: accept(2) would fail at once, again and again.
@@ -42,24 +38,13 @@ Listener::Listener(ListenerConfig config, std::shared_ptr<Service> service, Sock
 
 void Listener::Accept(SocketSlot& slot, ServiceLoop& loop) {
   const int wanted = config().max_accepts_per_event;
-  const int most = wanted > 0 ? wanted : kDefaultAcceptsPerTurn;
-  accept_budget_ = std::min(accept_budget_, most);
+  const int budget = accept_budget_.Next(wanted > 0 ? wanted : kDefaultAcceptsPerTurn);
   int taken = 0;
-  while (taken < accept_budget_ && AcceptOne(slot, loop)) ++taken;
-  AdjustBudget(taken, most);
+  while (taken < budget && AcceptOne(slot, loop)) ++taken;
+  accept_budget_.Note(taken);
   counters.Max(Counter::max_accepts_per_wakeup, taken);
   service_->counters.Max(Counter::max_accepts_per_wakeup, taken);
   slot.counters.Max(Counter::max_accepts_per_wakeup, taken);
-}
-
-void Listener::AdjustBudget(int taken, int most) {
-  if (taken < accept_budget_) {
-    accept_budget_ = std::max(taken, 1);
-    full_turns_ = 0;
-  } else if (++full_turns_ == kFullTurns) {
-    accept_budget_ = std::min(accept_budget_ * 2, most);
-    full_turns_ = 0;
-  }
 }
 
 bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {

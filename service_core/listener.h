@@ -11,6 +11,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "accept_budget.h"
 #include "connection_sources.h"
 #include "listener_thread.h"
 #include "log.h"
@@ -140,8 +141,6 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
   // False if accepting must end for this turn.
   bool AcceptOne(SocketSlot& slot, ServiceLoop& loop);
-  // `taken` of accept_budget_ connections were there to be taken.
-  void AdjustBudget(int taken, int most);
   bool IsOverLimit(const SocketAddress& peer, SocketSlot& slot);
   void LogRejection(absl::string_view limit, int value, const SocketAddress& peer);
   bool HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop);
@@ -211,11 +210,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // has come round, so that it can be read without a lock there.
   std::atomic<const ListenerConfig*> live_config_;
 
-  // Of the service thread: connections taken per wake-up. It grows while the
-  // queue is longer, so that a quiet listener costs no accept(2) in vain and a
-  // busy one few wake-ups.
-  int accept_budget_ = 1;
-  int full_turns_ = 0;
+  // Of the service thread.
+  AcceptBudget accept_budget_;
   LimitedLog accept_log_;
   LimitedLog rejection_log_;
   // Of the service thread; nullptr while there is no limit for one source.
