@@ -181,8 +181,25 @@ constexpr const char* CrashSignalName(int signal) {
   }
 }
 
-void NameTheModule(int signal) {
+// Crashes are reported so on the thread that loads a module; what other threads do meanwhile is
+// left to whoever had the signal before.
+pid_t loading_thread = 0;
+std::array<struct sigaction, kCrashSignals.size()> actions_before;
+
+void RestoreAction(int signal) {
+  for (size_t i = 0; i < kCrashSignals.size(); ++i) {
+    if (kCrashSignals[i] == signal) sigaction(signal, &actions_before[i], nullptr);
+  }
+}
+
+void NameTheModule(int signal, siginfo_t* info, void*) {
   // Only what signal-safety(7) allows.
+  if (gettid() != loading_thread) {
+    RestoreAction(signal);
+    // A fault happens again on return, with its own frames; what was sent does not.
+    if (info->si_code <= 0) raise(signal);
+    return;
+  }
   const auto part = [](const char* text) {
     return iovec{const_cast<char*>(text), std::strlen(text)};
   };
@@ -193,26 +210,26 @@ void NameTheModule(int signal) {
   raise(signal);
 }
 
-// While it lives, a crash is reported with the module's name.
+// While it lives, a crash of this thread is reported with the module's name.
 class CrashWatch {
  public:
   explicit CrashWatch(const std::string& file) : stack_(kStackSize) {
     std::snprintf(crash_message.data(), crash_message.size(),
                   "sockhost: module %s crashed while it was initialised (", file.c_str());
+    loading_thread = gettid();
     // The stack may be what has run out.
     const stack_t stack{stack_.data(), 0, stack_.size()};
     sigaltstack(&stack, &stack_before_);
     struct sigaction action {};
-    action.sa_handler = NameTheModule;
-    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER | SA_ONSTACK);
+    action.sa_sigaction = NameTheModule;
+    action.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND | SA_NODEFER | SA_ONSTACK);
     for (size_t i = 0; i < kCrashSignals.size(); ++i) {
-      sigaction(kCrashSignals[i], &action, &before_[i]);
+      sigaction(kCrashSignals[i], nullptr, &actions_before[i]);
+      sigaction(kCrashSignals[i], &action, nullptr);
     }
   }
   ~CrashWatch() {
-    for (size_t i = 0; i < kCrashSignals.size(); ++i) {
-      sigaction(kCrashSignals[i], &before_[i], nullptr);
-    }
+    for (const int signal : kCrashSignals) RestoreAction(signal);
     sigaltstack(&stack_before_, nullptr);
   }
   CrashWatch(const CrashWatch&) = delete;
@@ -222,7 +239,6 @@ class CrashWatch {
   static constexpr size_t kStackSize = 64 * 1024;
   std::vector<char> stack_;
   stack_t stack_before_{};
-  std::array<struct sigaction, kCrashSignals.size()> before_{};
 };
 
 // ---- Loading -----------------------------------------------------------------

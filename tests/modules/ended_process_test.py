@@ -154,6 +154,25 @@ class InitialisedModuleTest(DaemonTestCase):
             ended.stderr, rf"error a module has called exit\(3\) .* file={file} code=7\n"
         )
 
+    def last_line_with(self, module, number):
+        ended = daemon.run(
+            "--admin", f"unix:{self.folder}/admin.sock", "--module", str(MODULES / f"{module}.so")
+        )
+        self.assertEqual(ended.returncode, -number, ended.stderr)
+        return ended.stderr.splitlines()[-1]
+
+    @unittest.skipIf(daemon.SANITIZERS, "the sanitizer takes the signal")
+    def test_crash_of_another_thread_is_not_the_module_that_is_initialised(self):
+        self.assertRegex(
+            self.last_line_with("init_CrashInAHandler", signal.SIGSEGV),
+            r"error a handler has crashed: .* signal=SIGSEGV service=half-done owner=\S+ fd=\d+ "
+            r'thread=service backtrace="\S*init_CrashInAHandler\.so',
+        )
+        self.assertRegex(
+            self.last_line_with("init_AbortOnAThread", signal.SIGABRT),
+            r"error crashed: the process ends signal=SIGABRT thread=\S+ backtrace=",
+        )
+
     def test_module_that_registers_nothing_is_warned_of(self):
         file = MODULES / "only_main.so"
         self.start("--module", str(file)).stop()

@@ -27,7 +27,8 @@ absl::Status CheckModule(const std::string& file);
 // Loads `file`, runs its SYS_INIT functions and starts its threads. The service
 // thread must be running. If a function fails, the services of the module are
 // withdrawn, its threads are not started, and its code stays in memory without
-// use. A crash ends the process after a line on standard error that names the module.
+// use. If this thread crashes meanwhile, the process ends after a line on standard error that names
+// the module; crashes of other threads are not its, and do what they do without a module.
 // One with neither services, SYS_INIT functions nor threads is logged as a warning. One
 // thread at a time. Error: as above; a module that is loaded already is refused.
 absl::Status LoadModule(const std::string& file);
