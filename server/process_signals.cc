@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <limits>
@@ -15,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "monotonic_time.h"
 #include "process_end.h"
+#include "sockhost/taken_signals.h"
 
 namespace sockhost {
 namespace {
@@ -25,10 +27,12 @@ constexpr int kExitByLimit = 1;
 // sigtimedwait(2) has no time that means for ever.
 constexpr absl::Duration kLongestWait = absl::Hours(1);
 
+constexpr std::array kTaken = {SIGTERM, SIGINT, SIGHUP};
+
 sigset_t TakenSignals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  for (const int number : kTaken) sigaddset(&set, number);
   return set;
 }
 
@@ -41,10 +45,14 @@ int64_t NanosAfter(absl::Duration limit) {
 class ProcessSignals::Guard {
  public:
   void Start() {
+    sigset_t before;
+    pthread_sigmask(SIG_BLOCK, &set_, &before);
     std::thread thread([this] { Loop(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     thread_ = thread.native_handle();
     pthread_setname_np(thread_, "signals");
     thread.detach();
+    for (const int number : kTaken) HandOnSignal(number, thread_);
   }
 
   void BeginToServe(absl::Duration stop_limit) {
@@ -99,7 +107,7 @@ class ProcessSignals::Guard {
   void TakeStop(const siginfo_t& signal) {
     if (phase_ != Phase::kServing) {
       SayLastWords(absl::StrCat(phase_ == Phase::kStarting ? "a signal" : "second signal",
-                                ", from process ", signal.si_pid, ": stopped at once"));
+                                ", from process ", SenderOf(signal), ": stopped at once"));
       _exit(kExitBySignal);
     }
     phase_ = Phase::kStopping;
@@ -127,10 +135,8 @@ class ProcessSignals::Guard {
 };
 
 ProcessSignals::ProcessSignals() : guard_(*new Guard) {
-  const sigset_t set = TakenSignals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   // A peer that goes away is an error of send(2), never the end of the process.
-  signal(SIGPIPE, SIG_IGN);
+  TakeSignal(SIGPIPE, [](int, pid_t) {});
   guard_.Start();
 }
 

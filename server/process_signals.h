@@ -6,10 +6,9 @@
 
 namespace sockhost {
 
-// Blocks SIGTERM, SIGINT and SIGHUP and takes them on a thread of its own, which waits for
-// nothing else and needs neither an fd nor a lock: whatever hangs, it hears them. Made before
-// any other thread, so that every thread inherits the mask. What main is to hear, it hears
-// by an fd.
+// Takes SIGTERM, SIGINT and SIGHUP on a thread of its own, which waits for nothing else and
+// needs neither an fd nor a lock: whatever hangs, it hears them. Other threads hand them on
+// (sockhost/taken_signals.h). What main is to hear, it hears by an fd.
 //
 //   STARTING --BeginToServe--> SERVING --SIGTERM, SIGINT: Take()--> STOPPING
 //      |                                                               |

@@ -4,15 +4,17 @@
 #include "datagram_segments.h"
 #include "socket_traffic.h"
 #include "sockhost/socket_service_ext.h"
+#include "uninterrupted.h"
 
 using sockhost::CountReceive;
 using sockhost::CountTransmit;
 using sockhost::DatagramsIn;
+using sockhost::Uninterrupted;
 
 extern "C" {
 
 int sockhost_recvmmsg(int fd, struct mmsghdr* messages, unsigned int count, int flags) {
-  const int received = recvmmsg(fd, messages, count, flags, nullptr);
+  const int received = Uninterrupted([&] { return recvmmsg(fd, messages, count, flags, nullptr); });
   if (received < 0) {
     CountReceive(fd, -1, 0, 0);
     return received;
@@ -29,7 +31,7 @@ int sockhost_recvmmsg(int fd, struct mmsghdr* messages, unsigned int count, int 
 }
 
 int sockhost_sendmmsg(int fd, struct mmsghdr* messages, unsigned int count, int flags) {
-  const int sent = sendmmsg(fd, messages, count, flags);
+  const int sent = Uninterrupted([&] { return sendmmsg(fd, messages, count, flags); });
   if (sent < 0) {
     CountTransmit(fd, -1, 0, 0);
     return sent;

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <limits>
@@ -15,6 +14,7 @@
 #include "forked_child.h"
 #include "listener.h"
 #include "monotonic_clock.h"
+#include "signal_stack.h"
 #include "sockhost/error.h"
 #include "sockhost/last_words.h"
 
@@ -44,24 +44,6 @@ void AddTo(std::atomic<int64_t>& value, int64_t n) {
 void RaiseTo(std::atomic<int64_t>& value, int64_t n) {
   if (value.load(std::memory_order_relaxed) < n) value.store(n, std::memory_order_relaxed);
 }
-
-// Gives the thread a stack for signals while it lives, unless a sanitizer has done so.
-class SignalStack {
- public:
-  SignalStack(char* memory, size_t size) {
-    const stack_t stack{memory, 0, size};
-    sigaltstack(nullptr, &before_);
-    if (before_.ss_flags & SS_DISABLE) sigaltstack(&stack, nullptr);
-  }
-  ~SignalStack() {
-    if (before_.ss_flags & SS_DISABLE) sigaltstack(&before_, nullptr);
-  }
-  SignalStack(const SignalStack&) = delete;
-  SignalStack& operator=(const SignalStack&) = delete;
-
- private:
-  stack_t before_{};
-};
 
 }  // namespace
 
@@ -162,7 +144,7 @@ void ServiceLoop::RunTimers() {
 // ---- The loop ----------------------------------------------------------------
 
 void ServiceLoop::Run() {
-  const SignalStack signal_stack(signal_stack_, sizeof(signal_stack_));
+  const SignalStack signal_stack;
   current_loop = this;
   LookAtWallClock();
   while (!stop_.load(std::memory_order_relaxed)) Turn();

@@ -116,9 +116,6 @@ class ServiceLoop {
   SocketTable& table_;
   SpinGuard spin_guard_;
   ConnectionTimeouts connection_timeouts_{*this};
-  // For signal handlers that ask for one (SA_ONSTACK): the stack of the service thread may be
-  // what has run out.
-  alignas(16) char signal_stack_[size_t{64} * 1024];
   std::thread thread_;
   std::atomic<State> state_{State::kNotStarted};
   std::atomic<bool> stop_{false};

@@ -12,14 +12,19 @@
 #include <cstdarg>
 
 #include "datagram_segments.h"
+#include "monotonic_clock.h"
 #include "socket_traffic.h"
 #include "system_calls.h"
+#include "uninterrupted.h"
 
 using sockhost::CountReceive;
 using sockhost::CountTransmit;
 using sockhost::DatagramsIn;
+using sockhost::Uninterrupted;
 
 namespace {
+
+constexpr int64_t kNanosPerMs = 1'000'000;
 
 size_t SizeOf(const msghdr& message) {
   size_t size = 0;
@@ -29,7 +34,7 @@ size_t SizeOf(const msghdr& message) {
 
 // Every receive call is a recvmsg: the others do not tell that a datagram was cut.
 ssize_t Receive(int fd, msghdr& message, int flags) {
-  const ssize_t result = recvmsg(fd, &message, flags);
+  const ssize_t result = Uninterrupted([&] { return recvmsg(fd, &message, flags); });
   // Looked at, but not received; and errors of earlier sends, not data.
   if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) return result;
   // With MSG_TRUNC the result is the size of the whole datagram.
@@ -52,7 +57,7 @@ msghdr MessageOf(const iovec* parts, int count) {
 
 // A stream has neither addresses nor ends of messages to tell of.
 ssize_t ReceiveFromStream(int fd, void* buf, size_t size, int flags) {
-  const ssize_t result = sockhost::Receive(fd, buf, size, flags);
+  const ssize_t result = Uninterrupted([&] { return sockhost::Receive(fd, buf, size, flags); });
   if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) return result;
   const bool is_short = result > 0 && static_cast<size_t>(result) < size;
   CountReceive(fd, result, 1, 0, is_short);
@@ -123,17 +128,17 @@ int zsock_bind(int sock, const struct sockaddr* addr, socklen_t addrlen) {
 }
 
 int zsock_connect(int sock, const struct sockaddr* addr, socklen_t addrlen) {
-  return connect(sock, addr, addrlen);
+  return Uninterrupted([&] { return connect(sock, addr, addrlen); });
 }
 
 int zsock_listen(int sock, int backlog) { return listen(sock, backlog); }
 
 int zsock_accept(int sock, struct sockaddr* addr, socklen_t* addrlen) {
-  return accept4(sock, addr, addrlen, SOCK_CLOEXEC);
+  return sockhost_accept4(sock, addr, addrlen, 0);
 }
 
 int sockhost_accept4(int sock, struct sockaddr* addr, socklen_t* addrlen, int flags) {
-  return accept4(sock, addr, addrlen, flags | SOCK_CLOEXEC);
+  return Uninterrupted([&] { return accept4(sock, addr, addrlen, flags | SOCK_CLOEXEC); });
 }
 
 int zsock_shutdown(int sock, int how) { return shutdown(sock, how); }
@@ -155,7 +160,8 @@ int zsock_close(int sock) {
 
 ssize_t zsock_sendto(int sock, const void* buf, size_t len, int flags,
                      const struct sockaddr* dest_addr, socklen_t addrlen) {
-  const ssize_t result = sockhost::Send(sock, buf, len, flags | MSG_NOSIGNAL, dest_addr, addrlen);
+  const ssize_t result = Uninterrupted(
+      [&] { return sockhost::Send(sock, buf, len, flags | MSG_NOSIGNAL, dest_addr, addrlen); });
   CountTransmit(sock, result, len, 1);
   return result;
 }
@@ -165,7 +171,7 @@ ssize_t zsock_send(int sock, const void* buf, size_t len, int flags) {
 }
 
 ssize_t zsock_sendmsg(int sock, const struct msghdr* msg, int flags) {
-  const ssize_t result = sendmsg(sock, msg, flags | MSG_NOSIGNAL);
+  const ssize_t result = Uninterrupted([&] { return sendmsg(sock, msg, flags | MSG_NOSIGNAL); });
   const size_t messages = result > 0 ? DatagramsIn(*msg, static_cast<size_t>(result)) : 1;
   CountTransmit(sock, result, SizeOf(*msg), messages);
   return result;
@@ -257,12 +263,22 @@ int zsock_ioctl(int sock, unsigned long request, ...) {
 // ---- Waiting
 
 int zsock_poll(struct zsock_pollfd* fds, int nfds, int timeout_ms) {
-  return poll(fds, static_cast<nfds_t>(nfds), timeout_ms);
+  if (timeout_ms <= 0) {
+    return Uninterrupted([&] { return poll(fds, static_cast<nfds_t>(nfds), timeout_ms); });
+  }
+  const int64_t end = sockhost::MonotonicNanos() + timeout_ms * kNanosPerMs;
+  return Uninterrupted([&] {
+    const int64_t left = std::max<int64_t>(end - sockhost::MonotonicNanos(), 0);
+    // Rounded up, as poll(2) does: it never returns early.
+    return poll(fds, static_cast<nfds_t>(nfds),
+                static_cast<int>((left + kNanosPerMs - 1) / kNanosPerMs));
+  });
 }
 
 int zsock_select(int nfds, zsock_fd_set* readfds, zsock_fd_set* writefds, zsock_fd_set* exceptfds,
                  struct zsock_timeval* timeout) {
-  return select(nfds, readfds, writefds, exceptfds, timeout);
+  // An interrupted select(2) leaves the sets as they are, and the time that is left in `timeout`.
+  return Uninterrupted([&] { return select(nfds, readfds, writefds, exceptfds, timeout); });
 }
 
 // ---- Names and addresses

@@ -3,13 +3,13 @@
 #include <execinfo.h>
 #include <signal.h>
 
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
 
 #include "absl/strings/str_cat.h"
 #include "monotonic_clock.h"
+#include "sockhost/taken_signals.h"
 
 namespace sockhost {
 namespace {
@@ -29,10 +29,8 @@ struct {
 
 // backtrace(3) may allocate the first time, when it loads libgcc; Prepare calls
 // it once outside the signal handler.
-void CaptureFrames(int) {
-  const int saved = errno;
+void CaptureFrames(int, pid_t) {
   captured.count.store(backtrace(captured.frames, kMaxFrames), std::memory_order_release);
-  errno = saved;
 }
 
 // A real-time signal: nobody else's default, and queued apart from the standard
@@ -42,10 +40,7 @@ int CaptureSignal() { return SIGRTMIN + 3; }
 void Prepare() {
   void* unused[1];
   backtrace(unused, 1);
-  struct sigaction action {};
-  action.sa_handler = CaptureFrames;
-  action.sa_flags = SA_RESTART;
-  sigaction(CaptureSignal(), &action, nullptr);
+  TakeSignal(CaptureSignal(), CaptureFrames);
 }
 
 std::string BacktraceOf(pthread_t thread) {
@@ -58,8 +53,8 @@ std::string BacktraceOf(pthread_t thread) {
   if (count == 0) return "none: the thread sleeps in the kernel";
   std::string out;
   char** symbols = backtrace_symbols(captured.frames, count);
-  // The first two frames are the signal's own.
-  for (int i = 2; symbols && i < count; ++i) {
+  // The first three frames are the signal's own.
+  for (int i = 3; symbols && i < count; ++i) {
     absl::StrAppend(&out, out.empty() ? "" : " < ", symbols[i]);
   }
   std::free(symbols);

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "sockhost/fd_limit.h"
 #include "sockhost/service_host.h"
+#include "sockhost/taken_signals.h"
 
 // The application's main(), which the build renames; a C++ source's has the mangled
 // name. An application that does everything in SYS_INIT functions has none.
@@ -63,17 +64,21 @@ bool RequestStop() {
   _exit(kExitBySignal);
 }
 
-// Before any other thread starts, so that all of them inherit the mask.
 void StartTakingSignals() {
-  signal(SIGPIPE, SIG_IGN);
+  // Writing to a peer that is gone is an error, EPIPE.
+  sockhost::TakeSignal(SIGPIPE, [](int, pid_t) {});
   sigset_t stop_signals;
+  sigset_t before;
   sigemptyset(&stop_signals);
   sigaddset(&stop_signals, SIGINT);
   sigaddset(&stop_signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, &before);
   std::thread guard([stop_signals] { TakeSignals(stop_signals); });
-  pthread_setname_np(guard.native_handle(), "signals");
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  const pthread_t thread = guard.native_handle();
+  pthread_setname_np(thread, "signals");
   guard.detach();
+  for (const int number : {SIGINT, SIGTERM}) sockhost::HandOnSignal(number, thread);
 }
 
 std::atomic<bool> app_main_failed{false};

@@ -9,6 +9,7 @@
 #include "kernel/wait.h"
 #include "log.h"
 #include "mutex.h"
+#include "signal_stack.h"
 #include "sockhost/error.h"
 
 using sockhost::kernel::Guard;
@@ -48,6 +49,7 @@ void ShowName(const k_thread& thread) {
 }
 
 void* Run(void* argument) {
+  const sockhost::SignalStack signal_stack;
   k_thread& thread = *static_cast<k_thread*>(argument);
   current_thread = &thread;
   {

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
+#include <zephyr/net/socket.h>
 
 #include <atomic>
 #include <future>
@@ -210,6 +211,23 @@ TEST(StallWatchdogTest, CallOfAThreadIsTheHandlerThatItIsIn) {
   EXPECT_STREQ(call.service, "sleeper");
   EXPECT_STREQ(call.owner, "sleeper.c:42");
   EXPECT_EQ(call.fd, thread.fd());
+}
+
+TEST(StallWatchdogTest, HandlerThatPollsIsNotInterruptedWhenItsFramesAreTaken) {
+  const LogLines log;
+  WatchedThread thread;
+  const SocketPair pair = UnixPair();
+  int result = 0;
+  thread.SetInHandler([&] {
+    zsock_pollfd wanted{pair.ours.get(), POLLIN, 0};
+    result = zsock_poll(&wanted, 1, -1);
+  });
+  thread.Block();
+  // Written when they are.
+  ASSERT_TRUE(Becomes([&] { return log.lines(); }, Contains(HasSubstr(" backtrace="))));
+  SendText(pair.peer.get(), "x");
+  thread.Release();
+  EXPECT_EQ(result, 1);
 }
 
 TEST(StallWatchdogTest, HandlerThatWaitsIsNotAborted) {

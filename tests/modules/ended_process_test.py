@@ -67,6 +67,16 @@ class EndedProcessTest(DaemonTestCase):
         self.assertIn(" error crashed: the process ends signal=SIGBUS thread=", last)
         self.assertNotIn("service=", last)
 
+    @unittest.skipIf(daemon.SANITIZERS, "the sanitizer takes the signal")
+    def test_thread_of_a_module_that_runs_out_of_stack_is_told_too(self):
+        code, (*_, last) = self.end("overflow_elsewhere")
+        self.assertEqual(code, -signal.SIGSEGV)
+        self.assertRegex(
+            last,
+            r"error crashed: the process ends signal=SIGSEGV thread=deep "
+            r'backtrace="\S*ending_handler\.so',
+        )
+
     def test_thread_that_is_ended_by_its_handler(self):
         code, (*_, last) = self.end("pthread_exit")
         self.assertEqual(code, -signal.SIGABRT)
@@ -122,6 +132,24 @@ class EndedProcessTest(DaemonTestCase):
     def test_child_that_crashes_is_no_crash_of_the_daemon(self):
         self.assertEqual(self.fork("crash"), f"signal {signal.SIGSEGV}")
         self.assertNotIn("crashed", self.daemon.log())
+
+    def test_child_ends_by_a_signal_that_the_daemon_takes(self):
+        self.assertEqual(self.fork("terminate"), f"signal {signal.SIGTERM}")
+        self.assertEqual(self.admin.health(), "SERVING")
+
+    # ---- Other programs ------------------------------------------------------
+
+    def test_programs_that_a_handler_starts_can_be_ended_by_ordinary_signals(self):
+        file = pathlib.Path(self.folder) / "status"
+        for how in ("exec", "spawn", "system", "popen"):
+            with self.subTest(how):
+                self.assertEqual(self.ask(f"start {how} {file}"), "ended with 0")
+                status = dict(re.findall(r"(\w+):\s+(\w+)", file.read_text()))
+                for kind in ("SigBlk", "SigIgn"):
+                    mask = int(status[kind], 16)
+                    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
+                        self.assertEqual(mask >> (number - 1) & 1, 0, f"{kind} {number.name}")
+                file.unlink()
 
 
 class JsonTest(DaemonTestCase):

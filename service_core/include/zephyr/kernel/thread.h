@@ -4,7 +4,8 @@
  * A thread is a POSIX thread with a stack of Linux' usual size: code that prints
  * needs more than the few hundred bytes asked for on a device. It ends when its
  * entry function returns, or with the process. There is no way to abort or
- * suspend another thread.
+ * suspend another thread. Handlers of signals that ask for it (SA_ONSTACK) have a
+ * stack of their own on it.
  *
  * Source: Zephyr API documentation, "Threads".
  *

@@ -8,6 +8,7 @@
  *   - TCP sockets bind with SO_REUSEADDR: Zephyr can restart a server on its port
  *     at once, Linux only so;
  *   - new sockets are not inherited by programs that the process starts.
+ *   - signals that the host takes interrupt no call: EINTR comes from others only.
  * All fds block unless O_NONBLOCK is set, as on Zephyr.
  *
  * The plain names (close, recv, send, ...) are routed to these functions in every
