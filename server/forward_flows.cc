@@ -49,11 +49,12 @@ void ForwardFlows::OnReady(short) {
     next = first + 1;
     while (next < count && batch.IsFromSamePeer(first, next)) ++next;
     // The last of them says to which address answers belong now.
-    Flow* const flow = Find(batch.Peer(next - 1));
+    sockhost_drop_reason why_not = SOCKHOST_DROP_OTHER;
+    Flow* const flow = Find(batch.Peer(next - 1), why_not);
     if (flow) {
       Send(*flow, first, next - first);
     } else {
-      sockhost_socket_count_dropped(fd_, next - first, SOCKHOST_DROP_OTHER);
+      sockhost_socket_count_dropped(fd_, next - first, why_not);
     }
   }
 }
@@ -70,7 +71,7 @@ bool ForwardFlows::UseRouteOfListener() {
 
 // ---- Flows ---------------------------------------------------------------------------
 
-ForwardFlows::Flow* ForwardFlows::Find(const FlowPeer& peer) {
+ForwardFlows::Flow* ForwardFlows::Find(const FlowPeer& peer, sockhost_drop_reason& why_not) {
   const auto found = by_source_.find(peer.Source());
   if (found != by_source_.end()) {
     found->second->peer = peer;
@@ -79,6 +80,7 @@ ForwardFlows::Flow* ForwardFlows::Find(const FlowPeer& peer) {
   if (OwnSources::OfServiceThread().IsSender(peer.address)) return nullptr;
   const auto of_host = flows_of_host_.find(peer.Host());
   if (of_host != flows_of_host_.end() && of_host->second >= route_->options.max_flows_per_source) {
+    why_not = SOCKHOST_DROP_FLOWS;
     return nullptr;
   }
   if (flows_.size() >= route_->options.max_flows)

@@ -16,6 +16,7 @@
 #include "forward_route.h"
 #include "forward_socket.h"
 #include "own_sources.h"
+#include "sockhost/socket_service_ext.h"
 
 namespace sockhost {
 
@@ -64,8 +65,9 @@ class ForwardFlows final : public ForwardSocket {
   ~ForwardFlows() = default;
 
   bool UseRouteOfListener();
-  // The flow of a source; nullptr if there is none and none can begin.
-  Flow* Find(const FlowPeer& peer);
+  // The flow of a source; nullptr if there is none and none can begin: `why_not` is set where
+  // that has a reason of its own.
+  Flow* Find(const FlowPeer& peer, sockhost_drop_reason& why_not);
   Flow* BeginFlow(const FlowPeer& peer);
   Flow& Enter(const FlowPeer& peer);
   std::optional<SocketAddress> NextAddress(Flow& flow);

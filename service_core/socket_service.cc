@@ -84,6 +84,8 @@ std::optional<Counter> CounterOf(sockhost_drop_reason reason) {
       return Counter::dropped_amplifications;
     case SOCKHOST_DROP_UNSENT:
       return Counter::dropped_unsent;
+    case SOCKHOST_DROP_FLOWS:
+      return Counter::dropped_over_flows;
     case SOCKHOST_DROP_OTHER:
       break;
   }

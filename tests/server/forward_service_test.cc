@@ -687,6 +687,7 @@ TEST_F(ForwardDatagramsTest, SourceAtItsCapIsDropped) {
   EXPECT_EQ(Ask(first.get(), server, "a"), "re: a");
   SendText(second.get(), "b");
   EXPECT_TRUE(Becomes([&] { return Count(Counter::dropped_messages); }, Eq(1)));
+  EXPECT_EQ(Count(Counter::dropped_over_flows), 1);
   EXPECT_EQ(host_.sockets(), 2u);
   EXPECT_EQ(Ask(first.get(), server, "c"), "re: c");
 }
@@ -724,6 +725,7 @@ TEST_F(ForwardDatagramsTest, NameWithoutAnAddressIsAFailure) {
   SendText(client.get(), "lost");
   EXPECT_TRUE(Becomes([&] { return Count(Counter::connect_failures); }, Eq(1)));
   EXPECT_TRUE(Becomes([&] { return Count(Counter::dropped_messages); }, Eq(1)));
+  EXPECT_EQ(Count(Counter::dropped_over_flows), 0);
 }
 
 TEST_F(ForwardDatagramsTest, NameThatLeadsToAListenerOfThisHostIsNotSentTo) {

@@ -73,7 +73,8 @@ namespace sockhost {
   X(dropped_loops, kSum)              \
   X(dropped_over_rate, kSum)          \
   X(dropped_amplifications, kSum)     \
-  X(dropped_unsent, kSum)
+  X(dropped_unsent, kSum)             \
+  X(dropped_over_flows, kSum)
 
 #define SOCKHOST_COUNTERS(X) \
   SOCKHOST_HOT_COUNTERS(X) SOCKHOST_FEW_COUNTERS(X) SOCKHOST_RARE_COUNTERS(X)

@@ -185,6 +185,8 @@ enum sockhost_drop_reason {
   SOCKHOST_DROP_AMPLIFICATION = 4,
   /* The kernel did not take the answer. */
   SOCKHOST_DROP_UNSENT = 5,
+  /* Its source host has as many flows (exchanges with an upstream) as it may have. */
+  SOCKHOST_DROP_FLOWS = 6,
 };
 
 /* Counts datagrams that the service dropped on purpose. */
