@@ -133,23 +133,32 @@ absl::Status CheckKind(const v1::Listener& listener, Protocol protocol) {
   }
   const v1::ForwardParameters& given = listener.forward();
   const bool is_udp = protocol == Protocol::kUdp;
-  if (is_udp && given.proxy_protocol()) {
-    return Invalid("proxy_protocol", "true", "it is for connections; this is a UDP listener");
-  }
+  const auto shown = [](const google::protobuf::Duration& duration) {
+    return absl::FormatDuration(DecodeDuration(duration));
+  };
   const struct {
     absl::string_view field;
     bool is_set;
     bool is_of_udp;
+    std::string value;
   } rows[] = {
-      {"connect_timeout", IsSet(given.connect_timeout()), false},
-      {"flow_idle_timeout", IsSet(given.flow_idle_timeout()), true},
-      {"max_flows", given.max_flows() != 0, true},
-      {"max_flows_per_source", given.max_flows_per_source() != 0, true},
+      {"proxy_protocol", given.proxy_protocol(), false, "true"},
+      {"connect_timeout", IsSet(given.connect_timeout()), false, shown(given.connect_timeout())},
+      {"flow_idle_timeout", IsSet(given.flow_idle_timeout()), true,
+       shown(given.flow_idle_timeout())},
+      {"max_flows", given.max_flows() != 0, true, absl::StrCat(given.max_flows())},
+      {"max_flows_per_source", given.max_flows_per_source() != 0, true,
+       absl::StrCat(given.max_flows_per_source())},
   };
   for (const auto& row : rows) {
     if (!row.is_set || row.is_of_udp == is_udp) continue;
-    return Invalid(row.field, listener.address(),
-                   row.is_of_udp ? "it is for UDP listeners" : "it is for connections");
+    return Error(Reason::kFIELD_INVALID,
+                 absl::StrCat(row.field, " ", row.value,
+                              row.is_of_udp ? ": it is for UDP listeners, not for "
+                                            : ": it is for connections, not for ",
+                              listener.address(), "; leave it out"),
+                 {{"value", row.value}, {"address", listener.address()}},
+                 absl::StrCat("listener.forward.", row.field));
   }
   return absl::OkStatus();
 }

@@ -35,9 +35,11 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeParameters(
     return OfAnotherService("udp_guard", service);
   }
   if (listener.has_udp_guard() && !absl::StartsWith(listener.address(), "udp:")) {
+    const std::string value = listener.udp_guard().ShortDebugString();
     return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat("udp_guard ", listener.address(), ": it is for udp:// addresses"),
-                 {{"value", listener.address()}}, "listener.udp_guard");
+                 absl::StrCat("udp_guard {", value, "}: it is for udp:// addresses, not for ",
+                              listener.address(), "; leave it out"),
+                 {{"value", value}, {"address", listener.address()}}, "listener.udp_guard");
   }
   if (listener.has_forward() && service != "forward") return OfAnotherService("forward", service);
   if (listener.has_banner() && service != "banner") return OfAnotherService("banner", service);

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "sockhost/error.h"
 
@@ -105,29 +106,52 @@ absl::Status ValidateDurations(const ListenerConfig& config) {
   return absl::OkStatus();
 }
 
+// "mode 0660 owner 7": what is set.
+std::string Shown(const UnixSocketAccess& access) {
+  std::string out;
+  const auto add = [&out](absl::string_view name, const std::string& value) {
+    absl::StrAppend(&out, out.empty() ? "" : " ", name, " ", value);
+  };
+  if (access.mode != 0) add("mode", absl::StrFormat("%04o", access.mode));
+  if (access.owner >= 0) add("owner", absl::StrCat(access.owner));
+  if (access.group >= 0) add("group", absl::StrCat(access.group));
+  return out;
+}
+
 // Options of another protocol would be taken for set, and do nothing.
 absl::Status ValidateProtocol(const ListenerConfig& config) {
-  const auto refuse = [&config](absl::string_view field, absl::string_view rule) {
-    return Invalid(field, config.address.ToString(), rule);
-  };
   const SocketOptions& socket = config.socket;
-  if (socket.unix_access != UnixSocketAccess() && config.address.path().empty()) {
-    return refuse("unix_access", "is for unix:/// and unixgram:/// addresses");
+  const SocketAddress& address = config.address;
+  const bool is_ip = !address.is_unix();
+  const bool is_tcp = address.protocol() == Protocol::kTcp;
+  const int per_source = config.max_connections_per_source;
+  const absl::Duration user_timeout = socket.tuning.tcp_user_timeout;
+  const struct {
+    absl::string_view field;
+    bool is_set;
+    std::string value;
+    bool fits;
+    absl::string_view addresses;
+  } rows[] = {
+      {"unix_access", socket.unix_access != UnixSocketAccess(), Shown(socket.unix_access),
+       !address.path().empty(), "unix:/// and unixgram:///"},
+      {"reuse_port", socket.reuse_port, "true", is_ip, "tcp:// and udp://"},
+      {"max_connections_per_source", per_source > 0, absl::StrCat(per_source), is_ip, "tcp://"},
+      {"tcp_keepalive", socket.tuning.keepalive, "true", is_tcp, "tcp://"},
+      {"tcp_user_timeout", user_timeout != absl::ZeroDuration(), absl::FormatDuration(user_timeout),
+       is_tcp, "tcp://"},
+  };
+  for (const auto& row : rows) {
+    if (!row.is_set || row.fits) continue;
+    return Error(Reason::kFIELD_INVALID,
+                 absl::StrCat(row.field, " ", row.value, ": it is for ", row.addresses,
+                              " addresses, not for ", address.ToString(), "; leave it out"),
+                 {{"value", row.value}, {"address", address.ToString()}},
+                 absl::StrCat("listener.", row.field));
   }
   if (socket.unix_access.mode > 0777) {
-    return Invalid("unix_access.mode", absl::StrCat(socket.unix_access.mode),
+    return Invalid("unix_access.mode", absl::StrFormat("%04o", socket.unix_access.mode),
                    "use an octal number up to 0777");
-  }
-  if (config.address.is_unix() && socket.reuse_port) {
-    return refuse("reuse_port", "is for tcp:// and udp:// addresses");
-  }
-  if (config.address.is_unix() && config.max_connections_per_source > 0) {
-    return refuse("max_connections_per_source", "is for tcp:// addresses");
-  }
-  if (config.address.protocol() == Protocol::kTcp) return absl::OkStatus();
-  if (socket.tuning.keepalive) return refuse("tcp_keepalive", "is for tcp:// addresses");
-  if (socket.tuning.tcp_user_timeout != absl::ZeroDuration()) {
-    return refuse("tcp_user_timeout", "is for tcp:// addresses");
   }
   return absl::OkStatus();
 }

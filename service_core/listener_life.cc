@@ -20,7 +20,7 @@ absl::Status TableError(const std::string& name, int error_number, const SocketT
   if (error_number == ENOENT) {
     return Error(Reason::kSTATE_INVALID,
                  absl::StrCat("cannot open listener \"", name, "\": it is being deleted"),
-                 {{"listener", absl::StrCat("listeners/", name)}});
+                 {{"listener", absl::StrCat("listeners/", name)}, {"state", "DRAINING"}});
   }
   if (error_number == ENOSPC) {
     return Error(Reason::kSOCKET_LIMIT,

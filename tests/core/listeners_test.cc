@@ -135,6 +135,46 @@ INSTANTIATE_TEST_SUITE_P(
                     IdCase{"a/b", false}, IdCase{std::string("a\0b", 3), false},
                     IdCase{"\xc3\xa4", false}));
 
+TEST_F(ListenersTest, OptionsThatAreNotForTheAddressAreRefusedWithTheirValue) {
+  const StopOnExit stop(loop_);
+  const struct {
+    const char* field;
+    const char* value;
+    const char* address;
+    void (*set)(ListenerConfig&);
+  } cases[] = {
+      {"unix_access", "mode 0640 owner 7", "tcp://127.0.0.1:0",
+       [](ListenerConfig& c) {
+         c.socket.unix_access.mode = 0640;
+         c.socket.unix_access.owner = 7;
+       }},
+      {"unix_access", "group 0", "unix:@x",
+       [](ListenerConfig& c) { c.socket.unix_access.group = 0; }},
+      {"reuse_port", "true", "unix:@x", [](ListenerConfig& c) { c.socket.reuse_port = true; }},
+      {"max_connections_per_source", "5", "unix:@x",
+       [](ListenerConfig& c) { c.max_connections_per_source = 5; }},
+      {"tcp_keepalive", "true", "udp://127.0.0.1:0",
+       [](ListenerConfig& c) { c.socket.tuning.keepalive = true; }},
+      {"tcp_user_timeout", "9s", "udp://127.0.0.1:0",
+       [](ListenerConfig& c) { c.socket.tuning.tcp_user_timeout = absl::Seconds(9); }},
+  };
+  for (const auto& c : cases) {
+    ListenerConfig config = Config("web", c.address);
+    c.set(config);
+    const ErrorDetail detail = ExpectRefused(config, Reason::kFIELD_INVALID);
+    EXPECT_EQ(detail.field, absl::StrCat("listener.", c.field));
+    EXPECT_EQ(detail.metadata, (ErrorMetadata{{"address", c.address}, {"value", c.value}}));
+  }
+}
+
+TEST_F(ListenersTest, ListenerOfAServiceThatGoesMeanwhileIsNotOpened) {
+  const StopOnExit stop(loop_);
+  test_service_->withdrawn = true;
+  const ErrorDetail detail = ExpectRefused(Config("web"), Reason::kSTATE_INVALID);
+  EXPECT_EQ(detail.metadata, (ErrorMetadata{{"listener", "listeners/web"}, {"state", "DRAINING"}}));
+  test_service_->withdrawn = false;
+}
+
 TEST_F(ListenersTest, NumbersOutOfRangeAreRefused) {
   const StopOnExit stop(loop_);
   for (const int backlog : {-1, 65536}) {

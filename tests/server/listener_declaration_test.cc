@@ -241,31 +241,50 @@ TEST(DecodeListenerTest, OptionsOfConnectionsAreRefusedForDatagrams) {
   }
 }
 
-TEST(DecodeListenerTest, OptionsOfDatagramsAreRefusedForConnections) {
-  v1::Listener guarded;
-  guarded.set_service("echo");
-  guarded.set_address("tcp://127.0.0.1:0");
-  guarded.mutable_udp_guard()->set_reply_rate(5);
-  EXPECT_EQ(ReasonOf(DecodeListener("web", guarded).status(), "listener.udp_guard"),
-            Reason::kFIELD_INVALID);
-  guarded.set_address("udp://127.0.0.1:0");
-  EXPECT_TRUE(DecodeListener("web", guarded).ok());
-
-  v1::Listener forward;
-  forward.set_service("forward");
-  forward.set_address("tcp://127.0.0.1:0");
-  forward.mutable_forward()->add_upstreams("tcp://127.0.0.1:1");
-  forward.mutable_forward()->set_max_flows(5);
-  EXPECT_EQ(ReasonOf(DecodeListener("web", forward).status(), "listener.forward.max_flows"),
-            Reason::kFIELD_INVALID);
-  forward.mutable_forward()->clear_max_flows();
-  EXPECT_TRUE(DecodeListener("web", forward).ok());
-  forward.mutable_forward()->mutable_connect_timeout()->set_seconds(1);
-  EXPECT_TRUE(DecodeListener("web", forward).ok());
-  forward.set_address("udp://127.0.0.1:0");
-  forward.mutable_forward()->set_upstreams(0, "udp://127.0.0.1:1");
-  EXPECT_EQ(ReasonOf(DecodeListener("web", forward).status(), "listener.forward.connect_timeout"),
-            Reason::kFIELD_INVALID);
+TEST(DecodeListenerTest, ParametersThatAreNotForTheAddressAreRefusedWithTheirValue) {
+  const struct {
+    const char* service;
+    const char* field;
+    const char* value;
+    bool is_of_udp;
+    void (*set)(v1::Listener&);
+  } cases[] = {
+      {"echo", "udp_guard", "reply_rate: 5", true,
+       [](v1::Listener& l) { l.mutable_udp_guard()->set_reply_rate(5); }},
+      {"forward", "forward.proxy_protocol", "true", false,
+       [](v1::Listener& l) { l.mutable_forward()->set_proxy_protocol(true); }},
+      {"forward", "forward.connect_timeout", "1.5s", false,
+       [](v1::Listener& l) {
+         l.mutable_forward()->mutable_connect_timeout()->set_seconds(1);
+         l.mutable_forward()->mutable_connect_timeout()->set_nanos(500'000'000);
+       }},
+      {"forward", "forward.flow_idle_timeout", "1s", true,
+       [](v1::Listener& l) { l.mutable_forward()->mutable_flow_idle_timeout()->set_seconds(1); }},
+      {"forward", "forward.max_flows", "5", true,
+       [](v1::Listener& l) { l.mutable_forward()->set_max_flows(5); }},
+      {"forward", "forward.max_flows_per_source", "6", true,
+       [](v1::Listener& l) { l.mutable_forward()->set_max_flows_per_source(6); }},
+  };
+  for (const auto& c : cases) {
+    for (const bool is_udp : {false, true}) {
+      const std::string scheme = is_udp ? "udp" : "tcp";
+      v1::Listener listener;
+      listener.set_service(c.service);
+      listener.set_address(scheme + "://127.0.0.1:0");
+      if (listener.service() == "forward") {
+        listener.mutable_forward()->add_upstreams(scheme + "://127.0.0.1:1");
+      }
+      c.set(listener);
+      const absl::Status status = DecodeListener("web", listener).status();
+      if (is_udp == c.is_of_udp) {
+        EXPECT_TRUE(status.ok()) << status;
+        continue;
+      }
+      EXPECT_EQ(ReasonOf(status, absl::StrCat("listener.", c.field)), Reason::kFIELD_INVALID);
+      EXPECT_EQ(DetailOf(status)->metadata,
+                (ErrorMetadata{{"value", c.value}, {"address", listener.address()}}));
+    }
+  }
 }
 
 TEST(DecodeListenerTest, ParametersOfAnotherServiceAreNamed) {
