@@ -64,6 +64,7 @@ absl::Status SetCount(int32_t given, absl::string_view field, size_t& out) {
 absl::StatusOr<ForwardOptions> DecodeOptions(const v1::ForwardParameters& given) {
   ForwardOptions options;
   options.proxy_protocol = given.proxy_protocol();
+  FieldErrors errors;
   for (const absl::Status& status : {
            SetDuration(given.connect_timeout(),
                        {"connect_timeout", kShortestConnectTimeout, kLongestConnectTimeout},
@@ -75,8 +76,9 @@ absl::StatusOr<ForwardOptions> DecodeOptions(const v1::ForwardParameters& given)
            SetCount(given.max_flows_per_source(), "max_flows_per_source",
                     options.max_flows_per_source),
        }) {
-    if (!status.ok()) return status;
+    errors.Add(status);
   }
+  if (!errors.empty()) return errors.ToStatus();
   return options;
 }
 
@@ -124,13 +126,7 @@ bool IsSet(const google::protobuf::Duration& duration) {
 }
 
 // What does not fit to the listener's address.
-absl::Status CheckKind(const v1::Listener& listener, Protocol protocol) {
-  if (protocol == Protocol::kUnixDatagram) {
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat("address ", listener.address(),
-                              ": forward takes connections and UDP, no unix datagrams"),
-                 {{"value", listener.address()}}, "listener.address");
-  }
+void CheckKind(const v1::Listener& listener, Protocol protocol, FieldErrors& errors) {
   const v1::ForwardParameters& given = listener.forward();
   const bool is_udp = protocol == Protocol::kUdp;
   const auto shown = [](const google::protobuf::Duration& duration) {
@@ -152,15 +148,14 @@ absl::Status CheckKind(const v1::Listener& listener, Protocol protocol) {
   };
   for (const auto& row : rows) {
     if (!row.is_set || row.is_of_udp == is_udp) continue;
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat(row.field, " ", row.value,
-                              row.is_of_udp ? ": it is for UDP listeners, not for "
-                                            : ": it is for connections, not for ",
-                              listener.address(), "; leave it out"),
-                 {{"value", row.value}, {"address", listener.address()}},
-                 absl::StrCat("listener.forward.", row.field));
+    errors.Add(Error(Reason::kFIELD_INVALID,
+                     absl::StrCat(row.field, " ", row.value,
+                                  row.is_of_udp ? ": it is for UDP listeners, not for "
+                                                : ": it is for connections, not for ",
+                                  listener.address(), "; leave it out"),
+                     {{"value", row.value}, {"address", listener.address()}},
+                     absl::StrCat("listener.forward.", row.field)));
   }
-  return absl::OkStatus();
 }
 
 void LogLookUp(const Upstream& upstream, const std::string& problem) {
@@ -267,13 +262,21 @@ absl::StatusOr<std::shared_ptr<const ServiceParameters>> DecodeForward(
   const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(listener.address());
   if (!address.ok()) return WithField(address.status(), "listener.address");
   const Protocol protocol = address->protocol();
-  if (absl::Status status = CheckKind(listener, protocol); !status.ok()) return status;
+  if (protocol == Protocol::kUnixDatagram) {
+    return Error(Reason::kFIELD_INVALID,
+                 absl::StrCat("address ", listener.address(),
+                              ": forward takes connections and UDP, no unix datagrams"),
+                 {{"value", listener.address()}}, "listener.address");
+  }
+  FieldErrors errors;
+  CheckKind(listener, protocol, errors);
   auto upstreams = DecodeUpstreams(given, protocol == Protocol::kUdp);
-  if (!upstreams.ok()) return upstreams.status();
+  errors.Add(upstreams.status());
   const absl::StatusOr<UpstreamPolicy> policy = DecodePolicy(given.policy());
-  if (!policy.ok()) return policy.status();
+  errors.Add(policy.status());
   const absl::StatusOr<ForwardOptions> options = DecodeOptions(given);
-  if (!options.ok()) return options.status();
+  errors.Add(options.status());
+  if (!errors.empty()) return errors.ToStatus();
   if (absl::Status status = FollowNames(*upstreams); !status.ok()) return status;
   auto set = std::make_shared<UpstreamSet>(
       *std::move(upstreams), *policy,

@@ -26,9 +26,13 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   rich.add_details()->PackFrom(info);
   if (!detail.field.empty()) {
     google::rpc::BadRequest bad_request;
-    google::rpc::BadRequest::FieldViolation* violation = bad_request.add_field_violations();
-    violation->set_field(detail.field);
-    violation->set_description(std::string(status.message()));
+    const auto add = [&bad_request](const std::string& field, absl::string_view description) {
+      google::rpc::BadRequest::FieldViolation* violation = bad_request.add_field_violations();
+      violation->set_field(field);
+      violation->set_description(std::string(description));
+    };
+    add(detail.field, status.message());
+    for (const FieldViolation& other : detail.others) add(other.field, other.description);
     rich.add_details()->PackFrom(bad_request);
   }
   return {static_cast<grpc::StatusCode>(code), rich.message(), rich.SerializeAsString()};

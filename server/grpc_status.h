@@ -9,8 +9,8 @@
 namespace sockhost {
 
 // The gRPC status of `status`, with google.rpc.Status in its details: ErrorInfo
-// with the reason and metadata of sockhost/error.h, and BadRequest where a field
-// of the request is wrong. A status that was not made by Error() becomes
+// with the reason and metadata of sockhost/error.h, and BadRequest where fields
+// of the request are wrong. A status that was not made by Error() becomes
 // INTERNAL with reason INTERNAL. Any thread.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 

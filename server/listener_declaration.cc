@@ -93,7 +93,7 @@ SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocket
   return out;
 }
 
-absl::Status CheckDurations(const v1::Listener& declared) {
+void CheckDurations(const v1::Listener& declared, FieldErrors& errors) {
   const struct {
     absl::string_view field;
     const google::protobuf::Duration& value;
@@ -105,14 +105,11 @@ absl::Status CheckDurations(const v1::Listener& declared) {
       {"listener.tcp_keepalive.idle", declared.tcp_keepalive().idle()},
       {"listener.tcp_keepalive.interval", declared.tcp_keepalive().interval()},
   };
-  for (const auto& row : rows) {
-    if (absl::Status status = CheckDuration(row.value, row.field); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  for (const auto& row : rows) errors.Add(CheckDuration(row.value, row.field));
 }
 
 // Options of connections would be taken for set on a socket of datagrams, and do nothing.
-absl::Status RefuseConnectionOptions(const v1::Listener& declared) {
+void RefuseConnectionOptions(const v1::Listener& declared, FieldErrors& errors) {
   const struct {
     absl::string_view field;
     std::string value;
@@ -127,13 +124,12 @@ absl::Status RefuseConnectionOptions(const v1::Listener& declared) {
   for (const auto& row : rows) {
     // A field that is not set is no error.
     if (row.value == "0") continue;
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat(row.field, " ", row.value, ": it is for connections, and ",
-                              declared.address(), " takes datagrams; leave it out"),
-                 {{"value", row.value}, {"address", declared.address()}},
-                 absl::StrCat("listener.", row.field));
+    errors.Add(Error(Reason::kFIELD_INVALID,
+                     absl::StrCat(row.field, " ", row.value, ": it is for connections, and ",
+                                  declared.address(), " takes datagrams; leave it out"),
+                     {{"value", row.value}, {"address", declared.address()}},
+                     absl::StrCat("listener.", row.field)));
   }
-  return absl::OkStatus();
 }
 
 bool IsUpdatable(absl::string_view field) {
@@ -224,30 +220,35 @@ bool HaveSameParameters(const v1::Listener& a, const v1::Listener& b) {
 }
 
 absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Listener& declared) {
-  if (declared.service().empty()) {
-    return Error(Reason::kSERVICE_INVALID, "service is empty; name one of `sockctl service list`",
-                 {}, "listener.service");
-  }
-  if (absl::Status status = ValidateListenerTexts(declared); !status.ok()) return status;
-  if (absl::Status status = CheckDurations(declared); !status.ok()) return status;
-  absl::StatusOr<SocketAddress> address = SocketAddress::Parse(declared.address());
-  if (!address.ok()) return WithField(address.status(), "listener.address");
-  if (address->is_datagram()) {
-    if (absl::Status status = RefuseConnectionOptions(declared); !status.ok()) return status;
-  }
-  absl::StatusOr<std::shared_ptr<const ServiceParameters>> parameters =
-      DecodeParameters(id, declared);
-  if (!parameters.ok()) return parameters.status();
-
-  const absl::StatusOr<UnixSocketAccess> access = DecodeAccess(declared.unix_access());
-  if (!access.ok()) return access.status();
-
+  FieldErrors errors;
   ListenerConfig config;
+  const bool has_service = !declared.service().empty();
+  if (!has_service) {
+    errors.Add(Error(Reason::kSERVICE_INVALID,
+                     "service is empty; name one of `sockctl service list`", {},
+                     "listener.service"));
+  }
+  errors.Add(ValidateListenerTexts(declared));
+  CheckDurations(declared, errors);
+  const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(declared.address());
+  if (address.ok()) {
+    config.address = *address;
+    if (address->is_datagram()) RefuseConnectionOptions(declared, errors);
+  } else {
+    errors.Add(WithField(address.status(), "listener.address"));
+  }
+  if (address.ok() && has_service) {
+    absl::StatusOr<std::shared_ptr<const ServiceParameters>> parameters =
+        DecodeParameters(id, declared);
+    if (parameters.ok()) config.parameters = *std::move(parameters);
+    errors.Add(parameters.status());
+  }
+  const absl::StatusOr<UnixSocketAccess> access = DecodeAccess(declared.unix_access());
+  errors.Add(access.status());
+
   config.name = std::string(id);
   config.service = std::string(ServiceId(declared.service()));
-  config.address = *address;
-  config.socket = DecodeSocketOptions(declared, *access);
-  config.parameters = *std::move(parameters);
+  config.socket = DecodeSocketOptions(declared, access.value_or(UnixSocketAccess()));
   config.enabled = !declared.has_enabled() || declared.enabled();
   config.max_connections = declared.max_connections();
   config.max_connections_per_source = declared.max_connections_per_source();
@@ -257,7 +258,10 @@ absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Li
   if (declared.has_drain_timeout()) {
     config.drain_timeout = DecodeDuration(declared.drain_timeout());
   }
-  return config;
+  if (errors.empty()) return config;
+  // The core would, had there been no error here.
+  errors.Add(ValidateListenerConfig(config));
+  return errors.ToStatus();
 }
 
 }  // namespace sockhost

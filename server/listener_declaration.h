@@ -12,7 +12,7 @@ namespace sockhost {
 
 // What the core needs of `declared`, but for the attachment. Ranges of numbers are
 // the core's to check. Errors: SERVICE_INVALID, ADDRESS_INVALID, FIELD_INVALID with
-// the field.
+// the field, and with all others that are wrong, those that the core finds included.
 absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Listener& declared);
 
 // Changes `declared` as `request` wants it. Errors: MASK_INVALID; FIELD_INVALID for

@@ -261,12 +261,14 @@ absl::Status AdminService::Drain(const v1::DrainListenerRequest& request, v1::Li
 // sockets of this daemon.
 absl::Status AdminService::ExplainLimit(const absl::Status& status) const {
   std::optional<ErrorDetail> detail = DetailOf(status);
-  if (!detail) return status;
+  const bool is_limit =
+      detail && (detail->reason == Reason::kFD_LIMIT || detail->reason == Reason::kSOCKET_LIMIT);
+  if (!is_limit) return status;
   std::string message(status.message());
   if (detail->reason == Reason::kFD_LIMIT) {
     detail->metadata["limit"] = absl::StrCat(FdLimit());
     detail->metadata["used"] = absl::StrCat(UsedFds());
-  } else if (detail->reason == Reason::kSOCKET_LIMIT && identity_.max_sockets_is_set) {
+  } else if (identity_.max_sockets_is_set) {
     message = absl::StrCat("cannot open the listener: all ", detail->metadata["limit"],
                            " sockets are used; close some, or raise --max-sockets");
     detail->metadata["setting"] = "--max-sockets";

@@ -47,7 +47,7 @@ absl::Status Invalid(absl::string_view field, absl::string_view value, absl::str
                {{"value", std::string(value)}}, absl::StrCat("listener.", field));
 }
 
-absl::Status ValidateNumbers(const ListenerConfig& config) {
+void ValidateNumbers(const ListenerConfig& config, FieldErrors& errors) {
   const SocketTuning& tuning = config.socket.tuning;
   const struct {
     absl::string_view field;
@@ -70,13 +70,12 @@ absl::Status ValidateNumbers(const ListenerConfig& config) {
   };
   for (const auto& row : rows) {
     if (row.value < 0 || row.value > row.most) {
-      return Invalid(row.field, absl::StrCat(row.value), row.rule);
+      errors.Add(Invalid(row.field, absl::StrCat(row.value), row.rule));
     }
   }
-  return absl::OkStatus();
 }
 
-absl::Status ValidateDurations(const ListenerConfig& config) {
+void ValidateDurations(const ListenerConfig& config, FieldErrors& errors) {
   const SocketTuning& tuning = config.socket.tuning;
   const struct {
     absl::string_view field;
@@ -100,10 +99,9 @@ absl::Status ValidateDurations(const ListenerConfig& config) {
   for (const auto& row : rows) {
     if (row.value == absl::ZeroDuration()) continue;
     if (row.value < row.least || row.value > row.most) {
-      return Invalid(row.field, absl::FormatDuration(row.value), row.rule);
+      errors.Add(Invalid(row.field, absl::FormatDuration(row.value), row.rule));
     }
   }
-  return absl::OkStatus();
 }
 
 // "mode 0660 owner 7": what is set.
@@ -119,7 +117,7 @@ std::string Shown(const UnixSocketAccess& access) {
 }
 
 // Options of another protocol would be taken for set, and do nothing.
-absl::Status ValidateProtocol(const ListenerConfig& config) {
+void ValidateProtocol(const ListenerConfig& config, FieldErrors& errors) {
   const SocketOptions& socket = config.socket;
   const SocketAddress& address = config.address;
   const bool is_ip = !address.is_unix();
@@ -143,26 +141,27 @@ absl::Status ValidateProtocol(const ListenerConfig& config) {
   };
   for (const auto& row : rows) {
     if (!row.is_set || row.fits) continue;
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat(row.field, " ", row.value, ": it is for ", row.addresses,
-                              " addresses, not for ", address.ToString(), "; leave it out"),
-                 {{"value", row.value}, {"address", address.ToString()}},
-                 absl::StrCat("listener.", row.field));
+    errors.Add(Error(Reason::kFIELD_INVALID,
+                     absl::StrCat(row.field, " ", row.value, ": it is for ", row.addresses,
+                                  " addresses, not for ", address.ToString(), "; leave it out"),
+                     {{"value", row.value}, {"address", address.ToString()}},
+                     absl::StrCat("listener.", row.field)));
   }
   if (socket.unix_access.mode > 0777) {
-    return Invalid("unix_access.mode", absl::StrFormat("%04o", socket.unix_access.mode),
-                   "use an octal number up to 0777");
+    errors.Add(Invalid("unix_access.mode", absl::StrFormat("%04o", socket.unix_access.mode),
+                       "use an octal number up to 0777"));
   }
-  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::Status ValidateListenerConfig(const ListenerConfig& config) {
-  if (absl::Status status = ValidateId(config.name); !status.ok()) return status;
-  if (absl::Status status = ValidateNumbers(config); !status.ok()) return status;
-  if (absl::Status status = ValidateDurations(config); !status.ok()) return status;
-  return ValidateProtocol(config);
+  FieldErrors errors;
+  errors.Add(ValidateId(config.name));
+  ValidateNumbers(config, errors);
+  ValidateDurations(config, errors);
+  if (!config.address.empty()) ValidateProtocol(config, errors);
+  return errors.ToStatus();
 }
 
 }  // namespace sockhost

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -109,6 +110,69 @@ TEST(ErrorTest, WithFieldChangesTheFieldOnly) {
 TEST(ErrorTest, WithFieldLeavesOtherStatusAlone) {
   EXPECT_EQ(WithField(absl::OkStatus(), "f"), absl::OkStatus());
   EXPECT_EQ(WithField(absl::AbortedError("m"), "f"), absl::AbortedError("m"));
+}
+
+// ---- FieldErrors
+
+absl::Status Wrong(absl::string_view field, absl::string_view message = "wrong") {
+  return Error(Reason::kFIELD_INVALID, message, {{"value", "x"}}, field);
+}
+
+std::vector<FieldViolation> OthersOf(const FieldErrors& errors) {
+  return DetailOf(errors.ToStatus()).value_or(ErrorDetail()).others;
+}
+
+TEST(FieldErrorsTest, WithoutAnErrorItIsOk) {
+  FieldErrors errors;
+  errors.Add(absl::OkStatus());
+  EXPECT_TRUE(errors.empty());
+  EXPECT_EQ(errors.ToStatus(), absl::OkStatus());
+}
+
+TEST(FieldErrorsTest, OneErrorIsAsItWas) {
+  FieldErrors errors;
+  errors.Add(Wrong("a"));
+  EXPECT_FALSE(errors.empty());
+  EXPECT_EQ(errors.ToStatus(), Wrong("a"));
+}
+
+TEST(FieldErrorsTest, FirstErrorIsTheErrorAndHasTheOthers) {
+  FieldErrors errors;
+  errors.Add(Error(Reason::kADDRESS_INVALID, "no address", {{"address", "x"}}, "a"));
+  errors.Add(Wrong("b", "b is\nwrong"));
+  errors.Add(Wrong("c", ""));
+  const absl::Status status = errors.ToStatus();
+  EXPECT_EQ(status.message(), "no address");
+  const std::optional<ErrorDetail> detail = DetailOf(status);
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(detail->reason, Reason::kADDRESS_INVALID);
+  EXPECT_EQ(detail->metadata, (ErrorMetadata{{"address", "x"}}));
+  EXPECT_EQ(detail->field, "a");
+  EXPECT_EQ(detail->others, (std::vector<FieldViolation>{{"b", "b is\nwrong"}, {"c", ""}}));
+}
+
+TEST(FieldErrorsTest, OfOneFieldTheFirstErrorCounts) {
+  FieldErrors errors;
+  for (const char* field : {"a", "b", "a", "b"}) errors.Add(Wrong(field));
+  errors.Add(Error(Reason::kINTERNAL, "of no field"));
+  EXPECT_EQ(OthersOf(errors), (std::vector<FieldViolation>{{"b", "wrong"}}));
+}
+
+TEST(FieldErrorsTest, OthersOfAStatusAreAddedToo) {
+  FieldErrors inner;
+  for (const char* field : {"b", "c", "d"}) inner.Add(Wrong(field));
+  FieldErrors errors;
+  errors.Add(Wrong("a"));
+  errors.Add(Wrong("c", "first"));
+  errors.Add(inner.ToStatus());
+  EXPECT_EQ(OthersOf(errors),
+            (std::vector<FieldViolation>{{"c", "first"}, {"b", "wrong"}, {"d", "wrong"}}));
+}
+
+TEST(FieldErrorsTest, AnswerHasRoomForThem) {
+  FieldErrors errors;
+  for (int i = 0; i < 1000; ++i) errors.Add(Wrong(std::to_string(i), std::string(500, 'x')));
+  EXPECT_EQ(OthersOf(errors).size(), 4u);
 }
 
 TEST(ErrorTest, ErrnoIsDescribedByTextAndName) {

@@ -167,6 +167,20 @@ TEST_F(ListenersTest, OptionsThatAreNotForTheAddressAreRefusedWithTheirValue) {
   }
 }
 
+TEST_F(ListenersTest, EachWrongFieldIsNamed) {
+  const StopOnExit stop(loop_);
+  ListenerConfig config = Config("web", "unix:@x");
+  config.socket.backlog = -1;
+  config.idle_timeout = absl::Milliseconds(1);
+  config.socket.reuse_port = true;
+  config.socket.tuning.tcp_user_timeout = absl::Hours(25);  // nor is it for the address
+  const ErrorDetail detail = ExpectRefused(config, Reason::kFIELD_INVALID);
+  std::vector<std::string> fields = {detail.field};
+  for (const FieldViolation& other : detail.others) fields.push_back(other.field);
+  EXPECT_THAT(fields, ElementsAre("listener.backlog", "listener.idle_timeout",
+                                  "listener.tcp_user_timeout", "listener.reuse_port"));
+}
+
 TEST_F(ListenersTest, ListenerOfAServiceThatGoesMeanwhileIsNotOpened) {
   const StopOnExit stop(loop_);
   test_service_->withdrawn = true;

@@ -5,7 +5,7 @@ import unittest
 
 import grpc
 from google.protobuf import duration_pb2
-from sockhost.v1 import admin_pb2
+from sockhost.v1 import admin_pb2, listener_pb2
 
 import admin
 import peers
@@ -213,6 +213,17 @@ class CreateListenerTest(BadInputTestCase):
             with self.subTest(str(values)[:80]):
                 self.refuse("FIELD_INVALID", self.create, fields=[field], **values)
 
+    def test_each_wrong_field_is_named(self):
+        self.refuse(
+            "LISTENER_ID_INVALID",
+            self.create,
+            "B",
+            backlog=-1,
+            idle_timeout=admin.duration(0.05),
+            unix_access=listener_pb2.UnixAccess(mode="0600"),
+            fields=["listener_id", "listener.backlog", "listener.idle_timeout", "listener.unix_access"],
+        )
+
     def test_empty_service(self):
         self.refuse("SERVICE_INVALID", self.create, service="", fields=["listener.service"])
 
@@ -223,7 +234,7 @@ class CreateListenerTest(BadInputTestCase):
             self.admin.call,
             "CreateListener",
             request,
-            fields=["listener.service"],
+            fields=["listener.service", "listener.address"],
         )
 
     def test_unknown_service(self):

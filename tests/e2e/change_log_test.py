@@ -73,7 +73,7 @@ class ChangeLogTest(LogTestCase):
         self.admin.call("CreateListener", create)
         self.assert_fails("SERVICE_INVALID", self.admin.call, "CreateListener",
                           admin_pb2.CreateListenerRequest(listener_id="web"),
-                          fields=["listener.service"])
+                          fields=["listener.service", "listener.address"])
         self.assert_fails("LISTENER_NOT_FOUND", self.admin.delete, "web", fields=["name"])
         self.admin.call("DeleteListener", admin_pb2.DeleteListenerRequest(
             name="listeners/web", allow_missing=True))

@@ -64,6 +64,22 @@ TEST(GrpcStatusTest, MetadataAndFieldAreDetails) {
   EXPECT_EQ(bad_request->field_violations(0).description(), "taken");
 }
 
+TEST(GrpcStatusTest, EachWrongFieldIsAViolation) {
+  FieldErrors errors;
+  errors.Add(Error(Reason::kFIELD_INVALID, "one", {{"value", "1"}}, "a"));
+  errors.Add(Error(Reason::kADDRESS_INVALID, "two", {{"address", "2"}}, "b"));
+  const grpc::Status status = ToGrpcStatus(errors.ToStatus());
+  EXPECT_EQ(status.error_message(), "one");
+  EXPECT_EQ(DetailIn<ErrorInfo>(status)->reason(), "FIELD_INVALID");
+  EXPECT_THAT(DetailIn<ErrorInfo>(status)->metadata(), UnorderedElementsAre(Pair("value", "1")));
+  const auto bad_request = DetailIn<BadRequest>(status);
+  ASSERT_TRUE(bad_request);
+  ASSERT_EQ(bad_request->field_violations_size(), 2);
+  EXPECT_EQ(bad_request->field_violations(0).field(), "a");
+  EXPECT_EQ(bad_request->field_violations(1).field(), "b");
+  EXPECT_EQ(bad_request->field_violations(1).description(), "two");
+}
+
 TEST(GrpcStatusTest, ForeignErrorIsInternal) {
   const grpc::Status status = ToGrpcStatus(absl::NotFoundError("not one of ours"));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,7 @@ namespace {
 using testing::AllOf;
 using testing::AnyOf;
 using testing::Each;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Truly;
 
@@ -285,6 +288,45 @@ TEST(DecodeListenerTest, ParametersThatAreNotForTheAddressAreRefusedWithTheirVal
                 (ErrorMetadata{{"value", c.value}, {"address", listener.address()}}));
     }
   }
+}
+
+std::vector<std::string> WrongFields(const v1::Listener& listener) {
+  const std::optional<ErrorDetail> detail = DetailOf(DecodeListener("web", listener).status());
+  if (!detail) return {};
+  std::vector<std::string> fields = {detail->field};
+  for (const FieldViolation& other : detail->others) fields.push_back(other.field);
+  return fields;
+}
+
+TEST(DecodeListenerTest, EachWrongFieldIsNamed) {
+  v1::Listener listener;
+  listener.set_service("forward");
+  listener.set_address("udp://127.0.0.1:0");
+  listener.set_display_name(std::string(257, 'x'));
+  listener.mutable_drain_timeout()->set_nanos(2'000'000'000);
+  listener.set_max_connections(5);
+  listener.set_max_accepts_per_event(5);
+  listener.mutable_forward()->add_upstreams("nonsense");
+  listener.mutable_forward()->set_proxy_protocol(true);
+  listener.mutable_forward()->set_max_flows(-1);
+  listener.mutable_unix_access()->set_mode("rw");
+  listener.mutable_tcp_keepalive();
+  EXPECT_THAT(
+      WrongFields(listener),
+      ElementsAre("listener.display_name", "listener.drain_timeout", "listener.max_connections",
+                  "listener.max_accepts_per_event", "listener.forward.proxy_protocol",
+                  "listener.forward.upstreams[0]", "listener.forward.max_flows",
+                  "listener.unix_access.mode", "listener.tcp_keepalive"));
+}
+
+TEST(DecodeListenerTest, WhatDependsOnAWrongFieldIsNotLookedFor) {
+  v1::Listener listener;
+  listener.set_address("nonsense");
+  listener.set_backlog(-1);
+  listener.mutable_banner()->set_text("x");
+  listener.mutable_tcp_keepalive();
+  EXPECT_THAT(WrongFields(listener),
+              ElementsAre("listener.service", "listener.address", "listener.backlog"));
 }
 
 TEST(DecodeListenerTest, ParametersOfAnotherServiceAreNamed) {

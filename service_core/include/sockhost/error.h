@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -75,19 +76,50 @@ using ErrorMetadata = std::map<std::string, std::string>;
 absl::Status Error(Reason reason, absl::string_view message, ErrorMetadata metadata = {},
                    absl::string_view field = {});
 
-// What Error() put in.
+// A wrong field of a request.
+struct FieldViolation {
+  std::string field;
+  std::string description;
+  bool operator==(const FieldViolation&) const = default;
+};
+
+// What Error() put in, and FieldErrors.
 struct ErrorDetail {
   Reason reason = Reason::kINTERNAL;
   ErrorMetadata metadata;
   std::string field;
+  // Further wrong fields, each of its own, of the same request.
+  std::vector<FieldViolation> others;
 };
 
 // Reads the payload back; nothing if `status` was not made by Error().
 std::optional<ErrorDetail> DetailOf(const absl::Status& status);
 
 // Names the wrong field of a request in an error that a layer made which knows
-// no requests. Returns `status` unchanged if it was not made by Error().
+// no requests. Returns `status` unchanged if it was not made by Error(). Others are left out.
 absl::Status WithField(const absl::Status& status, absl::string_view field);
+
+// Collects errors of fields of one request that can be looked for independently. A value type.
+class FieldErrors {
+ public:
+  // OK is no error. Of one field the first error counts. A status with others in its detail adds
+  // them, too. What is too much for the trailers of an answer is left out.
+  void Add(const absl::Status& status);
+
+  bool empty() const { return first_.ok(); }
+
+  // The first error that was added, with the others in its detail; OK if there was none.
+  absl::Status ToStatus() const;
+
+ private:
+  bool Has(absl::string_view field) const;
+  void AddOther(absl::string_view field, absl::string_view description);
+
+  absl::Status first_;
+  std::string field_of_first_;
+  std::vector<FieldViolation> others_;
+  size_t size_of_others_ = 0;
+};
 
 // "Too many open files (EMFILE)".
 std::string DescribeErrno(int error_number);
