@@ -87,7 +87,7 @@ void DeclareEvents(CLI::App& app, Arguments& arguments) {
 
 absl::Status RunEvents(const Arguments& arguments, AdminConnection& connection, Output& output) {
   grpc::ClientContext context;
-  StreamGuard guard(context, output.fd(), arguments.timeout);
+  StreamGuard guard(context, output, arguments.timeout);
   v1::AdminService::Stub stub(connection.channel());
   const auto stream = stub.WatchEvents(&context, arguments.watch_events);
   v1::WatchEventsResponse message;

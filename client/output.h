@@ -13,14 +13,22 @@ class Output {
   explicit Output(int fd) : fd_(fd) {}
 
   // Writes all of `text`, waiting as long as its reader does. CANCELLED: the
-  // reader has gone (EPIPE), which is how `| head` ends; SIGPIPE must be ignored.
+  // reader has gone (EPIPE), which is how `| head` ends; SIGPIPE must be ignored. Or it does
+  // not read, and `stop_fd` is readable.
   absl::Status Write(absl::string_view text);
+
+  // An fd, not owned, that ends the wait for the reader when it is readable; -1: none does.
+  void SetStop(int stop_fd) { stop_fd_ = stop_fd; }
 
   bool IsTerminal() const;
   int fd() const { return fd_; }
 
  private:
+  // False if it is time to stop instead.
+  bool WaitUntilWritable() const;
+
   const int fd_;
+  int stop_fd_ = -1;
 };
 
 }  // namespace sockhost::client

@@ -21,15 +21,19 @@ int PollTimeout(absl::Time deadline) {
 
 }  // namespace
 
-StreamGuard::StreamGuard(grpc::ClientContext& context, int output_fd,
+StreamGuard::StreamGuard(grpc::ClientContext& context, Output& output,
                          absl::Duration first_message_timeout)
     : context_(context),
+      output_(output),
       wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      thread_([this, output_fd, deadline = absl::Now() + first_message_timeout] {
+      thread_([this, output_fd = output.fd(), deadline = absl::Now() + first_message_timeout] {
         Wait(output_fd, deadline);
-      }) {}
+      }) {
+  output_.SetStop(stop_signal_.fd());
+}
 
 StreamGuard::~StreamGuard() {
+  output_.SetStop(-1);
   stopping_ = true;
   Wake();
   thread_.join();

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/time/time.h"
+#include "client/output.h"
 #include "client/stop_signal.h"
 
 namespace sockhost::client {
@@ -18,10 +19,10 @@ class StreamGuard {
  public:
   enum class Cause { kNone, kSignal, kReaderGone, kTimeout };
 
-  // `context` outlives the guard. The stream is cancelled at the first of: a
-  // stop signal; the reader of `output_fd` is gone; `first_message_timeout` is
-  // over without a call of FirstMessageArrived().
-  StreamGuard(grpc::ClientContext& context, int output_fd, absl::Duration first_message_timeout);
+  // `context` and `output` outlive the guard. The stream is cancelled at the first of: a
+  // stop signal, which also ends the wait for a reader that has stopped; the reader of `output`
+  // is gone; `first_message_timeout` is over without a call of FirstMessageArrived().
+  StreamGuard(grpc::ClientContext& context, Output& output, absl::Duration first_message_timeout);
   ~StreamGuard();
 
   StreamGuard(const StreamGuard&) = delete;
@@ -38,6 +39,7 @@ class StreamGuard {
   void Wake();
 
   grpc::ClientContext& context_;
+  Output& output_;
   const StopSignal stop_signal_;
   const int wake_fd_;  // eventfd
   std::atomic<bool> first_message_arrived_ = false;

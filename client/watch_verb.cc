@@ -83,7 +83,7 @@ void DeclareWatch(CLI::App& app, Arguments& arguments) {
 absl::Status RunWatch(const Arguments& arguments, AdminConnection& connection, Output& output) {
   const WatchSocketsRequest request = RequestOf(arguments);
   grpc::ClientContext context;
-  StreamGuard guard(context, output.fd(), arguments.timeout);
+  StreamGuard guard(context, output, arguments.timeout);
   v1::AdminService::Stub stub(connection.channel());
   const auto stream = stub.WatchSockets(&context, request);
   WatchDisplay display(arguments, output);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -106,8 +107,20 @@ void SockctlProcess::CloseOutput() {
   output_fd_ = -1;
 }
 
+void SockctlProcess::StopReading() {
+  reads_ = false;
+  const int room = fcntl(output_fd_, F_GETPIPE_SZ);
+  int unread = 0;
+  for (int ms = 0; unread < room && ms < kPatienceMs; ++ms) {
+    EXPECT_EQ(ioctl(output_fd_, FIONREAD, &unread), 0);
+    // Nothing tells that a pipe is full.
+    usleep(1000);
+  }
+  EXPECT_EQ(unread, room);
+}
+
 Finished SockctlProcess::Wait() {
-  while (output_fd_ >= 0 && ReadSome()) {
+  while (output_fd_ >= 0 && reads_ && ReadSome()) {
   }
   // Its standard output is closed: it has ended, or was told to by CloseOutput().
   // glibc 2.36 declares pidfd_open() without C linkage.

@@ -40,12 +40,15 @@ class SockctlProcess {
   void Signal(int signal) const;
   // Goes away as the reader of its output.
   void CloseOutput();
+  // Stops as the reader of its output, a pipe, and waits until there is no room in it.
+  void StopReading();
   // Waits for its end.
   Finished Wait();
 
  private:
   bool ReadSome();
 
+  bool reads_ = true;
   int output_fd_ = -1;  // our end of its standard output
   int errors_fd_ = -1;  // memory file with its standard error
   pid_t pid_ = -1;

@@ -145,6 +145,22 @@ TEST_F(WatchTest, InterruptIsSuccess) {
   }
 }
 
+TEST_F(WatchTest, InterruptNeedsNoReader) {
+  WatchMessage large;
+  for (int id = 1; id <= 2000; ++id) large.Socket(id);
+  fake_.answers.watch_messages = {large.Sync()};
+  for (const char* format : {"json", "table"}) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      SockctlProcess watch(Watch({"-o", format}));
+      watch.StopReading();
+      watch.Signal(signal);
+      const Finished ended = watch.Wait();
+      EXPECT_EQ(ended.exit_code, 0) << "signal " << signal;
+      EXPECT_EQ(ended.errors, "");
+    }
+  }
+}
+
 TEST_F(WatchTest, ReaderThatGoesEndsItQuietly) {
   SockctlProcess watch(Watch());
   watch.WaitForOutput("sample 3");
