@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "sockhost/error.h"
+#include "sockhost/unix_socket_lock.h"
 
 namespace sockhost {
 namespace {
@@ -95,8 +97,16 @@ AdminPeer::Transport TransportOf(const AdminAddress& address) {
 
 absl::StatusOr<AdminListeningSocket> AdminListeningSocket::Open(const AdminAddress& address) {
   const std::string where = address.ToString();
+  // Until it listens.
+  std::optional<UnixSocketLock> lock;
   if (address.is_unix()) {
     MakeFolderOfDefault(address.path);
+    lock.emplace(address.path);
+    if (lock->is_taken()) {
+      return CannotListen(where, "bind", EADDRINUSE,
+                          "; another daemon opens it at this moment: stop it, or choose another "
+                          "--admin");
+    }
     if (absl::Status status = RemoveStaleSocket(address.path); !status.ok()) return status;
   }
   const int family = address.is_unix() ? AF_UNIX : address.tcp.family();
@@ -117,9 +127,10 @@ AdminListeningSocket::AdminListeningSocket(AdminListeningSocket&& other) noexcep
       inode_(std::exchange(other.inode_, 0)) {}
 
 AdminListeningSocket::~AdminListeningSocket() {
-  if (fd_ >= 0) close(fd_);
+  // First: another daemon replaces the file of one that has closed its socket.
   const bool ours = inode_ != 0 && InodeOf(path_) == inode_;
   if (ours) unlink(path_.c_str());
+  if (fd_ >= 0) close(fd_);
 }
 
 absl::Status AdminListeningSocket::BindUnix(const std::string& path) {

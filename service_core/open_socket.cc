@@ -11,12 +11,14 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "sockhost/error.h"
+#include "sockhost/unix_socket_lock.h"
 
 namespace sockhost {
 namespace {
@@ -37,10 +39,11 @@ absl::Status OpenError(const SocketAddress& address, absl::string_view call, int
     case EADDRINUSE:
     case EEXIST:
       if (address.is_unix()) {
-        return fail(Reason::kADDRESS_IN_USE,
-                    error_number == EEXIST
-                        ? "; a file that is no socket lies there: remove it, or use another path"
-                        : "; a process answers there: stop it, or use another path");
+        return fail(
+            Reason::kADDRESS_IN_USE,
+            error_number == EEXIST
+                ? "; a file that is no socket lies there: remove it, or use another path"
+                : "; a process answers there, or is about to: stop it, or use another path");
       }
       return fail(Reason::kADDRESS_IN_USE,
                   "; choose another port, port 0, or stop the other owner of the address");
@@ -256,6 +259,10 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   absl::Status status = SetBindOptions(out.fd.get(), address, options);
   if (!status.ok()) return status;
 
+  // Until it listens.
+  std::optional<UnixSocketLock> lock;
+  if (!address.path().empty()) lock.emplace(address.path());
+  if (lock && lock->is_taken()) return OpenError(address, "bind", EADDRINUSE);
   status = Bind(out, address, options);
   if (!status.ok()) return status;
   sockaddr_storage storage;

@@ -45,7 +45,7 @@ class UnixSocketFile {
 // Removes the file at `path` if it is a socket on which nobody answers: left behind
 // by a process that was killed. Returns 0, or an errno that says why it stays:
 // EADDRINUSE for a socket that is in use, EEXIST for a file that is no socket.
-// `type` is SOCK_STREAM or SOCK_DGRAM.
+// `type` is SOCK_STREAM or SOCK_DGRAM. The caller has the UnixSocketLock.
 int RemoveStaleSocket(const std::string& path, int type);
 
 }  // namespace sockhost

@@ -6,16 +6,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <latch>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "service_core/open_socket.h"
 #include "sockhost/error.h"
+#include "sockhost/unix_socket_lock.h"
 #include "tests/core/sockets.h"
 
 namespace sockhost {
@@ -120,6 +125,49 @@ TEST_F(UnixSocketFileTest, LinkIsNotFollowed) {
 TEST_F(UnixSocketFileTest, MissingFolderIsNoAddress) {
   path_ = folder_ + "/none/x.sock";
   EXPECT_EQ(FailureOf(), Reason::kADDRESS_NOT_AVAILABLE);
+}
+
+TEST_F(UnixSocketFileTest, OneOfManyThatFindAStaleFileTakesItsPlace) {
+  constexpr int kOpeners = 4;
+  for (int round = 0; round < 300; ++round) {
+    LeaveStaleFile();
+    std::latch start(kOpeners);
+    std::array<absl::StatusOr<OpenedSocket>, kOpeners> opened;
+    std::vector<std::thread> openers;
+    for (absl::StatusOr<OpenedSocket>& result : opened) {
+      openers.emplace_back([this, &start, &result] {
+        start.arrive_and_wait();
+        result = OpenSocket(Address(), {});
+      });
+    }
+    for (std::thread& opener : openers) opener.join();
+    const auto is_ok = [](const auto& result) { return result.ok(); };
+    ASSERT_EQ(std::count_if(opened.begin(), opened.end(), is_ok), 1) << "round " << round;
+    for (const auto& result : opened) {
+      if (result.ok()) continue;
+      ASSERT_EQ(DetailOf(result.status())->reason, Reason::kADDRESS_IN_USE);
+    }
+    ASSERT_TRUE(ConnectTo(Address()).valid());
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+TEST_F(UnixSocketFileTest, LockHasOneOwnerAndLeavesNothing) {
+  {
+    const UnixSocketLock first(path_);
+    EXPECT_FALSE(first.is_taken());
+    EXPECT_TRUE(UnixSocketLock(path_).is_taken());
+    EXPECT_TRUE(UnixSocketLock(path_).is_taken());
+    EXPECT_FALSE(UnixSocketLock(path_ + "2").is_taken());
+    EXPECT_EQ(FailureOf(), Reason::kADDRESS_IN_USE);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  EXPECT_FALSE(UnixSocketLock(path_).is_taken());
+}
+
+TEST_F(UnixSocketFileTest, LockOfADeadProcessMeansNothing) {
+  std::ofstream(path_ + ".lock").flush();
+  EXPECT_TRUE(ConnectTo(Open().address).valid());
 }
 
 TEST_F(UnixSocketFileTest, ModeHoldsWhateverTheUmask) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "sockhost/error.h"
+#include "sockhost/unix_socket_lock.h"
 #include "tests/core/eventually.h"
 #include "tests/core/process_limits.h"
 #include "tests/core/sockets.h"
@@ -121,6 +122,12 @@ TEST_F(ListenTest, SocketOfADeadDaemonIsReplaced) {
   ASSERT_TRUE(Exists(path_));
   EXPECT_TRUE(Listen(Unix(path_)).ok());
   EXPECT_TRUE(ConnectUnix(path_).valid());
+}
+
+TEST_F(ListenTest, PathThatAnotherDaemonOpensIsLeftToIt) {
+  const UnixSocketLock other(path_);
+  EXPECT_EQ(ReasonOf(Listen(Unix(path_))), Reason::kADDRESS_IN_USE);
+  EXPECT_FALSE(Exists(path_));
 }
 
 TEST_F(ListenTest, FileThatIsNoSocketStays) {
