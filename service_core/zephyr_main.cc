@@ -1,6 +1,7 @@
 // main() of a program made of Zephyr sources: the order in which Zephyr starts an
 // application, and what Linux asks of a process.
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,7 +10,6 @@
 
 #include <atomic>
 #include <cstdio>
-#include <semaphore>
 #include <thread>
 
 #include "init_levels.h"
@@ -44,12 +44,14 @@ constexpr timespec kStartLimit{1, 0};
 
 std::atomic<bool> serves{false};
 std::atomic<bool> stop_is_requested{false};
-std::binary_semaphore stop_request{0};
+// Not C++'s semaphore: ThreadSanitizer, which does not know it, keeps signals from a thread that
+// waits for it.
+sem_t stop_request;
 
 // False if it stops already. Any thread.
 bool RequestStop() {
   if (stop_is_requested.exchange(true)) return false;
-  stop_request.release();
+  sem_post(&stop_request);
   return true;
 }
 
@@ -65,6 +67,7 @@ bool RequestStop() {
 }
 
 void StartTakingSignals() {
+  sem_init(&stop_request, 0, 0);
   // Writing to a peer that is gone is an error, EPIPE.
   sockhost::TakeSignal(SIGPIPE, [](int, pid_t) {});
   sigset_t stop_signals;
@@ -110,7 +113,8 @@ void StartAppMain() {
 int Serve() {
   serves = true;
   if (FindAppMain()) StartAppMain();
-  stop_request.acquire();
+  while (sem_wait(&stop_request) != 0) {
+  }
   return app_main_failed ? 1 : 0;
 }
 
