@@ -102,7 +102,7 @@ class LifeTest(UpstreamsTestCase):
             self.connect(address)
             self.accepted(back)
         self.eventually(lambda: len(self.lines("an upstream works again")), 1)
-        self.assertEqual(self.statuses()[0].connections, 3)
+        self.eventually(lambda: self.statuses()[0].connections, 3)
         (fails,), (works,) = self.lines("an upstream fails"), self.lines("an upstream works again")
         self.assertRegex(fails, f" warning .* listener=fwd upstream={bad.address} "
                                 "error=ECONNREFUSED retry_ms=1000")
