@@ -2,8 +2,6 @@
 
 #include <execinfo.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -46,8 +44,6 @@ constexpr CrashSignal kCrashSignals[] = {{SIGSEGV, "SIGSEGV"},
 constexpr int kMaxFrames = 32;
 // A report that hangs, on a lock of the crashed program say, is given up.
 constexpr unsigned kReportSeconds = 5;
-// What the reader of standard error gets for each part of the line.
-constexpr int kReaderMs = 100;
 
 // Of main's thread. The service thread has its own from the core.
 alignas(16) char main_stack[size_t{64} * 1024];
@@ -81,16 +77,6 @@ void EndAfter(unsigned seconds, int number) {
   sigaddset(&set, SIGALRM);
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
   alarm(seconds);
-}
-
-void WriteToStandardError(std::string_view text) {
-  pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
-  while (!text.empty() && poll(&standard_error, 1, kReaderMs) > 0) {
-    const ssize_t written =
-        write(STDERR_FILENO, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
-    if (written <= 0) return;
-    text.remove_prefix(static_cast<size_t>(written));
-  }
 }
 
 // The names of frames, "a.so(f+0x10)[0x7f00] < ...", in memory that the next call reuses.

@@ -1,6 +1,9 @@
 #include "signal_safe_line.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -8,6 +11,9 @@
 
 namespace sockhost {
 namespace {
+
+// What the reader of standard error gets for each part of a text.
+constexpr int kReaderMs = 100;
 
 // What Finish, and the end of a text, always find room for.
 constexpr std::string_view kEnd = "\"}\n";
@@ -138,6 +144,16 @@ void SignalSafeLine::PutKey(std::string_view key) {
   Put(form_.json ? ",\"" : " ");
   Put(key);
   Put(form_.json ? "\":" : "=");
+}
+
+void WriteToStandardError(std::string_view text) {
+  pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
+  while (!text.empty() && poll(&standard_error, 1, kReaderMs) > 0) {
+    const ssize_t written =
+        write(STDERR_FILENO, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
 }
 
 }  // namespace sockhost

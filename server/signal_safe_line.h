@@ -40,6 +40,10 @@ class SignalSafeLine {
   char text_[kSize];
 };
 
+// Not through the log, whose thread may be what hangs. A reader that takes nothing for 100 ms loses
+// the rest. Async-signal-safe. Source: pipe(7), write(2).
+void WriteToStandardError(std::string_view text);
+
 }  // namespace sockhost
 
 #endif  // SOCKHOST_SERVER_SIGNAL_SAFE_LINE_H_
