@@ -33,15 +33,11 @@ struct HostIdentity {
   std::vector<std::string> admin_addresses;
 };
 
-// The generated service, with streams whose messages are bytes already.
-using AdminServiceBase =
-    v1::AdminService::WithRawCallbackMethod_WatchSockets<v1::AdminService::CallbackService>;
-
 // Each method decodes, calls the core or the watches, and encodes. No method
 // waits: gRPC has few threads.
 //
 // Thread rule: gRPC's threads.
-class AdminService final : public AdminServiceBase {
+class AdminService {
  public:
   // `host`, `watches`, `tasks` and `changes` are not owned and outlive the gRPC server.
   AdminService(HostIdentity identity, ServiceHost& host, WatchSet& watches, TaskThread& tasks,
@@ -49,49 +45,47 @@ class AdminService final : public AdminServiceBase {
 
   grpc::ServerUnaryReactor* CreateListener(grpc::CallbackServerContext* context,
                                            const v1::CreateListenerRequest* request,
-                                           v1::Listener* response) override;
+                                           v1::Listener* response);
   grpc::ServerUnaryReactor* GetListener(grpc::CallbackServerContext* context,
                                         const v1::GetListenerRequest* request,
-                                        v1::Listener* response) override;
+                                        v1::Listener* response);
   grpc::ServerUnaryReactor* UpdateListener(grpc::CallbackServerContext* context,
                                            const v1::UpdateListenerRequest* request,
-                                           v1::Listener* response) override;
+                                           v1::Listener* response);
   grpc::ServerUnaryReactor* PauseListener(grpc::CallbackServerContext* context,
                                           const v1::PauseListenerRequest* request,
-                                          v1::Listener* response) override;
+                                          v1::Listener* response);
   grpc::ServerUnaryReactor* ResumeListener(grpc::CallbackServerContext* context,
                                            const v1::ResumeListenerRequest* request,
-                                           v1::Listener* response) override;
+                                           v1::Listener* response);
   grpc::ServerUnaryReactor* DrainListener(grpc::CallbackServerContext* context,
                                           const v1::DrainListenerRequest* request,
-                                          v1::Listener* response) override;
+                                          v1::Listener* response);
   grpc::ServerUnaryReactor* ListListeners(grpc::CallbackServerContext* context,
                                           const v1::ListListenersRequest* request,
-                                          v1::ListListenersResponse* response) override;
+                                          v1::ListListenersResponse* response);
   grpc::ServerUnaryReactor* DeleteListener(grpc::CallbackServerContext* context,
                                            const v1::DeleteListenerRequest* request,
-                                           google::protobuf::Empty* response) override;
+                                           google::protobuf::Empty* response);
   grpc::ServerUnaryReactor* GetSocket(grpc::CallbackServerContext* context,
-                                      const v1::GetSocketRequest* request,
-                                      v1::Socket* response) override;
+                                      const v1::GetSocketRequest* request, v1::Socket* response);
   grpc::ServerUnaryReactor* ListSockets(grpc::CallbackServerContext* context,
                                         const v1::ListSocketsRequest* request,
-                                        v1::ListSocketsResponse* response) override;
+                                        v1::ListSocketsResponse* response);
   grpc::ServerUnaryReactor* CloseSocket(grpc::CallbackServerContext* context,
                                         const v1::CloseSocketRequest* request,
-                                        v1::Socket* response) override;
+                                        v1::Socket* response);
   grpc::ServerUnaryReactor* GetService(grpc::CallbackServerContext* context,
-                                       const v1::GetServiceRequest* request,
-                                       v1::Service* response) override;
+                                       const v1::GetServiceRequest* request, v1::Service* response);
   grpc::ServerUnaryReactor* ListServices(grpc::CallbackServerContext* context,
                                          const v1::ListServicesRequest* request,
-                                         v1::ListServicesResponse* response) override;
+                                         v1::ListServicesResponse* response);
   grpc::ServerUnaryReactor* GetHost(grpc::CallbackServerContext* context,
-                                    const v1::GetHostRequest* request, v1::Host* response) override;
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSockets(
-      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override;
+                                    const v1::GetHostRequest* request, v1::Host* response);
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSockets(grpc::CallbackServerContext* context,
+                                                           const v1::WatchSocketsRequest* request);
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchEvents(
-      grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request) override;
+      grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request);
 
  private:
   class Deletion;

@@ -8,17 +8,21 @@
 #include <array>
 #include <cstddef>
 
+#include "received_request.h"
+
 namespace sockhost {
 
-// For grpc::Service::SetMessageAllocatorFor_...: a page of a list has tens of thousands of
+// For CallbackUnaryHandler::SetMessageAllocator: a page of a list has tens of thousands of
 // small messages, which would be allocated and freed one by one.
 //
 // Thread rule: any thread.
 template <class Request, class Response>
-class ArenaMessages final : public grpc::MessageAllocator<Request, Response> {
+class ArenaMessages final : public grpc::MessageAllocator<ReceivedRequest<Request>, Response> {
  public:
   // gRPC releases them when the call is over.
-  grpc::MessageHolder<Request, Response>* AllocateMessages() override { return new Holder; }
+  grpc::MessageHolder<ReceivedRequest<Request>, Response>* AllocateMessages() override {
+    return new Holder;
+  }
 
  private:
   // What most calls need.
@@ -26,10 +30,10 @@ class ArenaMessages final : public grpc::MessageAllocator<Request, Response> {
   // Of a long list.
   static constexpr size_t kLargestBlock = size_t{64} << 10;
 
-  class Holder final : public grpc::MessageHolder<Request, Response> {
+  class Holder final : public grpc::MessageHolder<ReceivedRequest<Request>, Response> {
    public:
-    Holder() : arena_(Options()) {
-      this->set_request(google::protobuf::Arena::CreateMessage<Request>(&arena_));
+    Holder() : arena_(Options()), received_(&arena_) {
+      this->set_request(&received_);
       this->set_response(google::protobuf::Arena::CreateMessage<Response>(&arena_));
     }
     void Release() override { delete this; }
@@ -45,6 +49,7 @@ class ArenaMessages final : public grpc::MessageAllocator<Request, Response> {
 
     alignas(std::max_align_t) std::array<char, kFirstBlock> block_;
     google::protobuf::Arena arena_;
+    ReceivedRequest<Request> received_;
   };
 };
 

@@ -13,6 +13,7 @@
 #include "google/rpc/status.pb.h"
 #include "grpc_status.h"
 #include "method_rules.h"
+#include "received_request.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -84,10 +85,10 @@ class CallInterceptor final : public Interceptor {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
       Begin();
     }
-    // Of our own services it is a Message; gRPC's health takes bytes.
+    // Of our own service; gRPC's health takes bytes.
     if (is_ours_ &&
         methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE)) {
-      request_ = static_cast<const Message*>(methods->GetRecvMessage());
+      request_ = static_cast<const ReceivedMessage*>(methods->GetRecvMessage());
     }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       End(*methods);
@@ -134,9 +135,9 @@ class CallInterceptor final : public Interceptor {
     entry.time = absl::Now();
     entry.caller = caller_;
     entry.method = call_.method();
-    if (request_ != nullptr) {
-      entry.resource = ResourceOf(*request_);
-      entry.request_id = TextField(*request_, "request_id");
+    if (const Message* request = request_ ? request_->any() : nullptr) {
+      entry.resource = ResourceOf(*request);
+      entry.request_id = TextField(*request, "request_id");
     }
     // gRPC and absl number the codes alike.
     entry.code = absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));
@@ -153,7 +154,7 @@ class CallInterceptor final : public Interceptor {
   const bool is_ours_;
   AccessControl::Caller caller_;
   // gRPC's, as long as the call lives.
-  const Message* request_ = nullptr;
+  const ReceivedMessage* request_ = nullptr;
   // It was denied, and has its line.
   bool is_cancelled_ = false;
 };

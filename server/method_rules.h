@@ -29,9 +29,9 @@ namespace sockhost {
   X(GetHost, v1::GetHostRequest, v1::Host, kViewer, false)
 
 // Server-streaming: X(method, request, response, least role). They change nothing.
-// Of WatchSockets the messages are bytes: watches of the same share them.
-#define SOCKHOST_STREAM_METHODS(X)                             \
-  X(WatchSockets, grpc::ByteBuffer, grpc::ByteBuffer, kViewer) \
+// Of WatchSockets the answers are bytes: watches of the same share them.
+#define SOCKHOST_STREAM_METHODS(X)                                    \
+  X(WatchSockets, v1::WatchSocketsRequest, grpc::ByteBuffer, kViewer) \
   X(WatchEvents, v1::WatchEventsRequest, v1::WatchEventsResponse, kViewer)
 
 struct MethodRule {

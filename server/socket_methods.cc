@@ -155,7 +155,7 @@ grpc::ServerUnaryReactor* AdminService::CloseSocket(grpc::CallbackServerContext*
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::WatchSockets(
-    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+    grpc::CallbackServerContext* context, const v1::WatchSocketsRequest* request) {
   return watches_.Start(*request, context->peer());
 }
 

@@ -1,7 +1,5 @@
 #include "watch_set.h"
 
-#include <grpcpp/impl/codegen/proto_utils.h>
-
 #include <algorithm>
 #include <iterator>
 
@@ -57,15 +55,9 @@ WatchSet::WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit,
       cut_off_(std::move(cut_off)),
       events_(host.events(), tasks, instance_id_) {}
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSet::Start(const grpc::ByteBuffer& request,
+grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSet::Start(const v1::WatchSocketsRequest& request,
                                                             std::string peer) {
-  v1::WatchSocketsRequest decoded;
-  // Deserializing takes the buffer's slices; they are shared with the caller's.
-  grpc::ByteBuffer bytes(request);
-  const grpc::Status parsed =
-      grpc::SerializationTraits<v1::WatchSocketsRequest>::Deserialize(&bytes, &decoded);
-  if (!parsed.ok()) return new RefusedWatch(parsed);
-  const absl::StatusOr<WatchOptions> options = ParseWatchOptions(decoded);
+  const absl::StatusOr<WatchOptions> options = ParseWatchOptions(request);
   if (!options.ok()) return new RefusedWatch(ToGrpcStatus(options.status()));
   const absl::StatusOr<std::shared_ptr<SocketWatch>> watch = Add(*options, std::move(peer));
   if (!watch.ok()) return new RefusedWatch(ToGrpcStatus(watch.status()));

@@ -24,6 +24,7 @@
 #include "socket_sample.h"
 #include "socket_watch.h"
 #include "sockhost/service_host.h"
+#include "sockhost/v1/watch.pb.h"
 #include "task_thread.h"
 #include "watch_options.h"
 
@@ -45,9 +46,9 @@ class WatchSet {
   WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit, std::string instance_id,
            CutOff cut_off);
 
-  // Starts the watch that `request`, a WatchSocketsRequest, asks for. Ends it with
-  // FILTER_INVALID, INTERVAL_INVALID, MASK_INVALID, WATCH_LIMIT, SHUTTING_DOWN.
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* Start(const grpc::ByteBuffer& request,
+  // Starts the watch that `request` asks for. Ends it with FILTER_INVALID, INTERVAL_INVALID,
+  // MASK_INVALID, WATCH_LIMIT, SHUTTING_DOWN.
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Start(const v1::WatchSocketsRequest& request,
                                                     std::string peer);
 
   // The same for a stream of WatchEvents; see EventWatchSet.

@@ -121,6 +121,18 @@ class AuditTest(DaemonTestCase):
                 self.assertEqual((code, line["event"], line["role"]), ("OK", "call", "admin"))
                 self.assertNotIn("reason", line)
 
+    def test_what_is_no_request(self):
+        self.start_as("admin")
+        call = self.admin.channel.unary_unary(
+            f"/{admin.SERVICE}/DeleteListener", request_serializer=bytes
+        )
+        before = len(self.lines())
+        with self.assertRaises(grpc.RpcError):
+            call(b"\n\x02\xff\xfe", timeout=admin.CALL_TIMEOUT_S)
+        (line,) = self.lines()[before:]
+        self.assertEqual((line["code"], line["reason"]), ("INVALID_ARGUMENT", "REQUEST_INVALID"))
+        self.assertNotIn("resource", line)
+
     def test_what_is_denied(self):
         self.start_as("viewer")
         for method, (request, _, _) in requests("sockets/1").items():

@@ -11,6 +11,8 @@ import admin
 import peers
 from daemon_test_case import DaemonTestCase
 
+METHODS = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods_by_name
+
 LONG = 100_000
 
 ADDRESSES = [
@@ -472,34 +474,47 @@ class WatchSocketsTest(BadInputTestCase):
 class GarbageTest(BadInputTestCase):
     """What no generated client sends."""
 
-    def call_with(self, method, raw):
-        call = self.admin.channel.unary_unary(
+    def call_raw(self, method, raw):
+        """Calls it once, as a stream too, with `raw` for a request."""
+        is_stream = METHODS[method].server_streaming if method in METHODS else False
+        connect = self.admin.channel.unary_stream if is_stream else self.admin.channel.unary_unary
+        call = connect(
             f"/{admin.SERVICE}/{method}", request_serializer=bytes, response_deserializer=bytes
         )
+        answer = call(raw, timeout=admin.CALL_TIMEOUT_S)
+        return list(answer) if is_stream else answer
+
+    def code_of(self, method, raw):
         with self.nothing_changes(), self.assertRaises(grpc.RpcError) as raised:
-            call(raw, timeout=admin.CALL_TIMEOUT_S)
+            self.call_raw(method, raw)
         return raised.exception.code()
 
     def test_bytes_that_are_no_message(self):
-        truncated = admin_pb2.GetListenerRequest(name="listeners/taken").SerializeToString()[:-1]
+        cut_off = admin_pb2.GetListenerRequest(name="listeners/taken").SerializeToString()[:-1]
+        garbage = [b"\xff" * 20, cut_off, b"\n\xff\xff\xff\xff\x0f"]
         not_utf8 = b"\n\x02\xff\xfe"
-        for raw in (b"\xff" * 20, truncated, not_utf8, b"\n\xff\xff\xff\xff\x0f"):
-            for method in ("GetListener", "CreateListener", "DeleteListener", "GetSocket"):
-                with self.subTest(f"{method} {raw}"):
-                    self.assertNotEqual(self.call_with(method, raw), grpc.StatusCode.OK)
+        for name, method in METHODS.items():
+            begins_with_text = any(
+                field.number == 1 and field.type == field.TYPE_STRING
+                for field in method.input_type.fields
+            )
+            for raw in garbage + [not_utf8] * begins_with_text:
+                with self.subTest(f"{name} {raw}"):
+                    failure = self.refuse("REQUEST_INVALID", self.call_raw, name, raw)
+                    self.assertEqual(failure.metadata, {"type": method.input_type.full_name})
 
     def test_what_libraries_say_of_it_is_in_lines_of_the_log(self):
         for _ in range(20):
-            self.call_with("GetListener", b"\n\x02\xff\xfe")
+            self.code_of("GetListener", b"\n\x02\xff\xfe")
         for line in self.daemon.log().splitlines():
             self.assertRegex(line, r"^\d{4}-\d\d-\d\dT\S+ (debug|info|warning|error) ")
 
     def test_message_that_is_too_long(self):
         raw = admin_pb2.GetListenerRequest(name="x" * (2 << 20)).SerializeToString()
-        self.assertEqual(self.call_with("GetListener", raw), grpc.StatusCode.RESOURCE_EXHAUSTED)
+        self.assertEqual(self.code_of("GetListener", raw), grpc.StatusCode.RESOURCE_EXHAUSTED)
 
     def test_method_that_does_not_exist(self):
-        self.assertEqual(self.call_with("NoSuchMethod", b""), grpc.StatusCode.UNIMPLEMENTED)
+        self.assertEqual(self.code_of("NoSuchMethod", b""), grpc.StatusCode.UNIMPLEMENTED)
 
     def test_bytes_that_are_no_grpc(self):
         before = self.state()

@@ -25,6 +25,7 @@ namespace sockhost {
   X(ADDRESS_INVALID, kInvalidArgument, EINVAL)                 \
   X(SERVICE_INVALID, kInvalidArgument, EINVAL)                 \
   X(FIELD_INVALID, kInvalidArgument, EINVAL)                   \
+  X(REQUEST_INVALID, kInvalidArgument, EINVAL)                 \
   X(REQUEST_ID_INVALID, kInvalidArgument, EINVAL)              \
   X(REQUEST_ID_REUSED, kInvalidArgument, EINVAL)               \
   X(FILTER_INVALID, kInvalidArgument, EINVAL)                  \
