@@ -6,6 +6,7 @@ usage: admin_bench.py BUILD_DIR [--rounds 5] [--calls 8000] [--sockets 19000] [-
 Cases run in turns, A B C A B C; the figures are medians of the rounds, with the best in brackets: a
 machine that is busy with something else makes slices worse, never better. grpc.health.v1 Check
 stands for the empty method: it does nothing but answer. CPU is that of the daemon, user and system.
+The last row of calls is what the kernel alone takes for the sockets that come and go.
 
 Whoever waits for an answer of some 10 us more falls asleep, and an idle core of a virtual machine
 that has to be woken takes as long again. --awake keeps the cores from being idle, by loops that run
@@ -104,6 +105,8 @@ def show_calls(daemon, rounds, calls):
                 f"{cost:>9.1f}"
                 f"{cost / statistics.median(empty_cpu):>7.2f} ({cpu[0] / empty_cpu[0]:.2f})"
             )
+        ((_, cpu),) = measure(daemon, ["sockets"], lanes, 20 * calls, rounds).values()
+        print(f"{'  their system calls':<49}{statistics.median(cpu):>9.1f}")
 
 
 def show_lists(daemon, rounds, sockets):

@@ -8,11 +8,19 @@
 // answers' bytes are not decoded, so that the daemon is measured and not this
 // client. Prints "CALLS_PER_SECOND CPU_NANOSECONDS_OF_PID_PER_CALL". CASE list reads
 // all pages of ListSockets, of LANES sockets each and one after another, for each of the
-// CALLS, and prints how long the slowest page took, in ns, too.
+// CALLS, and prints how long the slowest page took, in ns, too. CASE sockets asks
+// nobody: it makes the system calls of as many creations and deletions itself, on LANES
+// listening sockets at a time.
+#include <arpa/inet.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -22,6 +30,7 @@
 #include <vector>
 
 #include "service_core/monotonic_clock.h"
+#include "service_core/unique_fd.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 #include "tests/bench/process_clock.h"
 
@@ -77,7 +86,8 @@ CallAt CaseOf(const std::string& name) {
   if (name == "get") return Get;
   if (name == "churn") return CreateOrDelete;
   if (name == "fill") return Create;
-  std::fprintf(stderr, "admin_load: case %s: one of empty, get, churn, fill, list\n", name.c_str());
+  std::fprintf(stderr, "admin_load: case %s: one of empty, get, churn, fill, list, sockets\n",
+               name.c_str());
   std::exit(2);
 }
 
@@ -157,6 +167,50 @@ int64_t ListSockets(v1::AdminService::Stub& stub, int page_size) {
   return slowest;
 }
 
+void CheckCall(int result, const char* call) {
+  if (result >= 0) return;
+  std::perror(call);
+  std::exit(1);
+}
+
+// What the daemon asks the kernel for when it creates the listener of CreateOrDelete.
+UniqueFd OpenListeningSocket(int epoll_fd) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  CheckCall(fd.get(), "socket");
+  int value = 1;
+  socklen_t size = sizeof value;
+  CheckCall(setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &value, size), "setsockopt");
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t address_size = sizeof address;
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  CheckCall(bind(fd.get(), any, address_size), "bind");
+  CheckCall(getsockname(fd.get(), any, &address_size), "getsockname");
+  CheckCall(listen(fd.get(), 4096), "listen");
+  tcp_info info{};
+  socklen_t info_size = sizeof info;
+  CheckCall(getsockopt(fd.get(), SOL_TCP, TCP_INFO, &info, &info_size), "getsockopt");
+  CheckCall(getsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &value, &size), "getsockopt");
+  CheckCall(getsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &value, &size), "getsockopt");
+  epoll_event event{EPOLLIN, {}};
+  CheckCall(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd.get(), &event), "epoll_ctl");
+  return fd;
+}
+
+void OpenAndCloseSockets(size_t at_a_time, int64_t count) {
+  const UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+  CheckCall(epoll.get(), "epoll_create1");
+  std::vector<UniqueFd> open(at_a_time);
+  for (int64_t i = 0; i < count; ++i) {
+    UniqueFd& fd = open[static_cast<size_t>(i) % at_a_time];
+    if (fd.get() >= 0)
+      CheckCall(epoll_ctl(epoll.get(), EPOLL_CTL_DEL, fd.get(), nullptr), "epoll_ctl");
+    fd = UniqueFd();
+    fd = OpenListeningSocket(epoll.get());
+  }
+}
+
 // Calls `run`, and prints what its `calls` calls have cost.
 template <class Calls>
 void Measure(pid_t pid, int64_t calls, Calls run) {
@@ -186,6 +240,12 @@ int Run(char** argv) {
     std::printf(" %lld\n", static_cast<long long>(slowest));
     return 0;
   }
+  if (name == "sockets") {
+    // A creation and a deletion are two calls.
+    Measure(getpid(), calls, [&] { OpenAndCloseSockets(static_cast<size_t>(lanes), calls / 2); });
+    std::puts("");
+    return 0;
+  }
   const int64_t calls_per_lane = calls / lanes / 2 * 2;
   Load load(target, CaseOf(name), lanes);
   if (name != "fill") load.Run(20);
@@ -199,6 +259,7 @@ int Run(char** argv) {
 
 int main(int argc, char** argv) {
   if (argc == 6) return sockhost::Run(argv);
-  std::fputs("usage: admin_load TARGET PID empty|get|churn|fill|list LANES CALLS\n", stderr);
+  std::fputs("usage: admin_load TARGET PID empty|get|churn|fill|list|sockets LANES CALLS\n",
+             stderr);
   return 2;
 }
