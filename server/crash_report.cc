@@ -112,14 +112,18 @@ std::string_view NameOf(int number) {
 
 void WriteReport(int number, void* const* frames, int count) {
   const HandlerCall call = CallOfThisThread();
-  SignalSafeLine line(FormOfLog(), call.service
-                                       ? std::string_view("a handler has crashed: the process ends")
-                                       : "crashed: the process ends");
+  const char* module = ModuleOfThisThread();
+  SignalSafeLine line(FormOfLog(),
+                      call.service ? std::string_view("a handler has crashed: the process ends")
+                      : module ? "a module has crashed while it was initialised: the process ends"
+                               : "crashed: the process ends");
   line.Add("signal", NameOf(number));
   if (call.service) {
     line.Add("service", call.service);
     line.Add("owner", call.owner);
     line.Add("fd", call.fd);
+  } else if (module) {
+    line.Add("file", module);
   }
   char thread[16] = "";
   prctl(PR_GET_NAME, thread);
@@ -155,6 +159,7 @@ void OnCrash(int number) {
 
 void ReportCrashes() {
   if (kSanitizerReports) return;
+  TakeOverCrashesOfModules();
   daemon_pid = getpid();
   // It may allocate the first time, when it loads libgcc.
   void* unused[1];

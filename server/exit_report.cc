@@ -16,8 +16,6 @@ namespace {
 std::atomic<pid_t> daemon_pid{0};
 std::atomic<bool> main_has_returned{false};
 std::atomic<bool> is_said{false};
-// Of main's thread.
-thread_local const std::string* module = nullptr;
 
 void SayWhoCalledExit(int code) {
   if (const HandlerCall call = CallOfThisThread(); call.service) {
@@ -26,10 +24,10 @@ void SayWhoCalledExit(int code) {
         {{"service", call.service}, {"owner", call.owner}, {"fd", call.fd}, {"code", code}});
     return;
   }
-  if (module) {
+  if (const char* module = ModuleOfThisThread()) {
     LogLastLine(LogLevel::kError,
                 "a module has called exit(3) while it was initialised: the process ends",
-                {{"file", *module}, {"code", code}});
+                {{"file", module}, {"code", code}});
     return;
   }
   char thread[16] = "";
@@ -60,8 +58,6 @@ ExitReport::ExitReport() {
 }
 
 ExitReport::~ExitReport() { main_has_returned = true; }
-
-void ExitReport::SetModule(const std::string* file) { module = file; }
 
 void ExitReport::GoFirst() { on_exit(OnExit, nullptr); }
 

@@ -2,8 +2,6 @@
 #ifndef SOCKHOST_SERVER_EXIT_REPORT_H_
 #define SOCKHOST_SERVER_EXIT_REPORT_H_
 
-#include <string>
-
 namespace sockhost {
 
 // While it lives, main() has not returned: whoever calls exit(3) is named in the log, with
@@ -17,9 +15,6 @@ class ExitReport {
   ~ExitReport();
   ExitReport(const ExitReport&) = delete;
   ExitReport& operator=(const ExitReport&) = delete;
-
-  // The module that is being initialised on this thread; nullptr: none. Not owned.
-  void SetModule(const std::string* file);
 
   // What exit(3) has been given so far, destructors of modules for example, comes after this
   // from now on: in a process that was forked, not at all.

@@ -191,11 +191,9 @@ int Run(int argc, const char* const* argv, Config config, ProcessSignals& signal
   status = host.Start(options);
   if (!status.ok()) return Fail(status);
   for (const std::string& file : config.module) {
-    exit_report.SetModule(&file);
     if (status = LoadModule(file); !status.ok()) return FailAndStop(status, config, host, signals);
     LogLine(LogLevel::kInfo, "a module is loaded", {{"file", file}});
   }
-  exit_report.SetModule(nullptr);
   exit_report.GoFirst();
 
   if (status = AdoptSockets(host, *passed, config.adopt); !status.ok()) {

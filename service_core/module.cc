@@ -29,6 +29,7 @@
 #include "kernel/thread.h"
 #include "log.h"
 #include "sockhost/error.h"
+#include "sockhost/last_words.h"
 #include "sockhost/socket_service.h"
 
 namespace sockhost {
@@ -241,6 +242,27 @@ class CrashWatch {
   stack_t stack_before_{};
 };
 
+// ---- What is being initialised ------------------------------------------------
+
+bool crashes_are_taken_over = false;
+thread_local const char* module_of_this_thread = nullptr;
+
+// While it lives, the calling thread initialises `file`, and a crash of it is reported with that
+// name, here or by who has taken that over.
+class Initialisation {
+ public:
+  explicit Initialisation(const std::string& file) {
+    module_of_this_thread = file.c_str();
+    if (!crashes_are_taken_over) crash_watch_.emplace(file);
+  }
+  ~Initialisation() { module_of_this_thread = nullptr; }
+  Initialisation(const Initialisation&) = delete;
+  Initialisation& operator=(const Initialisation&) = delete;
+
+ private:
+  std::optional<CrashWatch> crash_watch_;
+};
+
 // ---- Loading -----------------------------------------------------------------
 
 // Takes back what a module has made known before its initialisation failed.
@@ -268,6 +290,10 @@ void WarnOfAnEmptyModule(const std::string& file) {
 
 }  // namespace
 
+const char* ModuleOfThisThread() { return module_of_this_thread; }
+
+void TakeOverCrashesOfModules() { crashes_are_taken_over = true; }
+
 absl::Status CheckModule(const std::string& file) {
   if (const std::string why = ExplainMissingFile(file); !why.empty()) return Refused(file, why);
   int report[2];
@@ -292,7 +318,7 @@ absl::Status CheckModule(const std::string& file) {
 absl::Status LoadModule(const std::string& file) {
   if (const std::string why = ExplainMissingFile(file); !why.empty()) return Refused(file, why);
   if (IsLoaded(file)) return Refused(file, "it is loaded already; name each module once");
-  const CrashWatch crash_watch(file);
+  const Initialisation initialisation(file);
   const std::vector<std::shared_ptr<Service>> before = ProcessParts().registry.List();
   const size_t announced_before = CountAnnounced();
   if (!Open(file)) return Refused(file, ExplainLinkError(file, dlerror()));

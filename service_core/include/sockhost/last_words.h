@@ -15,6 +15,14 @@ struct HandlerCall {
 // The call that the calling thread is in. Any thread; async-signal-safe.
 HandlerCall CallOfThisThread();
 
+// The file of the module that the calling thread initialises; null if it does none. Valid until
+// that is over. Any thread; async-signal-safe.
+const char* ModuleOfThisThread();
+
+// From now on the caller's signal handlers report a module that crashes while it is initialised;
+// without this the core does, with a plain line on standard error. Not thread-safe.
+void TakeOverCrashesOfModules();
+
 // True once the core aborts the process after a line that says why, so that nobody has to
 // say it again. Any thread; async-signal-safe.
 bool AbortIsLogged();
