@@ -69,12 +69,14 @@ constexpr TlsFailure kTlsFailures[] = {
     {"Invalid private key", "--tls-key cannot be used", "it must be the key of --tls-cert, PEM"},
 };
 
-// The connection ends when the daemon does not like the client's certificate:
-// TLS 1.3 has no other answer.
+// The connection ends when the daemon does not like the client's certificate (TLS 1.3
+// has no other answer), and when it has no place for one more.
 constexpr TlsFailure kRefused = {
-    "", "it closed the connection: it may not accept the certificate of --tls-cert",
+    "",
+    "it closed the connection: it may not accept the certificate of --tls-cert, or have as many "
+    "connections as it may",
     "the certificate must be signed by an authority of the daemon's --tls-client-ca, and not have "
-    "expired"};
+    "expired; the daemon's log says so if its places are taken"};
 
 bool WasClosed(absl::string_view grpc_message) {
   return absl::StrContains(grpc_message, "Socket closed") ||

@@ -16,6 +16,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "logging.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -197,6 +198,7 @@ void AdminAcceptor::Take(const AdminListeningSocket& listening, int fd) {
       listening.transport() == AdminPeer::Transport::kUnix ? UnixPeer(fd) : TcpPeer(fd);
   peer.transport = listening.transport();
   if (!HasPlace(peer) && !(EvictSilent(peer) && HasPlace(peer))) {
+    LogRefusal(peer);
     close(fd);
     return;
   }
@@ -205,6 +207,21 @@ void AdminAcceptor::Take(const AdminListeningSocket& listening, int fd) {
   } else {
     TakePlaintext(fd, std::move(peer));
   }
+}
+
+void AdminAcceptor::LogRefusal(const AdminPeer& peer) {
+  const int64_t suppressed = refusals_.Take();
+  if (suppressed < 0) return;
+  constexpr absl::string_view kMessage =
+      "an admin connection is refused: those that are open have all places of its kind";
+  const std::string transport = TransportName(peer.transport);
+  const LogField by("transport", transport), open("open", connections_.size()),
+      limit("limit", max_connections_), before("suppressed", suppressed);
+  if (peer.transport == AdminPeer::Transport::kUnix) {
+    return LogLine(LogLevel::kWarning, kMessage,
+                   {by, {"uid", peer.uid}, {"pid", peer.pid}, open, limit, before});
+  }
+  LogLine(LogLevel::kWarning, kMessage, {by, {"address", peer.address}, open, limit, before});
 }
 
 bool AdminAcceptor::HasPlace(const AdminPeer& peer) {
@@ -253,7 +270,7 @@ void AdminAcceptor::TakeTls(const AdminListeningSocket& listening, int fd, Admin
   connection.peer = std::move(peer);
   connection.deadline = steady_clock::now() + kSilence;
   peers_.Add(connection.name, own, connection.peer);
-  connections_.emplace(own, std::move(connection));
+  Insert(own, std::move(connection));
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
@@ -275,8 +292,13 @@ void AdminAcceptor::TakePlaintext(int fd, AdminPeer peer) {
     close(fd);
     return;
   }
-  connections_.emplace(fd, std::move(connection));
+  Insert(fd, std::move(connection));
   ++waiting_;
+}
+
+void AdminAcceptor::Insert(int fd, Connection connection) {
+  connections_.emplace(fd, std::move(connection));
+  peers_.SetConnections(connections_.size());
 }
 
 // ---- Connections -------------------------------------------------------------
@@ -340,6 +362,7 @@ AdminAcceptor::Connections::iterator AdminAcceptor::Close(Connections::iterator 
   // where it would speak for the next connection with the number.
   epoll_ctl(epoll_, EPOLL_CTL_DEL, connection->first, nullptr);
   close(connection->first);
+  peers_.SetConnections(connections_.size() - 1);
   return connections_.erase(connection);
 }
 

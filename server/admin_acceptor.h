@@ -21,6 +21,7 @@
 #include "admin_listening_socket.h"
 #include "admin_peers.h"
 #include "connection_numbers.h"
+#include "line_budget.h"
 
 namespace sockhost {
 
@@ -106,11 +107,13 @@ class AdminAcceptor {
   bool UseSpareFds();
   void OpenSpareFds();
   void Take(const AdminListeningSocket& listening, int fd);
+  void LogRefusal(const AdminPeer& peer);
   bool HasPlace(const AdminPeer& peer);
   bool IsSilent(int fd, const Connection& connection) const;
   bool EvictSilent(const AdminPeer& newcomer);
   void TakeTls(const AdminListeningSocket& listening, int fd, AdminPeer peer);
   void TakePlaintext(int fd, AdminPeer peer);
+  void Insert(int fd, Connection connection);
   // Whether a connection that waits may be handed over, must go, or waits on.
   void Advance(Connections::iterator connection, Time now);
   void HandOver(Connections::iterator connection);
@@ -130,6 +133,7 @@ class AdminAcceptor {
   // Kept only while the peer is there: our fd keeps a connection half alive.
   Connections connections_;
   size_t waiting_ = 0;
+  LineBudget refusals_{1};
   grpc::Server* server_ = nullptr;
   // The way in for TLS.
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> tls_door_;

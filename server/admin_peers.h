@@ -4,6 +4,8 @@
 
 #include <grpcpp/server_context.h>
 
+#include <atomic>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -33,6 +35,10 @@ class AdminPeers {
   // handshake is over.
   bool HasCalled(const std::string& name, int fd) const;
 
+  // Of AdminAcceptor, those that gRPC does not have yet among them.
+  void SetConnections(size_t count) { open_.store(count, std::memory_order_relaxed); }
+  size_t connections() const { return open_.load(std::memory_order_relaxed); }
+
   // Null if the connection has ended.
   std::shared_ptr<const AdminPeer> Of(const grpc::ServerContextBase& call) const;
 
@@ -50,6 +56,7 @@ class AdminPeers {
     mutable bool has_called = false;
   };
 
+  std::atomic<size_t> open_{0};
   mutable absl::Mutex mutex_;
   // One peer may be connected to several of our addresses from the same port.
   std::unordered_multimap<std::string, Connection> connections_ ABSL_GUARDED_BY(mutex_);

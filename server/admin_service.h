@@ -11,6 +11,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "admin_peers.h"
 #include "admin_reply.h"
 #include "change_log.h"
 #include "request_memory.h"
@@ -31,6 +32,7 @@ struct HostIdentity {
   // True if --max-sockets, not the limit of open files, is what bounds sockets.
   bool max_sockets_is_set = false;
   std::vector<std::string> admin_addresses;
+  size_t max_admin_connections = 0;
 };
 
 // Each method decodes, calls the core or the watches, and encodes. No method
@@ -39,9 +41,9 @@ struct HostIdentity {
 // Thread rule: gRPC's threads.
 class AdminService {
  public:
-  // `host`, `watches`, `tasks` and `changes` are not owned and outlive the gRPC server.
+  // All but `identity` are not owned and outlive the gRPC server.
   AdminService(HostIdentity identity, ServiceHost& host, WatchSet& watches, TaskThread& tasks,
-               ChangeLog& changes);
+               ChangeLog& changes, const AdminPeers& peers);
 
   grpc::ServerUnaryReactor* CreateListener(grpc::CallbackServerContext* context,
                                            const v1::CreateListenerRequest* request,
@@ -127,6 +129,7 @@ class AdminService {
   WatchSet& watches_;
   TaskThread& tasks_;
   ChangeLog& changes_;
+  const AdminPeers& peers_;
   RequestMemory requests_;
   // Held while a listener that forwards is checked and made or changed.
   absl::Mutex forwarders_;

@@ -6,9 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "absl/time/time.h"
 #include "logging.h"
-#include "monotonic_time.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -38,16 +36,6 @@ void LogCall(LogLevel level, absl::string_view message, const AccessControl::Cal
 }
 
 }  // namespace
-
-int64_t LineBudget::Take() {
-  // From 1 on: 0 is before the first.
-  const int64_t second = absl::ToInt64Seconds(MonotonicTime()) + 1;
-  int64_t before = second_.load(std::memory_order_relaxed);
-  if (before != second && second_.compare_exchange_strong(before, second)) taken_ = 0;
-  if (taken_.fetch_add(1) < most_) return suppressed_.exchange(0, std::memory_order_relaxed);
-  suppressed_.fetch_add(1, std::memory_order_relaxed);
-  return -1;
-}
 
 AccessControl::Caller ChangeLog::CallerOf(const grpc::ServerContextBase& call) const {
   return IsLogged(LogLevel::kInfo) ? access_.CallerOf(call) : AccessControl::Caller();

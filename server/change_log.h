@@ -4,29 +4,12 @@
 
 #include <grpcpp/server_context.h>
 
-#include <atomic>
-#include <cstdint>
-
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "access_control.h"
+#include "line_budget.h"
 
 namespace sockhost {
-
-// So many lines a second; counts the others.
-class LineBudget {
- public:
-  explicit LineBudget(int lines_per_second) : most_(lines_per_second) {}
-
-  // For one line: how many were left out before it; -1: this one is.
-  int64_t Take();
-
- private:
-  const int most_;
-  std::atomic<int64_t> second_{0};
-  std::atomic<int> taken_{0};
-  std::atomic<int64_t> suppressed_{0};
-};
 
 // A line for each call of the admin API that has changed something, at most 100 a second, and, at
 // most one a second, for those that access control has refused. With the fields of the audit log,

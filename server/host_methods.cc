@@ -33,6 +33,8 @@ grpc::ServerUnaryReactor* AdminService::GetHost(grpc::CallbackServerContext* con
       static_cast<int64_t>(host_.closed_sockets()));
   use(*response->mutable_watches(), static_cast<int64_t>(watches_.limit()),
       static_cast<int64_t>(watches_.size()));
+  use(*response->mutable_admin_connections(), static_cast<int64_t>(identity_.max_admin_connections),
+      static_cast<int64_t>(peers_.connections()));
   response->mutable_admin_addresses()->Add(identity_.admin_addresses.begin(),
                                            identity_.admin_addresses.end());
   Encode(host_.Statistics(), *response->mutable_loop());

@@ -208,12 +208,13 @@ int Run(int argc, const char* const* argv, Config config, ProcessSignals& signal
                         absl::GetCurrentTimeNanos(),
                         MonotonicTime(),
                         options.max_sockets < budget->sockets,
-                        *addresses};
+                        *addresses,
+                        budget->admin_connections};
   WatchSet watches(host, watch_tasks, config.max_watches, identity.instance_id,
                    [&peers](const std::string& peer) { peers.CutOff(peer); });
   const AccessControl access(peers, **roles, certificates->get(), getpid());
   ChangeLog changes(access);
-  AdminService service(identity, host, watches, tasks, changes);
+  AdminService service(identity, host, watches, tasks, changes, peers);
   GuardedAdminService guarded(service, access, audit->get(), changes);
   absl::StatusOr<std::unique_ptr<AdminServer>> server =
       AdminServer::Start(guarded, {access, audit->get(), certificates->get()}, acceptor,

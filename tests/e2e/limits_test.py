@@ -2,6 +2,8 @@
 
 import contextlib
 import pathlib
+import re
+import socket
 import unittest
 
 import peers
@@ -88,6 +90,42 @@ class WatchLimitTest(LimitTestCase):
         self.eventually(lambda: self.admin.host().watches.used, 1)
         self.assertTrue(next(self.admin.watch()).sync)
         streams[1].cancel()
+
+
+class AdminConnectionLimitTest(LimitTestCase):
+    # What a client says first: HTTP/2's preface and its settings, of which there are none.
+    HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+
+    def setUp(self):
+        super().setUp()
+        self.daemon.stop()
+        self.daemon = self.start(fd_limit="64:64")
+        self.admin = self.daemon.admin
+
+    def connect_admin(self):
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.settimeout(peers.TIMEOUT_S)
+        client.connect(str(self.daemon.socket_path))
+        client.sendall(self.HELLO)
+        return client
+
+    def test_one_more(self):
+        use = self.admin.host().admin_connections
+        self.assertEqual((use.limit, use.used), (8, 1))
+        clients = [self.connect_admin() for _ in range(7)]
+        for client in clients:
+            self.assertNotEqual(client.recv(1), b"")
+        self.assertEqual(self.admin.host().admin_connections.used, 8)
+        self.assert_closed(self.connect_admin())
+        told = re.compile(
+            r" warning an admin connection is refused: .* transport=unix uid=\d+ pid=\d+ open=8 "
+            r"limit=8 suppressed=0\n"
+        )
+        self.eventually(lambda: bool(told.search(self.daemon.log())), True)
+        clients[0].close()
+        self.eventually(lambda: self.admin.host().admin_connections.used, 7)
+        self.assertNotEqual(self.connect_admin().recv(1), b"")
 
 
 class FdLimitTest(LimitTestCase):

@@ -44,8 +44,8 @@ AdminApi::AdminApi(const Options& options)
       audit_(AuditLogOf(options)),
       access_(peers_, *roles_, certificates_.get(), options.refuses_own_process ? getpid() : 0),
       changes_(access_),
-      service_({"1.2.3", "instance", 0, absl::ZeroDuration(), false, {}}, host_, watches_, tasks_,
-               changes_),
+      service_({"1.2.3", "instance", 0, absl::ZeroDuration(), false, {}, options.max_connections},
+               host_, watches_, tasks_, changes_, peers_),
       guarded_(service_, access_, audit_.get(), changes_),
       acceptor_(
           options.max_connections, peers_,
