@@ -136,8 +136,22 @@ bool IsUpdatable(absl::string_view field) {
   return field != "name" && field != "service" && !IsOutputOnly(field);
 }
 
-// The fields that `request` changes.
-absl::StatusOr<FieldMask> FieldsToChange(const v1::UpdateListenerRequest& request) {
+// True if `listener` has the message of whose fields `path` names one.
+bool HasMessageOf(const v1::Listener& listener, absl::string_view path) {
+  const google::protobuf::Message* message = &listener;
+  for (size_t dot = path.find('.'); dot != path.npos; dot = path.find('.')) {
+    const FieldDescriptor* field =
+        message->GetDescriptor()->FindFieldByName(std::string(path.substr(0, dot)));
+    if (!message->GetReflection()->HasField(*message, field)) return false;
+    message = &message->GetReflection()->GetMessage(*message, field);
+    path.remove_prefix(dot + 1);
+  }
+  return true;
+}
+
+// The fields that `request` changes in `declared`.
+absl::StatusOr<FieldMask> FieldsToChange(const v1::UpdateListenerRequest& request,
+                                         const v1::Listener& declared) {
   const FieldMask& mask = request.update_mask();
   const bool all = mask.paths_size() == 1 && mask.paths(0) == "*";
   FieldMask fields;
@@ -160,7 +174,10 @@ absl::StatusOr<FieldMask> FieldsToChange(const v1::UpdateListenerRequest& reques
       return MaskError(path, "it is output only and cannot be changed; leave it out", kMaskField);
     }
     // They cannot differ: `name` has led here, `service` is compared.
-    if (IsUpdatable(field)) fields.add_paths(path);
+    if (!IsUpdatable(field)) continue;
+    // It has its default already, and merging it would make the message, which means something.
+    if (!HasMessageOf(request.listener(), path) && !HasMessageOf(declared, path)) continue;
+    fields.add_paths(path);
   }
   return fields;
 }
@@ -190,14 +207,16 @@ void ClearOutputOnly(v1::Listener& listener) {
 
 absl::Status MergeUpdate(const v1::UpdateListenerRequest& request, v1::Listener& declared) {
   const v1::Listener& listener = request.listener();
-  const absl::string_view service = ServiceId(listener.service());
-  if (!service.empty() && service != ServiceId(declared.service())) {
+  const std::string& service = listener.service();
+  if (!service.empty() && ServiceId(service) != ServiceId(declared.service())) {
     return Error(Reason::kFIELD_INVALID,
                  absl::StrCat("service cannot change from ", ServiceId(declared.service()),
                               "; delete the listener and make a new one"),
-                 {{"service", declared.service()}}, "listener.service");
+                 {{"service", declared.service()},
+                  {"value", absl::CHexEscape(service.substr(0, kShownLength))}},
+                 "listener.service");
   }
-  const absl::StatusOr<FieldMask> fields = FieldsToChange(request);
+  const absl::StatusOr<FieldMask> fields = FieldsToChange(request, declared);
   if (!fields.ok()) return fields.status();
   FieldMaskUtil::MergeOptions options;
   options.set_replace_message_fields(true);

@@ -321,12 +321,20 @@ class UpdateTest(LifeTestCase):
             with self.subTest(path), self.nothing_changes():
                 self.assert_fails("MASK_INVALID", self.update, [path], fields=["update_mask"])
 
+    def test_part_of_a_message_that_is_reset_makes_none(self):
+        created = self.create()
+        for path in ("tcp_keepalive.idle", "unix_access.mode", "udp_guard.reply_rate"):
+            with self.subTest(path), self.nothing_changes():
+                self.assertEqual(self.update([path]), created)
+
     def test_service_cannot_change(self):
         self.create()
-        with self.nothing_changes():
-            self.assert_fails(
-                "FIELD_INVALID", self.update, service="discard", fields=["listener.service"]
-            )
+        for service in ("discard", "services/"):
+            with self.subTest(service), self.nothing_changes():
+                failure = self.assert_fails(
+                    "FIELD_INVALID", self.update, service=service, fields=["listener.service"]
+                )
+                self.assertEqual(failure.metadata["value"], service)
         self.update(service="services/echo", max_connections=1)
 
     def test_out_of_range(self):

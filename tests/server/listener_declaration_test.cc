@@ -78,6 +78,30 @@ TEST(MergeUpdateTest, PartOfAMessageCanBeNamed) {
   EXPECT_EQ(declared.tcp_keepalive().count(), 3);
 }
 
+// Whether the message is there means something: without tcp_keepalive there are no probes.
+TEST(MergeUpdateTest, PartThatIsResetMakesNoMessage) {
+  v1::Listener declared = Declared();
+  declared.clear_tcp_keepalive();
+  declared.mutable_banner()->set_text("x");
+  const std::string before = declared.SerializeAsString();
+  for (const char* path : {"tcp_keepalive.idle", "tcp_keepalive.idle.seconds", "unix_access.mode",
+                           "udp_guard.reply_rate", "forward.policy"}) {
+    v1::UpdateListenerRequest request;
+    request.mutable_update_mask()->add_paths(path);
+    ASSERT_TRUE(MergeUpdate(request, declared).ok()) << path;
+    EXPECT_EQ(declared.SerializeAsString(), before) << path;
+  }
+}
+
+TEST(MergeUpdateTest, MessageStaysWhenItsLastPartIsReset) {
+  v1::UpdateListenerRequest request;
+  request.mutable_update_mask()->add_paths("tcp_keepalive.count");
+  v1::Listener declared = Declared();
+  ASSERT_TRUE(MergeUpdate(request, declared).ok());
+  EXPECT_TRUE(declared.has_tcp_keepalive());
+  EXPECT_EQ(declared.tcp_keepalive().count(), 0);
+}
+
 TEST(MergeUpdateTest, UnknownFieldsAreNotKept) {
   v1::Listener declared = Declared();
   v1::UpdateListenerRequest request;
@@ -146,8 +170,12 @@ TEST(MergeUpdateTest, ServiceCannotChange) {
     request.mutable_listener()->set_service(same);
     EXPECT_TRUE(MergeUpdate(request, declared).ok()) << same;
   }
-  request.mutable_listener()->set_service("discard");
-  EXPECT_EQ(ReasonOf(MergeUpdate(request, declared), "listener.service"), Reason::kFIELD_INVALID);
+  for (const char* other : {"discard", "services/"}) {
+    request.mutable_listener()->set_service(other);
+    const absl::Status status = MergeUpdate(request, declared);
+    EXPECT_EQ(ReasonOf(status, "listener.service"), Reason::kFIELD_INVALID);
+    EXPECT_EQ(DetailOf(status)->metadata["value"], other);
+  }
 }
 
 // ---- Decoding ---------------------------------------------------------------------
