@@ -72,12 +72,13 @@ absl::Status CheckDelete(const ListenerSnapshot& listener, bool force) {
                {{"listener", ListenerName(name)}, {"connections", absl::StrCat(connections)}});
 }
 
-// The field of the request that an error of OpenSocket speaks of.
+// The field of the request that an error of OpenSocket speaks of, unless it says so itself.
 absl::Status WithAddressField(const absl::Status& status) {
   const std::optional<ErrorDetail> detail = DetailOf(status);
-  const bool is_address = detail && (detail->reason == Reason::kADDRESS_IN_USE ||
-                                     detail->reason == Reason::kBIND_NOT_PERMITTED ||
-                                     detail->reason == Reason::kADDRESS_NOT_AVAILABLE);
+  const bool is_address =
+      detail && detail->field.empty() &&
+      (detail->reason == Reason::kADDRESS_IN_USE || detail->reason == Reason::kBIND_NOT_PERMITTED ||
+       detail->reason == Reason::kADDRESS_NOT_AVAILABLE);
   return is_address ? WithField(status, "listener.address") : status;
 }
 

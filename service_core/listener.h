@@ -64,7 +64,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   absl::Status Open();
   // As Open, with a socket that somebody else has bound.
   absl::Status Adopt(UniqueFd fd);
-  // Tells whether Open would succeed, as far as the system goes.
+  // Tells whether Open would succeed, as far as the system and the table go. Its errors.
   absl::Status Probe();
   // Others can find it: changes of its state are recorded from now on. Returns it as it
   // is now.
@@ -148,6 +148,9 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void EndShortage();
 
   absl::Status OpenLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
+  // Tells whether a socket, perhaps beside the one that is open, could be opened as `config` says.
+  absl::Status ProbeLocked(const ListenerConfig& config)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   absl::Status PlaceLocked(OpenedSocket socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   // Opens it; if that fails it is kFailed and tried again.
   void StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);

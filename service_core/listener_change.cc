@@ -46,8 +46,7 @@ absl::Status Listener::ProbeChangeLocked(const ListenerConfig& next) {
   const ListenerConfig& now = ConfigLocked();
   const bool is_drained = now.enabled && socket_id_ == 0 && state() != ListenerState::kFailed;
   const bool opens = next.enabled && !is_drained && (!now.enabled || next.address != now.address);
-  if (!opens) return absl::OkStatus();
-  return OpenSocket(next.address, next.socket).status();
+  return opens ? ProbeLocked(next) : absl::OkStatus();
 }
 
 absl::Status Listener::ApplyLocked(ListenerConfig next) {

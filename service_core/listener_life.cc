@@ -53,7 +53,13 @@ absl::Status Listener::Adopt(UniqueFd fd) {
 
 absl::Status Listener::Probe() {
   MutexLock lock(change_mutex_);
-  return OpenSocket(ConfigLocked().address, ConfigLocked().socket).status();
+  return ProbeLocked(ConfigLocked());
+}
+
+absl::Status Listener::ProbeLocked(const ListenerConfig& config) {
+  absl::Status status = ProbeSocket(config.address, config.socket);
+  const bool is_full = status.ok() && table_.size() >= table_.max_sockets();
+  return is_full ? TableError(*name_, ENOSPC, table_) : status;
 }
 
 ListenerSnapshot Listener::Announce() {

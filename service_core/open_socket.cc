@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,8 +53,7 @@ absl::Status OpenError(const SocketAddress& address, absl::string_view call, int
     case EROFS:
       if (address.is_unix()) {
         return fail(Reason::kBIND_NOT_PERMITTED,
-                    "; the daemon needs write permission in the folder, and CAP_CHOWN to give "
-                    "the socket to another owner",
+                    "; the daemon needs write permission in the folder",
                     {{"capability", "CAP_DAC_OVERRIDE"}});
       }
       return fail(Reason::kBIND_NOT_PERMITTED,
@@ -177,20 +177,73 @@ int IntegerOption(int fd, int option) {
   return getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 ? value : 0;
 }
 
+absl::Status ChownError(const SocketAddress& address, absl::string_view field, int64_t id,
+                        int error_number) {
+  if (error_number != EPERM) return OpenError(address, "chown", error_number);
+  const std::string where = address.ToString();
+  return Error(Reason::kBIND_NOT_PERMITTED,
+               absl::StrCat("cannot listen on ", where, ": unix_access.", field, " ", id,
+                            ": chown: ", DescribeErrno(error_number),
+                            "; the daemon needs CAP_CHOWN to give the socket away"),
+               {{"address", where}, {"errno", "EPERM"}, {"capability", "CAP_CHOWN"}},
+               absl::StrCat("listener.unix_access.", field));
+}
+
+mode_t ModeOf(const UnixSocketAccess& access) {
+  constexpr mode_t kDefaultMode = 0660;
+  return access.mode != 0 ? access.mode : kDefaultMode;
+}
+
+// Gives `file`, that of the socket at `address`, to whom it is for.
+absl::Status GiveAccess(const std::string& file, const SocketAddress& address,
+                        const UnixSocketAccess& access) {
+  constexpr auto kNoUser = static_cast<uid_t>(-1);
+  constexpr auto kNoGroup = static_cast<gid_t>(-1);
+  // One after the other tells which is not permitted. The group first: its owner may change it.
+  if (access.group >= 0 && lchown(file.c_str(), kNoUser, static_cast<gid_t>(access.group)) != 0) {
+    return ChownError(address, "group", access.group, errno);
+  }
+  if (access.owner >= 0 && lchown(file.c_str(), static_cast<uid_t>(access.owner), kNoGroup) != 0) {
+    return ChownError(address, "owner", access.owner, errno);
+  }
+  // What the umask took away.
+  if (chmod(file.c_str(), ModeOf(access)) != 0) return OpenError(address, "chmod", errno);
+  return absl::OkStatus();
+}
+
+// Binds a socket that would take the place of the stale one at `address` where nobody finds it,
+// and tries in the same folder what its file needs.
+absl::Status BindAside(int fd, const SocketAddress& address, const UnixSocketAccess& access) {
+  const std::string path = address.path();
+  if (const int error = ProbeRemoval(path); error != 0) return OpenError(address, "bind", error);
+  // No socket: its path might be too long for an address.
+  std::string name = path + ".XXXXXX";
+  const UniqueFd file_fd(mkostemp(name.data(), O_CLOEXEC));
+  if (!file_fd.valid()) return OpenError(address, "bind", errno);
+  const UnixSocketFile file(name);
+  if (absl::Status status = GiveAccess(name, address, access); !status.ok()) return status;
+  // The kernel chooses an abstract name, unix(7).
+  const sockaddr nameless{.sa_family = AF_UNIX, .sa_data = {}};
+  if (bind(fd, &nameless, sizeof(nameless.sa_family)) != 0) {
+    return OpenError(address, "bind", errno);
+  }
+  return absl::OkStatus();
+}
+
 // Binds a unix socket, with its access right from the start.
 absl::Status BindUnix(OpenedSocket& out, const SocketAddress& address,
-                      const UnixSocketAccess& access) {
-  constexpr unsigned kDefaultMode = 0660;
+                      const UnixSocketAccess& access, Keep keep) {
   const int fd = out.fd.get();
   const std::string path = address.path();
-  const mode_t mode = access.mode != 0 ? access.mode : kDefaultMode;
   if (!path.empty()) {
     const int type = address.is_datagram() ? SOCK_DGRAM : SOCK_STREAM;
-    if (const int error = RemoveStaleSocket(path, type); error != 0) {
-      return OpenError(address, "bind", error);
-    }
+    bool is_stale = false;
+    const int error = keep == Keep::kYes ? RemoveStaleSocket(path, type)
+                                         : LookForStaleSocket(path, type, is_stale);
+    if (error != 0) return OpenError(address, "bind", error);
+    if (is_stale) return BindAside(fd, address, access);
     // The file gets the mode of the socket, less the umask: never more than asked.
-    if (fchmod(fd, mode) != 0) return OpenError(address, "fchmod", errno);
+    if (fchmod(fd, ModeOf(access)) != 0) return OpenError(address, "fchmod", errno);
   }
   sockaddr_storage storage;
   const socklen_t length = address.ToSockaddr(storage);
@@ -199,18 +252,12 @@ absl::Status BindUnix(OpenedSocket& out, const SocketAddress& address,
   }
   if (path.empty()) return absl::OkStatus();
   out.file = UnixSocketFile(path);
-  const bool gives_away = access.owner >= 0 || access.group >= 0;
-  if (gives_away && lchown(path.c_str(), static_cast<uid_t>(access.owner),
-                           static_cast<gid_t>(access.group)) != 0) {
-    return OpenError(address, "chown", errno);
-  }
-  // What the umask took away.
-  if (chmod(path.c_str(), mode) != 0) return OpenError(address, "chmod", errno);
-  return absl::OkStatus();
+  return GiveAccess(path, address, access);
 }
 
-absl::Status Bind(OpenedSocket& out, const SocketAddress& address, const SocketOptions& options) {
-  if (address.is_unix()) return BindUnix(out, address, options.unix_access);
+absl::Status Bind(OpenedSocket& out, const SocketAddress& address, const SocketOptions& options,
+                  Keep keep) {
+  if (address.is_unix()) return BindUnix(out, address, options.unix_access, keep);
   sockaddr_storage storage;
   const socklen_t length = address.ToSockaddr(storage);
   if (bind(out.fd.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) {
@@ -247,10 +294,8 @@ absl::Status Listen(int fd, const SocketOptions& options, OpenedSocket& opened) 
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
-                                        const SocketOptions& options) {
+absl::StatusOr<OpenedSocket> Open(const SocketAddress& address, const SocketOptions& options,
+                                  Keep keep) {
   const int type = address.is_datagram() ? SOCK_DGRAM : SOCK_STREAM;
   OpenedSocket out;
   out.fd.reset(socket(address.family(), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -263,7 +308,7 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   std::optional<UnixSocketLock> lock;
   if (!address.path().empty()) lock.emplace(address.path());
   if (lock && lock->is_taken()) return OpenError(address, "bind", EADDRINUSE);
-  status = Bind(out, address, options);
+  status = Bind(out, address, options, keep);
   if (!status.ok()) return status;
   sockaddr_storage storage;
   socklen_t length = sizeof(storage);
@@ -281,6 +326,17 @@ absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
   if (status.ok()) status = Listen(out.fd.get(), options, out);
   if (!status.ok()) return status;
   return out;
+}
+
+}  // namespace
+
+absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address,
+                                        const SocketOptions& options) {
+  return Open(address, options, Keep::kYes);
+}
+
+absl::Status ProbeSocket(const SocketAddress& address, const SocketOptions& options) {
+  return Open(address, options, Keep::kNo).status();
 }
 
 absl::StatusOr<OpenedSocket> AdoptSocket(UniqueFd fd, const SocketOptions& options) {

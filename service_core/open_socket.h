@@ -38,10 +38,15 @@ struct OpenedSocket {
 
 // Opens a non-blocking socket, binds it, and lets it listen if it is a stream
 // socket. A unix socket that nobody answers on is replaced. Any thread. Nothing
-// stays open on error. Errors: ADDRESS_IN_USE,
-// BIND_NOT_PERMITTED, ADDRESS_NOT_AVAILABLE, FD_LIMIT, INTERNAL.
+// stays open on error. Errors: ADDRESS_IN_USE, BIND_NOT_PERMITTED (with a field
+// where it is one of `unix_access`), ADDRESS_NOT_AVAILABLE, FD_LIMIT, INTERNAL.
 // Source: socket(2), bind(2), listen(2), ip(7), ipv6(7), unix(7).
 absl::StatusOr<OpenedSocket> OpenSocket(const SocketAddress& address, const SocketOptions& options);
+
+// Tells whether OpenSocket would succeed, by opening one for a moment. What is there stays: where
+// a unix socket would be replaced, the new one is bound elsewhere. Any thread. Errors: those of
+// OpenSocket.
+absl::Status ProbeSocket(const SocketAddress& address, const SocketOptions& options);
 
 // Takes over a socket that somebody else has bound, and lets it listen if it is a
 // stream socket. Its file, if it has one, stays when it is closed. Errors:

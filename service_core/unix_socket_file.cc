@@ -64,7 +64,8 @@ void UnixSocketFile::Remove() {
   if (status.st_dev == device_ && status.st_ino == inode_) unlink(path.c_str());
 }
 
-int RemoveStaleSocket(const std::string& path, int type) {
+int LookForStaleSocket(const std::string& path, int type, bool& is_stale) {
+  is_stale = false;
   struct stat before;
   if (lstat(path.c_str(), &before) != 0) return errno == ENOENT ? 0 : errno;
   if (!S_ISSOCK(before.st_mode)) return EEXIST;
@@ -74,7 +75,22 @@ int RemoveStaleSocket(const std::string& path, int type) {
   struct stat now;
   if (lstat(path.c_str(), &now) != 0) return errno == ENOENT ? 0 : errno;
   if (now.st_dev != before.st_dev || now.st_ino != before.st_ino) return EADDRINUSE;
+  is_stale = true;
+  return 0;
+}
+
+int RemoveStaleSocket(const std::string& path, int type) {
+  bool is_stale = false;
+  const int error = LookForStaleSocket(path, type, is_stale);
+  if (!is_stale) return error;
   return unlink(path.c_str()) == 0 ? 0 : errno;
+}
+
+int ProbeRemoval(const std::string& path) {
+  // Needs the same permissions as unlink, which are looked at first, and ends for a socket with
+  // ENOTDIR. Nothing else takes the rules of a sticky folder into account.
+  if (rmdir(path.c_str()) == 0) return 0;
+  return errno == EACCES || errno == EPERM || errno == EROFS ? errno : 0;
 }
 
 }  // namespace sockhost

@@ -42,11 +42,18 @@ class UnixSocketFile {
   ino_t inode_ = 0;
 };
 
-// Removes the file at `path` if it is a socket on which nobody answers: left behind
-// by a process that was killed. Returns 0, or an errno that says why it stays:
-// EADDRINUSE for a socket that is in use, EEXIST for a file that is no socket.
-// `type` is SOCK_STREAM or SOCK_DGRAM. The caller has the UnixSocketLock.
+// Tells in `is_stale` whether a socket lies at `path` on which nobody answers: left behind by a
+// process that was killed. Returns 0, or an errno that says why no socket can be bound there:
+// EADDRINUSE for a socket that is in use, EEXIST for a file that is no socket. `type` is
+// SOCK_STREAM or SOCK_DGRAM.
+int LookForStaleSocket(const std::string& path, int type, bool& is_stale);
+
+// Removes such a socket. Returns as above, or why it cannot be removed. The caller has the
+// UnixSocketLock.
 int RemoveStaleSocket(const std::string& path, int type);
+
+// 0, or the errno for which the stale socket at `path` could not be removed, which stays.
+int ProbeRemoval(const std::string& path);
 
 }  // namespace sockhost
 

@@ -6,6 +6,9 @@ import re
 import socket
 import unittest
 
+from sockhost.v1 import admin_pb2
+
+import admin
 import peers
 from daemon_test_case import DaemonTestCase
 
@@ -44,6 +47,35 @@ class SocketLimitTest(LimitTestCase):
         self.assertEqual(self.admin.host().sockets.limit, 3)
         self.admin.delete("a")
         self.admin.create("more", "tcp://127.0.0.1:0")
+
+    def test_dry_run_foretells_it(self):
+        for listener_id in ("a", "b", "c"):
+            self.admin.create(listener_id, "tcp://127.0.0.1:0")
+        self.admin.create("closed", "tcp://127.0.0.1:0", enabled=False)
+        create = admin_pb2.CreateListenerRequest(
+            listener_id="more",
+            listener=admin.Listener(service="echo", address="tcp://127.0.0.1:0"),
+            validate_only=True,
+        )
+        # Opened before the old one is closed.
+        move = admin_pb2.UpdateListenerRequest(
+            listener=admin.Listener(name="listeners/a", address="tcp://127.0.0.2:0"),
+            validate_only=True,
+        )
+        enable = admin_pb2.UpdateListenerRequest(
+            listener=admin.Listener(name="listeners/closed", enabled=True), validate_only=True
+        )
+        requests = (("CreateListener", create), ("UpdateListener", move),
+                    ("UpdateListener", enable))
+        for method, request in requests:
+            with self.subTest(request), self.nothing_changes():
+                failure = self.assert_fails("SOCKET_LIMIT", self.admin.call, method, request)
+                self.assertEqual(
+                    failure.metadata, {"limit": "3", "used": "3", "setting": "--max-sockets"}
+                )
+        self.admin.delete("b")
+        for method, request in requests:
+            self.admin.call(method, request)
 
     def test_connections_count(self):
         created = self.admin.create("a", "tcp://127.0.0.1:0")

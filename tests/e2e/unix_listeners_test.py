@@ -179,16 +179,80 @@ class FileTest(UnixTestCase):
         self.daemon.stop()
         self.assertFalse(pathlib.Path(moved).exists())
 
-    def test_dry_run_leaves_no_file(self):
-        self.admin.call(
+    def dry_run(self, path=None, scheme="unix", **fields):
+        address = f"{scheme}://{path or self.path}"
+        return self.admin.call(
             "CreateListener",
             admin_pb2.CreateListenerRequest(
                 listener_id="web",
-                listener=admin.Listener(service="echo", address=f"unix://{self.path}"),
+                listener=admin.Listener(service="echo", address=address, **fields),
                 validate_only=True,
             ),
         )
+
+    def leave_stale_socket(self, path, kind=socket.SOCK_STREAM):
+        with socket.socket(socket.AF_UNIX, kind) as left_behind:
+            left_behind.bind(str(path))
+
+    def test_dry_run_leaves_no_file(self):
+        self.dry_run()
         self.assertFalse(self.path.exists())
+
+    def test_dry_run_leaves_a_stale_socket(self):
+        folder = pathlib.Path(self.folder) / "stale"
+        folder.mkdir()
+        # As long as a path can be.
+        path = folder / ("x" * (107 - len(f"{folder}/")))
+        for kind, scheme in ((socket.SOCK_STREAM, "unix"), (socket.SOCK_DGRAM, "unixgram")):
+            with self.subTest(scheme):
+                self.leave_stale_socket(path, kind)
+                before = path.stat()
+                answer = self.dry_run(path, scheme, unix_access={"mode": "0606"})
+                self.assertEqual(answer.state, admin.Listener.ACTIVE)
+                self.assertEqual(answer.effective_address, "")
+                self.assertEqual(path.stat(), before)
+                self.assertEqual(list(folder.iterdir()), [path])
+                self.admin.create("web", f"{scheme}://{path}")
+                self.admin.delete("web")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root has capabilities to lose")
+    def test_dry_run_foretells_that_a_stale_socket_cannot_be_replaced(self):
+        self.daemon.stop()
+        self.daemon = self.start(without_capability="fowner")
+        self.admin = self.daemon.admin
+        folder = pathlib.Path(self.folder) / "sticky"
+        folder.mkdir()
+        path = folder / "x.sock"
+        self.leave_stale_socket(path)
+        for file in (folder, path):
+            os.chown(file, 12345, 12345)
+        folder.chmod(0o1777)
+        for call in (lambda: self.dry_run(path), lambda: self.admin.create("web", f"unix://{path}")):
+            self.assert_fails("BIND_NOT_PERMITTED", call, fields=["listener.address"])
+        self.assertEqual(list(folder.iterdir()), [path])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root has capabilities to lose")
+    def test_giving_it_away_needs_a_capability(self):
+        self.daemon.stop()
+        self.daemon = self.start(without_capability="chown")
+        self.admin = self.daemon.admin
+        stale = pathlib.Path(self.folder) / "stale.sock"
+        self.leave_stale_socket(stale)
+        for field in ("owner", "group"):
+            access = listener_pb2.UnixAccess(**{field: "12345"})
+            for call in (
+                lambda: self.admin.create("web", f"unix://{self.path}", unix_access=access),
+                lambda: self.dry_run(unix_access=access),
+                lambda: self.dry_run(stale, unix_access=access),
+            ):
+                failure = self.assert_fails(
+                    "BIND_NOT_PERMITTED", call, fields=[f"listener.unix_access.{field}"]
+                )
+                self.assertEqual(failure.metadata["capability"], "CAP_CHOWN")
+            self.assertFalse(self.path.exists())
+        # What it is already, anybody may ask for.
+        access = listener_pb2.UnixAccess(owner=str(os.geteuid()), group=str(os.getegid()))
+        self.admin.create("web", f"unix://{self.path}", unix_access=access)
 
     def test_daemon_that_was_killed_leaves_a_file_that_is_replaced(self):
         self.admin.create("web", f"unix://{self.path}")
