@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "sockhost/error.h"
+#include "sockhost/own_socket_files.h"
 
 namespace sockhost {
 namespace {
@@ -205,9 +206,13 @@ void Listeners::StopAccepting(absl::Duration drain_timeout) {
 }
 
 std::string Listeners::OwnerOf(const SocketAddress& address) const {
+  // Whatever the spelling of its path. A system call: before the mutex.
+  const std::optional<SocketAddress> own_socket = OwnSocketWithFileAt(address);
   MutexLock lock(mutex_);
   for (const auto& [name, listener] : by_name_) {
-    if (listener && listener->address().Overlaps(address)) return name;
+    if (!listener) continue;
+    const SocketAddress bound = listener->address();
+    if (bound == own_socket || bound.Overlaps(address)) return name;
   }
   return "";
 }

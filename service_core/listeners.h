@@ -65,7 +65,7 @@ class Listeners {
   std::optional<ListenerSnapshot> Find(absl::string_view name) const;
   // In the order of names.
   std::vector<ListenerSnapshot> List() const;
-  // Name of the listener that is bound to `address`, or "".
+  // Name of the listener that is bound to `address`, however that is spelled, or "".
   std::string OwnerOf(const SocketAddress& address) const;
   // True if a listener is bound to `service`.
   bool IsUsed(const Service& service) const;

@@ -35,17 +35,20 @@ std::optional<Files::key_type> FileOf(const SocketAddress& address) {
 
 }  // namespace
 
-std::optional<SocketAddress> OwnSocketAt(const SocketAddress& address) {
+std::optional<SocketAddress> OwnSocketWithFileAt(const SocketAddress& address) {
   OwnFiles& own = OfProcess();
   if (!address.is_unix() || own.size.load(std::memory_order_acquire) == 0) return std::nullopt;
   const std::optional<Files::key_type> file = FileOf(address);
   if (!file) return std::nullopt;
   MutexLock lock(own.mutex);
   const auto found = own.files.find(*file);
-  if (found == own.files.end() || found->second.protocol() != address.protocol()) {
-    return std::nullopt;
-  }
-  return found->second;
+  return found == own.files.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<SocketAddress> OwnSocketAt(const SocketAddress& address) {
+  std::optional<SocketAddress> own = OwnSocketWithFileAt(address);
+  if (own && own->protocol() != address.protocol()) own.reset();
+  return own;
 }
 
 OwnSocketFile::OwnSocketFile(const SocketAddress& address) {

@@ -249,16 +249,19 @@ SocketAddress SocketAddress::OfSocket(int fd) {
   return From(protocol, reinterpret_cast<sockaddr*>(&storage), length);
 }
 
+std::optional<uint32_t> SocketAddress::Ipv4Host() const {
+  constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  const bool mapped = family_ == AF_INET6 && std::equal(kMapped, kMapped + 12, bytes_);
+  if (family_ != AF_INET && !mapped) return std::nullopt;
+  uint32_t address = 0;
+  std::memcpy(&address, bytes_ + (mapped ? 12 : 0), sizeof(address));
+  return ntohl(address);
+}
+
 uint64_t SocketAddress::SourceKey() const {
   // No IPv6 source is in ff00::/8, which is multicast.
   constexpr uint64_t kIpv4 = 0xff00'0000'0000'0000;
-  constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  const bool mapped = family_ == AF_INET6 && std::equal(kMapped, kMapped + 12, bytes_);
-  if (family_ == AF_INET || mapped) {
-    uint32_t address = 0;
-    std::memcpy(&address, bytes_ + (mapped ? 12 : 0), sizeof(address));
-    return kIpv4 | ntohl(address);
-  }
+  if (const std::optional<uint32_t> host = Ipv4Host()) return kIpv4 | *host;
   if (is_unix()) return 0;
   uint64_t prefix = 0;
   std::memcpy(&prefix, bytes_, sizeof(prefix));
@@ -276,8 +279,11 @@ bool SocketAddress::Overlaps(const SocketAddress& other) const {
     return protocol_ == other.protocol_ || !path().empty();
   }
   if (protocol_ != other.protocol_ || port_ != other.port_) return false;
+  const std::optional<uint32_t> host = Ipv4Host();
+  const std::optional<uint32_t> other_host = other.Ipv4Host();
   // [::] takes IPv4 traffic too; no other IPv6 address meets an IPv4 one.
-  if (family_ != other.family_) return (family_ == AF_INET6 ? *this : other).is_wildcard();
+  if (host.has_value() != other_host.has_value()) return (host ? other : *this).is_wildcard();
+  if (host) return *host == *other_host || *host == INADDR_ANY || *other_host == INADDR_ANY;
   if (is_wildcard() || other.is_wildcard()) return true;
   return scope_id_ == other.scope_id_ && std::equal(bytes_, bytes_ + 16, other.bytes_);
 }

@@ -262,6 +262,14 @@ class CreateListenerTest(BadInputTestCase):
                 self.assertEqual(failure.metadata["address"], address)
                 self.assertEqual(failure.metadata["listener"], "listeners/taken")
 
+    @unittest.skipUnless(peers.has_ipv6(), "this machine has no IPv6")
+    def test_address_is_in_use_by_another_listener_of_ipv4(self):
+        address = f"tcp://[::ffff:127.0.0.1]:{peers.port_of(self.taken.effective_address)}"
+        failure = self.refuse(
+            "ADDRESS_IN_USE", self.create, address=address, fields=["listener.address"]
+        )
+        self.assertEqual(failure.metadata["listener"], "listeners/taken")
+
     def test_udp_address_is_in_use_by_another_listener(self):
         address = self.admin.create("dns", "udp://127.0.0.1:0").effective_address
         failure = self.refuse(

@@ -137,6 +137,15 @@ class FileTest(UnixTestCase):
         )
         self.assertEqual(failure.metadata["listener"], "listeners/first")
 
+    def test_own_listener_is_named_whatever_the_spelling(self):
+        self.admin.create("first", f"unix://{self.path}")
+        for scheme in ("unix", "unixgram"):
+            failure = self.assert_fails(
+                "ADDRESS_IN_USE", self.admin.create, "web",
+                f"{scheme}://{self.folder}/./{self.path.name}", fields=["listener.address"],
+            )
+            self.assertEqual(failure.metadata["listener"], "listeners/first")
+
     def test_file_that_is_no_socket_stays(self):
         self.path.write_text("precious")
         self.assert_fails(

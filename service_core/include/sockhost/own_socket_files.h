@@ -17,6 +17,9 @@ namespace sockhost {
 // and none while there is no such file or `address` has no path.
 std::optional<SocketAddress> OwnSocketAt(const SocketAddress& address);
 
+// The same of the own unix socket whose file lies at `address`, whatever its type.
+std::optional<SocketAddress> OwnSocketWithFileAt(const SocketAddress& address);
+
 // While it lives, the file at `address`, which was bound just now, counts as one of ours. Nothing
 // for an address without a path. Any thread.
 class OwnSocketFile {

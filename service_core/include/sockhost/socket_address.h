@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -81,8 +82,8 @@ class SocketAddress {
   std::string ToString() const;
 
   // True if a socket at one address keeps another one from being bound to the
-  // other: same protocol and port, and the same host or a wildcard; or the same
-  // name.
+  // other: same protocol and port, and the same host (IPv4 also when mapped into
+  // IPv6) or a wildcard; or the same name.
   bool Overlaps(const SocketAddress& other) const;
 
   // Who it is, for limits of one source: the same for all ports of an IPv4 address
@@ -92,6 +93,9 @@ class SocketAddress {
   bool operator==(const SocketAddress& other) const;
 
  private:
+  // Of an IPv4 address, also when mapped into IPv6.
+  std::optional<uint32_t> Ipv4Host() const;
+
   // Inline, and names apart: each connection that comes and goes copies addresses some ten times.
   void CopyFrom(const SocketAddress& other) {
     CopyPlain(other);
