@@ -44,20 +44,35 @@ absl::Status EncodeResult(const absl::StatusOr<ListenerSnapshot>& listener, v1::
   return listener.status();
 }
 
+// What was answered to a request that has an id, if it was. With validate_only nothing is
+// remembered, and what counts is the request without it.
+template <class Request>
+absl::StatusOr<RequestMemory::Answer> AnswerBefore(RequestMemory& requests,
+                                                   absl::string_view method,
+                                                   const Request& request) {
+  const absl::Duration now = MonotonicTime();
+  if (!request.validate_only()) return requests.Begin(request.request_id(), method, request, now);
+  Request call = request;
+  call.clear_validate_only();
+  return requests.Look(call.request_id(), method, call, now);
+}
+
 // Calls `call`, unless its answer to the same request is remembered.
 template <class Request>
 absl::Status AnswerOnce(RequestMemory& requests, absl::string_view method, const Request& request,
                         v1::Listener& response, absl::FunctionRef<absl::Status()> call) {
   const std::string& id = request.request_id();
-  if (id.empty() || request.validate_only()) return call();
-  const auto before = requests.Begin(id, method, request, MonotonicTime());
+  if (id.empty()) return call();
+  const auto before = AnswerBefore(requests, method, request);
   if (!before.ok()) return before.status();
   if (before->has_value()) {
     response.ParseFromString(**before);
     return absl::OkStatus();
   }
   const absl::Status status = call();
-  requests.End(id, status.ok() ? std::optional(response.SerializeAsString()) : std::nullopt);
+  if (request.validate_only()) return status;
+  requests.End(id, status.ok() ? std::optional(response.SerializeAsString()) : std::nullopt,
+               MonotonicTime());
   return status;
 }
 
@@ -331,7 +346,8 @@ class AdminService::Deletion {
   void Finish(const absl::Status& status) {
     if (!request_id_.empty()) {
       service_.requests_.End(request_id_,
-                             status.ok() ? std::optional<std::string>("") : std::nullopt);
+                             status.ok() ? std::optional<std::string>("") : std::nullopt,
+                             MonotonicTime());
     }
     reply_.Finish(status);
   }
@@ -348,14 +364,14 @@ grpc::ServerUnaryReactor* AdminService::DeleteListener(grpc::CallbackServerConte
                                                        const v1::DeleteListenerRequest* request,
                                                        google::protobuf::Empty*) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const std::string id = request->validate_only() ? "" : request->request_id();
-  if (!id.empty()) {
-    const auto before = requests_.Begin(id, "DeleteListener", *request, MonotonicTime());
+  if (!request->request_id().empty()) {
+    const auto before = AnswerBefore(requests_, "DeleteListener", *request);
     if (!before.ok() || before->has_value()) {
       reactor->Finish(ToGrpcStatus(before.status()));
       return reactor;
     }
   }
+  const std::string id = request->validate_only() ? "" : request->request_id();
   Delete(*context, *request, std::make_shared<Deletion>(*this, id, reactor));
   return reactor;
 }

@@ -26,34 +26,42 @@ class RequestMemory {
   static constexpr size_t kMostBytes = 4 << 20;
   static constexpr absl::Duration kWindow = absl::Minutes(10);
 
+  // The answer that was given to a request before, or nothing.
+  using Answer = std::optional<std::string>;
+
   // A request of `method` begins. Returns the answer that was given to it before,
   // or nothing: then End must follow. Errors: REQUEST_ID_INVALID, REQUEST_ID_REUSED,
-  // REQUEST_IN_PROGRESS. `now` is on the monotonic clock.
-  absl::StatusOr<std::optional<std::string>> Begin(const std::string& request_id,
-                                                   absl::string_view method,
-                                                   const google::protobuf::MessageLite& request,
-                                                   absl::Duration now);
+  // REQUEST_IN_PROGRESS (also while kMostAnswers others are). `now` is on the monotonic clock.
+  absl::StatusOr<Answer> Begin(const std::string& request_id, absl::string_view method,
+                               const google::protobuf::MessageLite& request, absl::Duration now);
+  // What Begin would return, which has not happened.
+  absl::StatusOr<Answer> Look(const std::string& request_id, absl::string_view method,
+                              const google::protobuf::MessageLite& request, absl::Duration now);
   // It has ended: with `answer`, or without success.
-  void End(const std::string& request_id, std::optional<std::string> answer);
+  void End(const std::string& request_id, Answer answer, absl::Duration now);
 
  private:
   struct Entry {
     std::string request_id;
     // Tells two requests apart that somebody gave the same id by mistake.
     uint64_t fingerprint = 0;
-    absl::Duration begun;
-    bool is_answered = false;
-    std::string answer;
+    absl::Duration answered;
+    // Nothing: in progress.
+    Answer answer;
   };
   using Entries = std::list<Entry>;
 
-  void ForgetLocked(Entries::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ForgetOldLocked(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<Answer> LookLocked(const std::string& request_id, uint64_t fingerprint,
+                                    absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetOldestLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;
-  // Oldest first.
-  Entries entries_ ABSL_GUARDED_BY(mutex_);
+  // In the order of their answers.
+  Entries answered_ ABSL_GUARDED_BY(mutex_);
+  // Never forgotten: what they do would be done again.
+  Entries in_progress_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<std::string, Entries::iterator> by_id_ ABSL_GUARDED_BY(mutex_);
+  // Of answered_.
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -610,12 +610,15 @@ class ValidateOnlyTest(LifeTestCase):
 
 
 class RequestIdTest(LifeTestCase):
-    def create_once(self, request_id, **fields):
+    def create_once(self, request_id, validate_only=False, **fields):
         listener = Listener(service="echo", address=ADDRESS, **fields)
         return self.admin.call(
             "CreateListener",
             admin_pb2.CreateListenerRequest(
-                listener_id="web", listener=listener, request_id=request_id
+                listener_id="web",
+                listener=listener,
+                validate_only=validate_only,
+                request_id=request_id,
             ),
         )
 
@@ -666,6 +669,29 @@ class RequestIdTest(LifeTestCase):
                 request_id="r-1",
                 fields=["request_id"],
             )
+
+    def test_validate_only_answers_what_the_call_would_give(self):
+        first = self.create_once("r-1")
+        self.assertEqual(self.create_once("r-1", validate_only=True), first)
+        updated = self.update(max_connections=1, request_id="r-2")
+        self.update(max_connections=2)
+        self.assertEqual(
+            self.update(max_connections=1, request_id="r-2", validate_only=True), updated
+        )
+        for reason, request_id in (("REQUEST_ID_INVALID", "a b"), ("REQUEST_ID_REUSED", "r-1")):
+            options = {"request_id": request_id, "validate_only": True}
+            for call in (
+                lambda **options: self.create_once(**options, max_connections=3),
+                lambda **options: self.update(**options, max_connections=3),
+                lambda **options: self.admin.delete("web", **options),
+            ):
+                with self.nothing_changes():
+                    self.assert_fails(reason, call, fields=["request_id"], **options)
+        # It is not remembered itself.
+        self.update(max_connections=3, request_id="r-3", validate_only=True)
+        self.assertEqual(self.update(max_connections=4, request_id="r-3").max_connections, 4)
+        self.admin.delete("web", request_id="r-4")
+        self.admin.delete("web", request_id="r-4", validate_only=True)
 
     def test_form(self):
         for request_id in ("a b", "x" * 65, "\u00e4"):

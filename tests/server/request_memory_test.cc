@@ -35,7 +35,7 @@ class RequestMemoryTest : public testing::Test {
     const auto before = Begin(request_id, "web", now);
     ASSERT_TRUE(before.ok()) << before.status();
     ASSERT_FALSE(before->has_value());
-    memory_.End(request_id, answer);
+    memory_.End(request_id, answer, now);
   }
 
   static Reason ReasonOf(const absl::Status& status) {
@@ -56,7 +56,7 @@ TEST_F(RequestMemoryTest, FirstAnswerIsGivenAgain) {
 
 TEST_F(RequestMemoryTest, FailureIsForgotten) {
   ASSERT_TRUE(Begin("r").ok());
-  memory_.End("r", std::nullopt);
+  memory_.End("r", std::nullopt, kNow);
   Answer("r", "the answer");
 }
 
@@ -88,10 +88,29 @@ TEST_F(RequestMemoryTest, AnswersAreForgottenAfterTheWindow) {
   Answer("r", "another answer", kNow + RequestMemory::kWindow);
 }
 
-TEST_F(RequestMemoryTest, OldestAreForgottenWhenThereAreTooMany) {
-  for (size_t i = 0; i <= RequestMemory::kMostAnswers; ++i) Answer(absl::StrCat(i), "x");
-  EXPECT_TRUE((*Begin(absl::StrCat(RequestMemory::kMostAnswers))).has_value());
+TEST_F(RequestMemoryTest, LookingChangesNothing) {
+  const auto look = [this](const std::string& id, const std::string& listener = "web") {
+    return memory_.Look(id, "CreateListener", Request(listener), kNow);
+  };
+  EXPECT_EQ(ReasonOf(look("a b").status()), Reason::kREQUEST_ID_INVALID);
+  EXPECT_FALSE((*look("r")).has_value());
+  ASSERT_FALSE((*Begin("r")).has_value());
+  EXPECT_EQ(ReasonOf(look("r").status()), Reason::kREQUEST_IN_PROGRESS);
+  memory_.End("r", "the answer", kNow);
+  EXPECT_EQ(*look("r"), "the answer");
+  EXPECT_EQ(ReasonOf(look("r", "other").status()), Reason::kREQUEST_ID_REUSED);
+}
+
+TEST_F(RequestMemoryTest, AsManyAsPromisedAreRemembered) {
+  constexpr size_t kMost = RequestMemory::kMostAnswers;
+  for (size_t i = 0; i < kMost; ++i) Answer(absl::StrCat(i), "x");
+  EXPECT_TRUE((*Begin("0")).has_value());
+  // A request pushes nothing out before it has its answer.
+  ASSERT_FALSE((*Begin("last")).has_value());
+  EXPECT_TRUE((*Begin("0")).has_value());
+  memory_.End("last", "x", kNow);
   EXPECT_FALSE((*Begin("0")).has_value());
+  EXPECT_TRUE((*Begin("1")).has_value());
 }
 
 TEST_F(RequestMemoryTest, OldestAreForgottenWhenTheyAreTooLarge) {
@@ -101,11 +120,23 @@ TEST_F(RequestMemoryTest, OldestAreForgottenWhenTheyAreTooLarge) {
   EXPECT_FALSE((*Begin("0")).has_value());
 }
 
-TEST_F(RequestMemoryTest, AnswerOfAForgottenRequestIsDropped) {
-  ASSERT_TRUE(Begin("r").ok());
-  ASSERT_TRUE(Begin("s", "web", kNow + RequestMemory::kWindow).ok());
-  memory_.End("r", "too late");
-  EXPECT_FALSE((*Begin("r", "web", kNow + RequestMemory::kWindow)).has_value());
+// It would be done twice.
+TEST_F(RequestMemoryTest, RequestInProgressIsNotForgotten) {
+  const absl::Duration much_later = kNow + 2 * RequestMemory::kWindow;
+  ASSERT_FALSE((*Begin("r")).has_value());
+  for (size_t i = 0; i <= RequestMemory::kMostAnswers; ++i) Answer(absl::StrCat(i), "x");
+  EXPECT_EQ(ReasonOf(Begin("r", "web", much_later).status()), Reason::kREQUEST_IN_PROGRESS);
+  memory_.End("r", "late", much_later);
+  EXPECT_EQ(*Begin("r", "web", much_later + RequestMemory::kWindow - absl::Seconds(1)), "late");
+}
+
+TEST_F(RequestMemoryTest, RequestsInProgressAreBounded) {
+  for (size_t i = 0; i < RequestMemory::kMostAnswers; ++i) {
+    ASSERT_FALSE((*Begin(absl::StrCat(i))).has_value());
+  }
+  EXPECT_EQ(ReasonOf(Begin("r").status()), Reason::kREQUEST_IN_PROGRESS);
+  memory_.End("0", std::nullopt, kNow);
+  EXPECT_FALSE((*Begin("r")).has_value());
 }
 
 }  // namespace
