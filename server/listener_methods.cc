@@ -407,7 +407,7 @@ absl::Status AdminService::StalledError(const std::string& name) const {
       absl::StrCat("listener \"", name, "\" is draining: the service thread has not come back",
                    service.empty() ? "" : " from service ", service,
                    "; it goes when the handler returns"),
-      {{"listener", name}, {"service", service}});
+      {{"listener", name}, {"service", service.empty() ? "" : ServiceName(service)}});
 }
 
 }  // namespace sockhost

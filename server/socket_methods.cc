@@ -145,11 +145,13 @@ grpc::ServerUnaryReactor* AdminService::CloseSocket(grpc::CallbackServerContext*
   changes_.NoteChange(caller, "CloseSocket", name);
   tasks_.RunSomeTimeAfter(kCloseTimeout, [this, reply, name] {
     if (reply->finished()) return;
-    reply->Finish(Error(Reason::kSERVICE_THREAD_STALLED,
-                        absl::StrCat("socket \"", name,
-                                     "\" is being closed: the service thread has not come back; "
-                                     "it is closed when the handler returns"),
-                        {{"socket", name}, {"service", host_.Stalled().service}}));
+    const std::string service = host_.Stalled().service;
+    reply->Finish(
+        Error(Reason::kSERVICE_THREAD_STALLED,
+              absl::StrCat("socket \"", name,
+                           "\" is being closed: the service thread has not come back; "
+                           "it is closed when the handler returns"),
+              {{"socket", name}, {"service", service.empty() ? "" : ServiceName(service)}}));
   });
   return reactor;
 }

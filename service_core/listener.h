@@ -72,8 +72,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
   // Puts `next` in force, of the same name and service. With `only`, which may be
   // nullptr, fails unless that is in force. With Keep::kNo does everything but keep
-  // it. Errors: ETAG_MISMATCH, FIELD_INVALID (an option that an open socket cannot
-  // change), STATE_INVALID (it is being deleted), and those of Open for a new
+  // it. Errors: ETAG_MISMATCH, STATE_INVALID (it is being deleted; with a field:
+  // an option that an open socket cannot change), and those of Open for a new
   // address; then nothing has changed.
   absl::Status Update(const ListenerConfig* only, ListenerConfig next, Keep keep);
   // Stops polling its socket, which stays bound. Error: STATE_INVALID.
@@ -185,6 +185,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void SetState(ListenerState state, std::string reason);
   absl::Status StateErrorLocked(absl::string_view verb) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(status_mutex_);
+  // `field` is settled when a socket is opened.
+  absl::Status FixedError(absl::string_view field) const;
 
   // Constant after construction.
   const std::shared_ptr<const std::string> name_;

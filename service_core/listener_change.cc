@@ -28,17 +28,13 @@ absl::Status Listener::CheckChangeLocked(const ListenerConfig* only, const Liste
                  {{"listener", absl::StrCat("listeners/", *name_)}}, "etag");
   }
   const bool stays_open = socket_id_ != 0 && next.enabled && next.address == now.address;
-  const auto fixed = [&](absl::string_view field) {
-    return Error(Reason::kFIELD_INVALID,
-                 absl::StrCat(field,
-                              ": cannot be changed while the socket is open; change the "
-                              "address too, or disable the listener first"),
-                 {{"listener", absl::StrCat("listeners/", *name_)}},
-                 absl::StrCat("listener.", field));
-  };
-  if (stays_open && next.socket.ipv6_only != now.socket.ipv6_only) return fixed("ipv6_only");
-  if (stays_open && next.socket.reuse_port != now.socket.reuse_port) return fixed("reuse_port");
-  if (stays_open && next.socket.unix_access != now.socket.unix_access) return fixed("unix_access");
+  if (stays_open && next.socket.ipv6_only != now.socket.ipv6_only) return FixedError("ipv6_only");
+  if (stays_open && next.socket.reuse_port != now.socket.reuse_port) {
+    return FixedError("reuse_port");
+  }
+  if (stays_open && next.socket.unix_access != now.socket.unix_access) {
+    return FixedError("unix_access");
+  }
   return absl::OkStatus();
 }
 

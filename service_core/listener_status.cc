@@ -151,4 +151,16 @@ absl::Status Listener::StateErrorLocked(absl::string_view verb) const {
                 {"state", std::string(StateName(status_.state))}});
 }
 
+absl::Status Listener::FixedError(absl::string_view field) const {
+  MutexLock lock(status_mutex_);
+  return Error(Reason::kSTATE_INVALID,
+               absl::StrCat(field,
+                            ": cannot be changed while the socket is open; change the address "
+                            "too, or disable the listener first"),
+               {{"listener", absl::StrCat("listeners/", *name_)},
+                {"state", std::string(StateName(status_.state))},
+                {"field", std::string(field)}},
+               absl::StrCat("listener.", field));
+}
+
 }  // namespace sockhost

@@ -360,9 +360,19 @@ class UpdateTest(LifeTestCase):
     @unittest.skipUnless(peers.has_ipv6(), "this machine has no IPv6")
     def test_what_an_open_socket_cannot_change(self):
         self.create("tcp://[::1]:0")
-        self.assert_fails(
-            "FIELD_INVALID", self.update, ipv6_only=True, fields=["listener.ipv6_only"]
-        )
+        for field in ("ipv6_only", "reuse_port"):
+            for validate_only in (True, False):
+                failure = self.assert_fails(
+                    "STATE_INVALID",
+                    self.update,
+                    validate_only=validate_only,
+                    fields=[f"listener.{field}"],
+                    **{field: True},
+                )
+                self.assertEqual(
+                    failure.metadata,
+                    {"listener": "listeners/web", "state": "ACTIVE", "field": field},
+                )
         self.assertTrue(self.update(ipv6_only=True, address="tcp://127.0.0.1:0").ipv6_only)
 
     def test_backlog_and_buffers_of_the_open_socket(self):

@@ -87,6 +87,21 @@ class StalledServiceTest(DaemonTestCase):
         self.assertRegex(log, r"NOT_SERVING service=blocker owner=\S*/blocking_handler\.cc:\d+\n")
         self.assertRegex(log, r"backtrace=.*blocking_handler\.so")
 
+    def test_calls_that_do_not_wait_for_it_name_it(self):
+        created = self.admin.create("web", "tcp://127.0.0.1:0")
+        self.assert_echo(self.connect(created.effective_address))
+        (connection,) = self.admin.sockets("role = CONNECTION")
+        self.hold_service_thread()
+        self.eventually(self.admin.health, "NOT_SERVING")
+        for resource, name, call in (
+            ("socket", connection.name, lambda: self.admin.close_socket(connection.name)),
+            ("listener", created.name, lambda: self.admin.delete("web", force=True)),
+        ):
+            failure = self.assert_fails("SERVICE_THREAD_STALLED", call)
+            self.assertEqual(failure.metadata, {resource: name, "service": "services/blocker"})
+        self.release_service_thread()
+        self.eventually(self.admin.health, "SERVING")
+
     def test_begin_and_end_are_events_for_those_who_watch_and_those_who_resume(self):
         kinds = "(kind = SERVICE_STALLED OR kind = SERVICE_RECOVERED)"
         stream = self.admin.watch_events(filter=f"service = blocker AND {kinds}")
