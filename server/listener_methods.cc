@@ -140,7 +140,7 @@ absl::Status AdminService::Noted(const grpc::CallbackServerContext* context,
 absl::StatusOr<ListenerSnapshot> AdminService::FindListener(const std::string& name,
                                                             const std::string& etag,
                                                             absl::string_view etag_field) const {
-  const absl::StatusOr<std::string> id = ParseName("listeners", name);
+  const absl::StatusOr<std::string> id = ParseListenerName(name);
   if (!id.ok()) return id.status();
   std::optional<ListenerSnapshot> found = host_.FindListener(*id);
   if (!found) return NotFound(Reason::kLISTENER_NOT_FOUND, "listener", name);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "sockhost/error.h"
+#include "sockhost/listener_config.h"
 
 namespace sockhost {
 namespace {
@@ -31,6 +32,14 @@ absl::StatusOr<std::string> ParseName(absl::string_view collection, absl::string
     return Invalid(collection, name, "ID");
   }
   return std::string(id);
+}
+
+absl::StatusOr<std::string> ParseListenerName(absl::string_view name) {
+  absl::StatusOr<std::string> id = ParseName("listeners", name);
+  if (id.ok() && !IsListenerId(*id)) {
+    return Invalid("listeners", name, "ID of lower-case letters, digits and '-'");
+  }
+  return id;
 }
 
 absl::StatusOr<SocketId> ParseSocketName(absl::string_view name) {

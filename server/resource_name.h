@@ -18,6 +18,9 @@ std::string ServiceName(absl::string_view id);
 // "name".
 absl::StatusOr<std::string> ParseName(absl::string_view collection, absl::string_view name);
 
+// As ParseName for listeners, whose ids have a form of their own. Error: NAME_INVALID.
+absl::StatusOr<std::string> ParseListenerName(absl::string_view name);
+
 // As ParseName for sockets. Error: NAME_INVALID.
 absl::StatusOr<SocketId> ParseSocketName(absl::string_view name);
 

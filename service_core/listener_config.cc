@@ -21,17 +21,6 @@ constexpr absl::Duration kMaxKeepaliveTime = absl::Seconds(32767);
 constexpr int kMaxBufferBytes = 1 << 30;
 constexpr absl::Duration kDay = absl::Hours(24);
 
-// ^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$
-bool IsListenerId(absl::string_view id) {
-  if (id.empty() || id.size() > 63) return false;
-  if (!absl::ascii_islower(static_cast<unsigned char>(id.front())) || id.back() == '-') {
-    return false;
-  }
-  return std::all_of(id.begin(), id.end(), [](unsigned char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-  });
-}
-
 absl::Status ValidateId(absl::string_view id) {
   if (IsListenerId(id)) return absl::OkStatus();
   const std::string shown = absl::CHexEscape(id.substr(0, 128));
@@ -154,6 +143,16 @@ void ValidateProtocol(const ListenerConfig& config, FieldErrors& errors) {
 }
 
 }  // namespace
+
+bool IsListenerId(absl::string_view id) {
+  if (id.empty() || id.size() > 63) return false;
+  if (!absl::ascii_islower(static_cast<unsigned char>(id.front())) || id.back() == '-') {
+    return false;
+  }
+  return std::all_of(id.begin(), id.end(), [](unsigned char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
+  });
+}
 
 absl::Status ValidateListenerConfig(const ListenerConfig& config) {
   FieldErrors errors;

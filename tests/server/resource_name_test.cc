@@ -21,7 +21,7 @@ TEST(ResourceNameTest, NamesAndIdsAreInverse) {
   EXPECT_EQ(ListenerName("web"), "listeners/web");
   EXPECT_EQ(ServiceName("echo"), "services/echo");
   EXPECT_EQ(SocketName(12), "sockets/12");
-  EXPECT_EQ(ParseName("listeners", ListenerName("web")).value(), "web");
+  EXPECT_EQ(ParseListenerName(ListenerName("web")).value(), "web");
   EXPECT_EQ(ParseName("services", ServiceName("echo")).value(), "echo");
   EXPECT_EQ(ParseSocketName(SocketName(12)).value(), 12);
   EXPECT_EQ(ParseSocketName("sockets/9223372036854775807").value(), 9223372036854775807);
@@ -41,6 +41,15 @@ TEST(ResourceNameTest, OtherFormsOfANameAreRefused) {
         std::string("\x1b[31m\n")}) {
     SCOPED_TRACE(name.substr(0, 40));
     ExpectInvalid(ParseName("listeners", name).status());
+    ExpectInvalid(ParseListenerName(name).status());
+  }
+}
+
+TEST(ResourceNameTest, NameThatNoListenerCanHaveIsRefused) {
+  for (const std::string& id : {std::string("A"), std::string("a\0", 2), std::string("1a"),
+                                std::string("a-"), std::string("a b"), std::string(64, 'a')}) {
+    SCOPED_TRACE(id);
+    ExpectInvalid(ParseListenerName(ListenerName(id)).status());
   }
 }
 

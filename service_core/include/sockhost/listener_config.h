@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "sockhost/counters.h"
 #include "sockhost/service_parameters.h"
@@ -81,6 +82,9 @@ struct ListenerConfig {
 
 // Whether a call that would change something does, or only tells whether it could.
 enum class Keep { kYes, kNo };
+
+// True if a listener may have this name: ^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$
+bool IsListenerId(absl::string_view id);
 
 // Errors: LISTENER_ID_INVALID, FIELD_INVALID with the field.
 absl::Status ValidateListenerConfig(const ListenerConfig& config);
