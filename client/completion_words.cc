@@ -43,8 +43,9 @@ std::vector<std::string> FiltersOf(absl::string_view path) {
   if (path == "listener list") AddFilters("state", *v1::Listener::State_descriptor(), out);
   if (path == "service list") AddFilters("kind", *v1::Service::Kind_descriptor(), out);
   if (path == "events") AddFilters("kind", *v1::Event::Kind_descriptor(), out);
-  if (path == "socket list" || path == "watch" || path == "events") {
+  if (path == "socket list" || path == "watch") {
     AddFilters("role", *v1::Socket::Role_descriptor(), out);
+    AddFilters("family", *v1::Socket::Family_descriptor(), out);
     AddFilters("protocol", *v1::Socket::Protocol_descriptor(), out);
   }
   if (path == "socket list") AddFilters("state", *v1::Socket::State_descriptor(), out);

@@ -32,6 +32,9 @@ constexpr absl::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 // Where so few connections are allowed, none of them is kept for operators.
 constexpr size_t kFewConnections = 4;
 constexpr size_t kOperatorPlaces = 2;
+// So many connections of one address come in before all others, and what is open, have their
+// turn: however fast somebody connects, the operator is served.
+constexpr int kMostInATurn = 64;
 
 // What a peer has sent so far, without taking it. Not OK: the connection is over.
 absl::StatusOr<std::string> Peek(int fd) {
@@ -97,8 +100,11 @@ absl::StatusOr<std::string> AdminAcceptor::Listen(const AdminAddress& address) {
   if (absl::Status status = Watch(EPOLL_CTL_ADD, socket->fd(), EPOLLIN); !status.ok()) {
     return status;
   }
-  listening_.push_back(*std::move(socket));
-  return listening_.back().address();
+  const std::string bound = socket->address();
+  // Unix sockets first: who comes there is closer to the machine.
+  const bool is_unix = socket->transport() == AdminPeer::Transport::kUnix;
+  listening_.insert(is_unix ? listening_.begin() : listening_.end(), *std::move(socket));
+  return bound;
 }
 
 absl::Status AdminAcceptor::Watch(int operation, int fd, uint32_t events) const {
@@ -135,8 +141,9 @@ int AdminAcceptor::Serve() {
   int timeout_ms = AdvanceWaiting();
   OpenSpareFds();
   if (accept) {
-    Pause(!std::all_of(listening_.begin(), listening_.end(),
-                       [this](const AdminListeningSocket& socket) { return AcceptAll(socket); }));
+    bool has_fds = true;
+    for (const AdminListeningSocket& socket : listening_) has_fds &= AcceptSome(socket);
+    Pause(!has_fds);
     timeout_ms = AdvanceWaiting();
   }
   if (!paused_) return timeout_ms;
@@ -155,8 +162,8 @@ void AdminAcceptor::Pause(bool pause) {
   }
 }
 
-bool AdminAcceptor::AcceptAll(const AdminListeningSocket& listening) {
-  while (true) {
+bool AdminAcceptor::AcceptSome(const AdminListeningSocket& listening) {
+  for (int i = 0; i < kMostInATurn; ++i) {
     const int fd = accept4(listening.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       Take(listening, fd);
@@ -176,6 +183,8 @@ bool AdminAcceptor::AcceptAll(const AdminListeningSocket& listening) {
         continue;
     }
   }
+  // What still waits makes the socket readable again.
+  return true;
 }
 
 bool AdminAcceptor::UseSpareFds() {
@@ -197,7 +206,9 @@ void AdminAcceptor::Take(const AdminListeningSocket& listening, int fd) {
   AdminPeer peer =
       listening.transport() == AdminPeer::Transport::kUnix ? UnixPeer(fd) : TcpPeer(fd);
   peer.transport = listening.transport();
-  if (!HasPlace(peer) && !(EvictSilent(peer) && HasPlace(peer))) {
+  const size_t places = PlacesFor(peer);
+  const bool is_short_of_one = connections_.size() == places;
+  if (connections_.size() >= places && !(is_short_of_one && EvictSilent(peer))) {
     LogRefusal(peer);
     close(fd);
     return;
@@ -224,32 +235,39 @@ void AdminAcceptor::LogRefusal(const AdminPeer& peer) {
   LogLine(LogLevel::kWarning, kMessage, {by, {"address", peer.address}, open, limit, before});
 }
 
-bool AdminAcceptor::HasPlace(const AdminPeer& peer) {
-  size_t places = max_connections_;
-  if (max_connections_ > kFewConnections) {
-    if (peer.transport != AdminPeer::Transport::kUnix) {
-      places -= std::max(max_connections_ / 4, kOperatorPlaces);
-    } else if (!is_operator_(peer)) {
-      places -= kOperatorPlaces;
-    }
+size_t AdminAcceptor::PlacesFor(const AdminPeer& peer) const {
+  if (max_connections_ <= kFewConnections) return max_connections_;
+  if (peer.transport != AdminPeer::Transport::kUnix) {
+    return max_connections_ - std::max(max_connections_ / 4, kOperatorPlaces);
   }
-  return connections_.size() < places;
+  return max_connections_ - (is_operator_(peer) ? 0 : kOperatorPlaces);
 }
 
 // What gRPC knows of a handshake it does not tell.
 bool AdminAcceptor::IsSilent(int fd, const Connection& connection) const {
-  if (connection.peer.transport != AdminPeer::Transport::kTls) return connection.waits;
-  return !peers_.HasCalled(connection.name, fd);
+  if (connection.peer.transport == AdminPeer::Transport::kTls) {
+    return !peers_.HasCalled(connection.name, fd);
+  }
+  if (!connection.waits) return false;
+  // It may have spoken since it was looked at last.
+  const absl::StatusOr<std::string> sent = Peek(fd);
+  return !sent.ok() || *sent != kPreface;
+}
+
+// Who comes from elsewhere does not push out who sits here, and who is no operator no operator.
+bool AdminAcceptor::MayPushOut(const AdminPeer& newcomer, const AdminPeer& peer) const {
+  if (peer.transport != AdminPeer::Transport::kUnix) return true;
+  if (newcomer.transport != AdminPeer::Transport::kUnix) return false;
+  return !is_operator_(peer) || is_operator_(newcomer);
 }
 
 bool AdminAcceptor::EvictSilent(const AdminPeer& newcomer) {
-  const bool is_local = newcomer.transport == AdminPeer::Transport::kUnix;
   auto oldest = connections_.end();
   for (auto i = connections_.begin(); i != connections_.end(); ++i) {
-    // Who comes from elsewhere does not push out who sits here.
-    const bool is_below = is_local || i->second.peer.transport != AdminPeer::Transport::kUnix;
-    if (!is_below || !IsSilent(i->first, i->second)) continue;
-    if (oldest == connections_.end() || i->second.deadline < oldest->second.deadline) oldest = i;
+    const bool is_older =
+        oldest == connections_.end() || i->second.deadline < oldest->second.deadline;
+    if (!is_older || !IsSilent(i->first, i->second)) continue;
+    if (MayPushOut(newcomer, i->second.peer)) oldest = i;
   }
   if (oldest == connections_.end()) return false;
   // gRPC, which has another fd of it, lets go then.

@@ -10,10 +10,10 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -48,8 +48,8 @@ class AdminAcceptor {
   // At most `max_connections` at a time. The last quarter of these places is for
   // unix sockets, the last two places for operators among them. Who comes when
   // there is no place takes that of the oldest connection that has not spoken yet (on
-  // TCP: of another on TCP), or is closed. One with TLS has spoken when it has made a
-  // call. `peers` is told of those that gRPC has; not owned.
+  // TCP: of another on TCP; never that of an operator, unless it is one), or is closed. One with
+  // TLS has spoken when it has made a call. `peers` is told of those that gRPC has; not owned.
   AdminAcceptor(size_t max_connections, AdminPeers& peers, IsOperator is_operator);
   // Closes everything, and removes the unix sockets' files.
   ~AdminAcceptor();
@@ -102,14 +102,16 @@ class AdminAcceptor {
   absl::Status Watch(int operation, int fd, uint32_t events) const;
   void Pause(bool pause);
   // False if accepting must pause.
-  bool AcceptAll(const AdminListeningSocket& listening);
+  bool AcceptSome(const AdminListeningSocket& listening);
   // Gives up the spare fds; false if they are gone.
   bool UseSpareFds();
   void OpenSpareFds();
   void Take(const AdminListeningSocket& listening, int fd);
   void LogRefusal(const AdminPeer& peer);
-  bool HasPlace(const AdminPeer& peer);
+  // How many connections may be open together with one of the peer.
+  size_t PlacesFor(const AdminPeer& peer) const;
   bool IsSilent(int fd, const Connection& connection) const;
+  bool MayPushOut(const AdminPeer& newcomer, const AdminPeer& peer) const;
   bool EvictSilent(const AdminPeer& newcomer);
   void TakeTls(const AdminListeningSocket& listening, int fd, AdminPeer peer);
   void TakePlaintext(int fd, AdminPeer peer);
@@ -125,7 +127,7 @@ class AdminAcceptor {
   AdminPeers& peers_;
   const IsOperator is_operator_;
   int epoll_ = -1;
-  std::vector<AdminListeningSocket> listening_;
+  std::list<AdminListeningSocket> listening_;
   bool paused_ = false;
   // Kept for an operator who comes when no fd can be opened; -1 each when used.
   std::array<int, 2> spare_fds_{-1, -1};

@@ -17,7 +17,9 @@
 namespace sockhost {
 namespace {
 
-constexpr int kBacklog = 128;
+// A full queue refuses who connects to a unix socket without waiting, as gRPC does. The kernel
+// caps it by net.core.somaxconn.
+constexpr int kBacklog = 4096;
 // Owner and group: who may read and write the socket may drive the host.
 constexpr mode_t kSocketMode = 0660;
 

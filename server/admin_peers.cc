@@ -102,13 +102,15 @@ bool AdminPeers::HasCalled(const std::string& name, int fd) const {
   });
 }
 
-void AdminPeers::CutOff(const std::string& grpc_peer) const {
+void AdminPeers::CutOff(const std::string& grpc_peer) {
   const std::string name = NameIn(grpc_peer);
   // Kept meanwhile: the fd stays open until Remove.
   absl::MutexLock lock(&mutex_);
   const auto [begin, end] = connections_.equal_range(name);
   for (auto i = begin; i != end; ++i) {
     shutdown(i->second.fd, SHUT_RDWR);
+    // Each of its streams comes here.
+    if (std::exchange(i->second.is_cut_off, true)) continue;
     LogLine(LogLevel::kWarning, "a stream's reader is stuck: its connection is cut off",
             {{"connection", name}, {"peer", i->second.peer->ToString()}});
   }

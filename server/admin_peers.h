@@ -44,7 +44,7 @@ class AdminPeers {
 
   // Ends the connection that gRPC calls `grpc_peer`, at once: neither its peer nor
   // gRPC has to do anything for it. Nothing happens if it has ended.
-  void CutOff(const std::string& grpc_peer) const;
+  void CutOff(const std::string& grpc_peer);
 
  private:
   void NoteCall(const std::string& name) const;
@@ -54,6 +54,7 @@ class AdminPeers {
     std::shared_ptr<const AdminPeer> peer;
     // Set by Of.
     mutable bool has_called = false;
+    bool is_cut_off = false;
   };
 
   std::atomic<size_t> open_{0};

@@ -65,6 +65,20 @@ v1::Socket::Protocol EncodeProtocol(Protocol protocol) {
   return v1::Socket::PROTOCOL_UNSPECIFIED;
 }
 
+v1::Socket::Family EncodeFamily(AddressFamily family) {
+  switch (family) {
+    case AddressFamily::kIpv4:
+      return v1::Socket::IPV4;
+    case AddressFamily::kIpv6:
+      return v1::Socket::IPV6;
+    case AddressFamily::kUnix:
+      return v1::Socket::UNIX;
+    case AddressFamily::kNone:
+      break;
+  }
+  return v1::Socket::FAMILY_UNSPECIFIED;
+}
+
 v1::Socket::CloseReason EncodeCloseReason(CloseReason reason) {
   switch (reason) {
     case CloseReason::kUnregistered:
@@ -235,6 +249,7 @@ void Encode(const SocketSnapshot& snapshot, v1::Socket& out) {
   out.set_cookie(static_cast<int64_t>(snapshot.cookie));
   out.set_role(EncodeRole(snapshot.role));
   out.set_protocol(EncodeProtocol(snapshot.protocol));
+  out.set_family(EncodeFamily(snapshot.family()));
   out.set_service(ServiceName(*snapshot.service));
   if (snapshot.listener) out.set_listener(ListenerName(*snapshot.listener));
   out.set_local_address(snapshot.local.ToString());

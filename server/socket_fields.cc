@@ -23,6 +23,12 @@ constexpr FieldWord kProtocols[] = {
     WordOf("UNIX_STREAM", Protocol::kUnixStream),
     WordOf("UNIX_DATAGRAM", Protocol::kUnixDatagram),
 };
+constexpr FieldWord kFamilies[] = {
+    WordOf("FAMILY_UNSPECIFIED", AddressFamily::kNone),
+    WordOf("IPV4", AddressFamily::kIpv4),
+    WordOf("IPV6", AddressFamily::kIpv6),
+    WordOf("UNIX", AddressFamily::kUnix),
+};
 
 int64_t ReadState(const SocketSnapshot& socket) {
   return socket.close_reason == CloseReason::kNone ? 1 : 2;
@@ -33,6 +39,7 @@ constexpr NumberField<SocketSnapshot> kNumbers[] = {
     {"role", [](const SocketSnapshot& s) { return static_cast<int64_t>(s.role); }, kRoles},
     {"protocol", [](const SocketSnapshot& s) { return static_cast<int64_t>(s.protocol); },
      kProtocols},
+    {"family", [](const SocketSnapshot& s) { return static_cast<int64_t>(s.family()); }, kFamilies},
     {"masked", [](const SocketSnapshot& s) { return int64_t{s.masked}; }, kBooleanWords},
     {"draining", [](const SocketSnapshot& s) { return int64_t{s.draining}; }, kBooleanWords},
     {"state", ReadState, kStates},

@@ -57,6 +57,20 @@ void Describe(const SocketSlot& slot, SocketId id, SocketSnapshot& out) {
 
 }  // namespace
 
+AddressFamily SocketSnapshot::family() const {
+  // One that is unnamed has no address.
+  const bool is_unix = protocol == Protocol::kUnixStream || protocol == Protocol::kUnixDatagram;
+  if (is_unix) return AddressFamily::kUnix;
+  switch (local.empty() ? remote.family() : local.family()) {
+    case AF_INET:
+      return AddressFamily::kIpv4;
+    case AF_INET6:
+      return AddressFamily::kIpv6;
+    default:
+      return AddressFamily::kNone;
+  }
+}
+
 SocketTable::Copy SocketTable::CopyLocked(const SocketSlot& slot) const {
   Copy copy;
   copy.slot = &slot;

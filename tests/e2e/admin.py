@@ -34,6 +34,19 @@ def documented_reasons():
     }
 
 
+def documented_metadata():
+    """{reason: the keys that its metadata may have} from the same comment."""
+    text = pathlib.Path(os.environ["ADMIN_PROTO"]).read_text().partition("\n//\n// What a request")[0]
+    rows = re.split(r"^//   (?=[A-Z])", text, flags=re.MULTILINE)[1:]
+    keys = {}
+    for row in rows:
+        words, _, metadata = re.sub(r"\n//| +|\([^)]*\)", " ", row).partition("metadata:")
+        _, reasons = re.match(r"([A-Z_]+) +((?:[A-Z_]+)(?:, [A-Z_]+)*)", words).groups()
+        for reason in reasons.split(", "):
+            keys[reason] = set(re.findall(r"[a-z_]+", metadata)) - {"or", "and"}
+    return keys
+
+
 @dataclasses.dataclass
 class Failure:
     """A failed call, its details decoded."""

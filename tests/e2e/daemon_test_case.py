@@ -13,6 +13,7 @@ import daemon
 import peers
 
 REASONS = admin.documented_reasons()
+METADATA = admin.documented_metadata()
 
 
 class DaemonTestCase(unittest.TestCase):
@@ -100,6 +101,7 @@ class DaemonTestCase(unittest.TestCase):
         self.assertEqual(failure.code, REASONS[reason], failure)
         self.assertEqual(failure.domain, "sockhost", failure)
         self.assertEqual(sorted(failure.fields), sorted(fields), failure)
+        self.assertLessEqual(set(failure.metadata), METADATA[reason] | {"listener", "service"}, failure)
         self.assertTrue(failure.message.isprintable(), failure)
         return failure
 

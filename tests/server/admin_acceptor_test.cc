@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -289,6 +290,15 @@ TEST_F(ConnectionsTest, OneThatIsSilentMakesPlaceForAnother) {
   EXPECT_EQ(acceptor_->connections(), 2u);
 }
 
+TEST_F(ConnectionsTest, OneThatHasSpokenMakesNoPlaceThoughNobodyHasLookedYet) {
+  const UniqueFd first = ConnectAndSpeak();
+  const UniqueFd second = ConnectAndSpeak();
+  const UniqueFd third = ConnectAndSpeak();
+  EXPECT_TRUE(IsServed(first.get()));
+  EXPECT_TRUE(IsServed(second.get()));
+  EXPECT_TRUE(IsClosed(third.get()));
+}
+
 class PlacesTest : public ConnectionsTest {
  protected:
   // Connections that gRPC has; returns how many of `count` were taken.
@@ -326,6 +336,46 @@ TEST_F(PlacesTest, LastTwoAreForOperators) {
   EXPECT_EQ(TakeUnix(20), 14u);
   is_operator = true;
   EXPECT_EQ(TakeUnix(20), 2u);
+}
+
+// As another process; the fd is ours.
+UniqueFd ConnectFromChild(const std::string& path) {
+  UniqueFd client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const pid_t child = fork();
+  if (child == 0) {
+    _exit(connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)));
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  return client;
+}
+
+TEST_F(PlacesTest, OfAnOperatorIsNotForSomebodyElse) {
+  Start(16, [](const AdminPeer& peer) { return peer.pid == getpid(); });
+  const UniqueFd silent = ConnectUnix(path_);
+  EXPECT_EQ(ConnectionsAfterServe(), 1u);
+  EXPECT_EQ(TakeUnix(13), 13u);
+  const UniqueFd stranger = ConnectFromChild(path_);
+  EXPECT_TRUE(IsClosed(stranger.get()));
+  SendText(silent.get(), kPreface);
+  EXPECT_TRUE(IsServed(silent.get()));
+}
+
+TEST_F(PlacesTest, AreGivenInTurnsHoweverManyWait) {
+  Start(400, Everybody);
+  for (int i = 0; i < 100; ++i) clients_.push_back(ConnectTo(tcp_));
+  const UniqueFd local = ConnectUnix(path_);
+  // The one on the unix socket, and some of the others.
+  EXPECT_THAT(ConnectionsAfterServe(), AllOf(Gt(1u), testing::Lt(100u)));
+  SendText(local.get(), kPreface);
+  acceptor_->Serve();
+  EXPECT_THAT(acceptor_->connections(), testing::Lt(101u));
+  EXPECT_TRUE(IsServed(local.get()));
+  EXPECT_TRUE(Becomes([this] { return ConnectionsAfterServe(); }, Eq(101u)));
 }
 
 TEST_F(PlacesTest, AreAllForEverybodyWhereTheyAreFew) {

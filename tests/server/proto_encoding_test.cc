@@ -212,6 +212,25 @@ TEST(ProtoEncodingTest, SocketWithoutListenerPeerAndEvents) {
   EXPECT_THAT(out.poll_events(), IsEmpty());
 }
 
+TEST(ProtoEncodingTest, Families) {
+  const auto family_of = [](Protocol protocol, const char* local, const char* remote) {
+    SocketSnapshot snapshot = Connection();
+    snapshot.protocol = protocol;
+    snapshot.local = *local ? SocketAddress::Parse(local).value() : SocketAddress();
+    snapshot.remote = *remote ? SocketAddress::Parse(remote).value() : SocketAddress();
+    v1::Socket out;
+    Encode(snapshot, out);
+    return out.family();
+  };
+  EXPECT_EQ(family_of(Protocol::kTcp, "tcp://127.0.0.1:1", ""), v1::Socket::IPV4);
+  EXPECT_EQ(family_of(Protocol::kUdp, "udp://[::1]:1", ""), v1::Socket::IPV6);
+  // Of an event.
+  EXPECT_EQ(family_of(Protocol::kTcp, "", "tcp://[::1]:1"), v1::Socket::IPV6);
+  EXPECT_EQ(family_of(Protocol::kUnixStream, "unix:@a", ""), v1::Socket::UNIX);
+  EXPECT_EQ(family_of(Protocol::kUnixDatagram, "", ""), v1::Socket::UNIX);
+  EXPECT_EQ(family_of(Protocol::kNone, "", ""), v1::Socket::FAMILY_UNSPECIFIED);
+}
+
 TEST(ProtoEncodingTest, RolesAndProtocols) {
   const std::map<Role, v1::Socket::Role> kRoles = {
       {Role::kListening, v1::Socket::LISTENING}, {Role::kConnection, v1::Socket::CONNECTION},

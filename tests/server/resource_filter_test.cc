@@ -645,6 +645,7 @@ void ExpectEnumNames(absl::string_view field, const google::protobuf::EnumDescri
 TEST(ResourceFilterTest, EveryEnumNameOfTheContractIsAValue) {
   ExpectEnumNames<SocketSnapshot>("role", *v1::Socket::Role_descriptor(), "ROLE_UNSPECIFIED");
   ExpectEnumNames<SocketSnapshot>("protocol", *v1::Socket::Protocol_descriptor(), "");
+  ExpectEnumNames<SocketSnapshot>("family", *v1::Socket::Family_descriptor(), "");
   ExpectEnumNames<ServiceSnapshot>("kind", *v1::Service::Kind_descriptor(), "KIND_UNSPECIFIED");
 }
 

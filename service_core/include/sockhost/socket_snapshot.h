@@ -34,6 +34,9 @@ enum class CloseReason : uint8_t {
   kUpstreamFailed,   // its service found no upstream for it, or the one it had failed
 };
 
+// What the addresses of a socket are; kNone: it is no socket of a known protocol.
+enum class AddressFamily : uint8_t { kNone, kIpv4, kIpv6, kUnix };
+
 // A copy; plain data.
 struct SocketSnapshot {
   SocketId id = 0;
@@ -59,6 +62,8 @@ struct SocketSnapshot {
   // Wall clock, ns since 1970; 0: it is open.
   int64_t close_time_nanos = 0;
   CounterValues counters;
+
+  AddressFamily family() const;
 };
 
 }  // namespace sockhost
