@@ -158,8 +158,7 @@ absl::Status Listener::FixedError(absl::string_view field) const {
                             ": cannot be changed while the socket is open; change the address "
                             "too, or disable the listener first"),
                {{"listener", absl::StrCat("listeners/", *name_)},
-                {"state", std::string(StateName(status_.state))},
-                {"field", std::string(field)}},
+                {"state", std::string(StateName(status_.state))}},
                absl::StrCat("listener.", field));
 }
 
