@@ -1,5 +1,6 @@
 #include "listener.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -23,6 +24,12 @@ constexpr int kDefaultAcceptsPerTurn = 16;
 // memory: accept(2) would fail at once, again and again.
 constexpr int64_t kAcceptPauseNanos = 100'000'000;
 
+// accept(2) does not tell: it looks for an fd first.
+bool HasWaiting(int fd) {
+  pollfd look{fd, POLLIN, 0};
+  return poll(&look, 1, 0) == 1 && (look.revents & POLLIN) != 0;
+}
+
 }  // namespace
 
 Listener::Listener(ListenerConfig config, std::shared_ptr<Service> service, SocketTable& table,
@@ -40,18 +47,20 @@ void Listener::Accept(SocketSlot& slot, ServiceLoop& loop) {
   const int wanted = config().max_accepts_per_event;
   const int budget = accept_budget_.Next(wanted > 0 ? wanted : kDefaultAcceptsPerTurn);
   int taken = 0;
-  while (taken < budget && AcceptOne(slot, loop)) ++taken;
+  Taken last = Taken::kOne;
+  while (taken < budget && (last = AcceptOne(slot, loop)) == Taken::kOne) ++taken;
+  // One that was taken says little: the next may find no room.
+  if (is_short_ && last == Taken::kNone) EndShortage();
   accept_budget_.Note(taken);
   counters.Max(Counter::max_accepts_per_wakeup, taken);
   service_->counters.Max(Counter::max_accepts_per_wakeup, taken);
   slot.counters.Max(Counter::max_accepts_per_wakeup, taken);
 }
 
-bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
+Listener::Taken Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
   if (table_.size() >= table_.max_sockets()) {
-    PauseForShortage(absl::StrCat("socket limit of ", table_.max_sockets(), " reached"), slot,
-                     loop);
-    return false;
+    return PauseForShortage(absl::StrCat("socket limit of ", table_.max_sockets(), " reached"),
+                            slot, loop);
   }
   sockaddr_storage peer;
   socklen_t length = sizeof(peer);
@@ -61,7 +70,7 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
 
   const SocketAddress remote =
       SocketAddress::From(slot.protocol, reinterpret_cast<sockaddr*>(&peer), length);
-  if (IsOverLimit(remote, slot)) return true;
+  if (IsOverLimit(remote, slot)) return Taken::kOne;
   SocketSpec spec;
   spec.fd = fd.get();
   spec.events = service_->connection_events;
@@ -93,7 +102,7 @@ bool Listener::AcceptOne(SocketSlot& slot, ServiceLoop& loop) {
     block->Max(Counter::max_active_connections, block->Get(Counter::active_connections));
   }
   const int begun = is_ready ? loop.BeginConnection(*connection, id) : 0;
-  return begun == 0 || HandleAcceptError(-begun, slot, loop);
+  return begun == 0 ? Taken::kOne : HandleAcceptError(-begun, slot, loop);
 }
 
 bool Listener::IsOverLimit(const SocketAddress& peer, SocketSlot& slot) {
@@ -132,10 +141,10 @@ void Listener::ForgetConnection(const SocketAddress& peer) {
   if (sources_) sources_->Remove(peer);
 }
 
-bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop) {
+Listener::Taken Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop) {
   // ENOENT: the socket was closed while connections were taken from it.
-  if (error_number == EAGAIN || error_number == ENOENT) return false;
-  if (error_number == EINTR) return true;
+  if (error_number == EAGAIN || error_number == ENOENT) return Taken::kNone;
+  if (error_number == EINTR) return Taken::kOne;
   ForEachBlock(slot, [error_number](CounterBlock& block) {
     block.Add(Counter::accept_errors);
     block.AddError(error_number);
@@ -146,39 +155,61 @@ bool Listener::HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop
     case ENOBUFS:
     case ENOMEM:
     case ENOSPC:
-      PauseForShortage(absl::StrCat("accept: ", DescribeErrno(error_number)), slot, loop);
-      return false;
+      return PauseForShortage(absl::StrCat("accept: ", DescribeErrno(error_number)), slot, loop);
     default:
       // Errors of the connection that was waiting, e.g. ECONNABORTED; accept(2)
       // says to go on. The budget bounds how many are taken at a time.
-      return true;
+      return Taken::kOne;
   }
 }
 
-void Listener::PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoop& loop) {
-  accept_log_.Log(LogLevel::kWarning, "a listener pauses accepting for 100 ms",
-                  {{"listener", *name_}, {"address", address().ToString()}, {"error", reason}});
-  const RegistrationKey key = slot.key();
+// A shortage that lasts is told once, however often accepting is tried meanwhile: many
+// listeners that tell of each attempt would push everything else out of the history of events.
+Listener::Taken Listener::PauseForShortage(std::string reason, SocketSlot& slot,
+                                           ServiceLoop& loop) {
+  if (!HasWaiting(slot.fd)) return Taken::kNone;
   // First what can run out of memory: a listener that pauses must have its timer.
-  loop.RunAt(loop.now() + kAcceptPauseNanos, [weak = weak_from_this(), key] {
-    const std::shared_ptr<Listener> listener = weak.lock();
-    if (!listener) return;
-    // Also if that socket is gone: another one may have come just before the state was set.
-    listener->EndShortage();
-    SocketTable& table = listener->table_;
-    if (SocketSlot* paused = table.Lookup(key)) table.SetPolling(*paused, Polling::kLevel);
-  });
+  Rest(slot.key(), loop);
+  if (!std::exchange(is_short_, true)) {
+    accept_log_.Log(LogLevel::kWarning,
+                    "a listener pauses accepting; it is tried again every 100 ms",
+                    {{"listener", *name_}, {"address", address().ToString()}, {"error", reason}});
+  }
   {
     MutexLock lock(status_mutex_);
-    if (status_.state == ListenerState::kActive) {
+    const bool is_short = status_.state == ListenerState::kPaused && !status_.paused_by_operator;
+    if (status_.state == ListenerState::kActive || is_short) {
       SetStateLocked(ListenerState::kPaused, std::move(reason));
     }
   }
   ForEachBlock(slot, [](CounterBlock& block) { block.Add(Counter::accept_pauses); });
   table_.SetPolling(slot, Polling::kMasked);
+  return Taken::kNoRoom;
+}
+
+void Listener::Rest(RegistrationKey key, ServiceLoop& loop) {
+  loop.RunAt(loop.now() + kAcceptPauseNanos,
+             [weak = weak_from_this(), key, rest = rest_ + 1, &loop] {
+               const std::shared_ptr<Listener> listener = weak.lock();
+               if (listener && listener->rest_ == rest) listener->TryAgain(key, loop);
+             });
+  ++rest_;
+}
+
+void Listener::TryAgain(RegistrationKey key, ServiceLoop& loop) {
+  SocketSlot* const slot = table_.Lookup(key);
+  // False: there was room for everybody, since it was polled again 100 ms ago. Or a call has
+  // paused it.
+  const bool is_masked = slot && slot->polling.load(std::memory_order_relaxed) == Polling::kMasked;
+  if (is_masked) table_.SetPolling(*slot, Polling::kLevel);
+  if (is_masked && HasWaiting(slot->fd)) return Rest(key, loop);
+  // Also if that socket is gone: another one may have come just before the state was set.
+  EndShortage();
 }
 
 void Listener::EndShortage() {
+  is_short_ = false;
+  ++rest_;
   MutexLock lock(status_mutex_);
   if (status_.state != ListenerState::kPaused || status_.paused_by_operator) return;
   SetStateLocked(ListenerState::kActive, "");

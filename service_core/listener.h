@@ -139,12 +139,23 @@ class Listener : public std::enable_shared_from_this<Listener> {
     int64_t drain_deadline_nanos = 0;
   };
 
-  // False if accepting must end for this turn.
-  bool AcceptOne(SocketSlot& slot, ServiceLoop& loop);
+  // What an attempt to take a connection has come to; after the last two accepting ends for
+  // this turn.
+  enum class Taken {
+    kOne,     // or another may be taken
+    kNone,    // nobody waits
+    kNoRoom,  // somebody waits, and there are no sockets, fds or memory
+  };
+
+  Taken AcceptOne(SocketSlot& slot, ServiceLoop& loop);
   bool IsOverLimit(const SocketAddress& peer, SocketSlot& slot);
   void LogRejection(absl::string_view limit, int value, const SocketAddress& peer);
-  bool HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop);
-  void PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoop& loop);
+  Taken HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop);
+  Taken PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoop& loop);
+  // TryAgain comes for the socket `key` in 100 ms, unless this is called again before or the
+  // shortage ends. Throws std::bad_alloc.
+  void Rest(RegistrationKey key, ServiceLoop& loop);
+  void TryAgain(RegistrationKey key, ServiceLoop& loop);
   void EndShortage();
 
   absl::Status OpenLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
@@ -217,6 +228,11 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
   // Of the service thread.
   AcceptBudget accept_budget_;
+  // Connections wait that cannot be taken, or did 100 ms ago: the state is kPaused, unless a
+  // call has changed it.
+  bool is_short_ = false;
+  // Grows with each rest of accepting, and when a shortage is over.
+  uint64_t rest_ = 0;
   LimitedLog accept_log_;
   LimitedLog rejection_log_;
   // Of the service thread; nullptr while there is no limit for one source.

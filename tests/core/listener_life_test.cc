@@ -18,12 +18,14 @@
 #include "sockhost/error.h"
 #include "sockhost/fd_limit.h"
 #include "tests/core/listeners_fixture.h"
+#include "tests/core/log_lines.h"
 
 namespace sockhost {
 namespace {
 
 using testing::ElementsAre;
 using testing::Eq;
+using testing::Ge;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAreArray;
@@ -466,6 +468,66 @@ TEST_F(ListenerLifeTest, ChangesAreRecordedInTheirOrder) {
                                 row(HostEventKind::kListenerUpdated, ListenerState::kActive),
                                 row(HostEventKind::kListenerStateChanged, ListenerState::kDisabled),
                                 row(HostEventKind::kListenerDeleted, ListenerState::kDraining)));
+}
+
+// However often accepting is tried meanwhile.
+TEST_F(ListenerLifeTest, ShortageIsRecordedWhenItBeginsAndWhenItEnds) {
+  const LogLines log;
+  EventRing events;
+  table_.RecordInto(events);
+  const auto states = [&events] {
+    std::vector<ListenerState> out;
+    for (int64_t next = 1; next <= events.last();) {
+      for (const HostEvent& event : events.Read(next).events) {
+        next = event.sequence + 1;
+        const bool is_state = event.kind == HostEventKind::kListenerStateChanged;
+        if (is_state) out.push_back(event.listener->state);
+      }
+    }
+    return out;
+  };
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot listener = Create(Config("web"));
+  table_.SetLimit(2);
+  UniqueFd first = ConnectTo(listener.effective_address);
+  ExpectEcho(first.get());
+  FinishTurns(loop_);
+  EXPECT_EQ(State(), ListenerState::kActive) << "nobody waits";
+  EXPECT_THAT(states(), IsEmpty());
+
+  UniqueFd second = ConnectTo(listener.effective_address);
+  const UniqueFd third = ConnectTo(listener.effective_address);
+  ASSERT_TRUE(Becomes([&] { return ListenerCounters("web")[Counter::accept_pauses]; }, Ge(4)));
+  EXPECT_EQ(State(), ListenerState::kPaused);
+  EXPECT_THAT(states(), ElementsAre(ListenerState::kPaused));
+  first.reset();
+  ExpectEcho(second.get());
+  const int64_t tried = ListenerCounters("web")[Counter::accept_pauses];
+  ASSERT_TRUE(
+      Becomes([&] { return ListenerCounters("web")[Counter::accept_pauses]; }, Ge(tried + 2)));
+  EXPECT_EQ(State(), ListenerState::kPaused) << "the third still waits";
+  EXPECT_THAT(states(), ElementsAre(ListenerState::kPaused));
+  second.reset();
+  ExpectEcho(third.get());
+  EXPECT_TRUE(Becomes([&] { return State(); }, Eq(ListenerState::kActive)));
+  EXPECT_THAT(states(), ElementsAre(ListenerState::kPaused, ListenerState::kActive));
+  EXPECT_EQ(log.lines().size(), 1u);
+  Delete("web");  // while there is the ring
+}
+
+// Of an accept queue that others take from as well.
+TEST_F(ListenerLifeTest, ShortageEndsWhenNobodyWaitsAnyMore) {
+  const LogLines log;
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot listener = Create(Config("web"));
+  const UniqueFd other(table_.Duplicate(SocketOf(Role::kListening).id));
+  table_.SetLimit(1);
+  const UniqueFd client = ConnectTo(listener.effective_address);
+  ASSERT_TRUE(Becomes([&] { return State(); }, Eq(ListenerState::kPaused)));
+  const UniqueFd taken(accept(other.get(), nullptr, nullptr));
+  ASSERT_TRUE(taken.valid());
+  EXPECT_TRUE(Becomes([&] { return State(); }, Eq(ListenerState::kActive)));
+  EXPECT_EQ(ListenerCounters("web")[Counter::accepted_connections], 0);
 }
 
 // The file is gone when the delete is done, and it is not the service thread that

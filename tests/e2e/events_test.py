@@ -224,6 +224,51 @@ class LifeTest(EventsTestCase):
         self.assertEqual(back.listener.name, "listeners/web")
 
 
+class FullHostTest(EventsTestCase):
+    """At the socket limit listeners try to accept again and again: the history is not theirs."""
+
+    LISTENERS = 4
+    # Two connections for each listener.
+    flags = ("--max-sockets", str(3 * LISTENERS))
+
+    def test_pause_is_told_once_and_its_end_once(self):
+        names = [f"web-{number}" for number in range(self.LISTENERS)]
+        addresses = [self.admin.create(name, "tcp://127.0.0.1:0").effective_address for name in names]
+        token = self.now()
+        served = [self.connect(addresses[0]) for _ in range(2 * self.LISTENERS)]
+        for peer in served:
+            self.assert_echo(peer)
+        waiting = [self.connect(address) for address in addresses for _ in range(2)]
+        for peer in waiting:
+            peer.sendall(b"later")
+        for name in names:
+            self.eventually(lambda: self.admin.get_listener(name).counters.accept_pauses > 5, True)
+            self.assertEqual(self.admin.get_listener(name).state, admin.Listener.PAUSED)
+        served.pop().close()
+        # One of them is served, the others wait.
+        self.eventually(lambda: self.accepted(names), len(served) + 2)
+        for name in names:
+            before = self.admin.get_listener(name).counters.accept_pauses
+            self.eventually(lambda: self.admin.get_listener(name).counters.accept_pauses > before + 2, True)
+        for peer in served:
+            peer.close()
+        for peer in waiting:
+            self.assertEqual(peers.receive(peer, 5), b"later")
+            peer.close()
+        for name in names:
+            self.eventually(lambda: self.admin.get_listener(name).state, admin.Listener.ACTIVE)
+        self.eventually(lambda: self.admin.host().sockets.used, self.LISTENERS)
+        told = [e.listener for e in self.since(token) if e.kind == Kind.LISTENER_STATE_CHANGED]
+        for name in names:
+            states = [told_one.state for told_one in told if told_one.name == f"listeners/{name}"]
+            self.assertEqual(states, [admin.Listener.PAUSED, admin.Listener.ACTIVE], name)
+        pauses = [line for line in self.daemon.log().splitlines() if "pauses accepting" in line]
+        self.assertEqual(len(pauses), self.LISTENERS)
+
+    def accepted(self, names):
+        return sum(self.admin.get_listener(name).counters.accepted_connections for name in names)
+
+
 class FilterTest(EventsTestCase):
     def test_only_what_matches_is_sent(self):
         token = self.now()

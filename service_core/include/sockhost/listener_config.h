@@ -97,8 +97,8 @@ absl::Status ValidateListenerConfig(const ListenerConfig& config);
 //               |  |  v          Pause, or no fds      |
 //               |  |  kActive ----------------> kPaused
 //               |  |  |   ^   <----------------   |    |
-//               |  |  |      Resume, or 100 ms     |    |
-//               |  |  | Drain   later             |    |
+//               |  |  |      Resume, or fds again  |    |
+//               |  |  | Drain                     |    |
 //        Resume |  |  v                           |    |
 //               |  kDraining <--------------------+    |
 //               |     |          Drain                 |
