@@ -69,7 +69,9 @@ std::vector<Setting> MakeSettings() {
        &Config::max_watches, CountRange{1, 100000}},
       {"closed-sockets", kLimitsGroup, "N", "Closed sockets that are remembered, 650 bytes each",
        &Config::closed_sockets, CountRange{0, 1048576}},
-      {"event-history", kLimitsGroup, "N", "Events that are kept for readers that resume",
+      {"event-history", kLimitsGroup, "N",
+       "Events that are kept for readers that resume, fewer where listeners' events take more than "
+       "4 KiB for each of them, and 64 MiB",
        &Config::event_history, CountRange{1, 16777216}},
       {"log-level", kLogGroup, "LEVEL", "Least level that is logged to standard error",
        &Config::log_level, WordList{{"debug", "info", "warning", "error"}}, /*reloads=*/true},

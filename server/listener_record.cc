@@ -66,10 +66,18 @@ uint64_t MakeEtag() {
   return bits;
 }
 
+// A node of the map apart from the texts.
+constexpr size_t kLabelBytes = 2 * sizeof(std::string) + 4 * sizeof(void*);
+
 void Declare(const v1::Listener& declared, ListenerRecord& record) {
   record.declared = declared.SerializeAsString();
   record.display_name = declared.display_name();
-  for (const auto& [key, value] : declared.labels()) record.labels.emplace(key, value);
+  // Twice: the parameters of the service have texts of their own.
+  record.bytes = sizeof(record) + 2 * record.declared.size() + record.display_name.size();
+  for (const auto& [key, value] : declared.labels()) {
+    record.labels.emplace(key, value);
+    record.bytes += kLabelBytes + key.size() + value.size();
+  }
 }
 
 }  // namespace

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <deque>
 #include <new>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "mutex.h"
 #include "name_table.h"
+#include "told_listeners.h"
 
 namespace sockhost {
 namespace {
@@ -40,11 +40,6 @@ struct alignas(kCacheLine) Ending {
   CounterValues counters;
 };
 static_assert(sizeof(Ending) == 2 * kCacheLine);
-
-struct Told {
-  int64_t sequence = 0;
-  std::shared_ptr<const ListenerSnapshot> listener;
-};
 
 EventView ViewOf(const HostEvent& event) {
   const SocketFacts& facts = event.socket;
@@ -94,7 +89,11 @@ class Blocks {
 struct EventRing::State {
   int64_t First() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     const int64_t kept = static_cast<int64_t>(capacity);
-    return std::max<int64_t>(1, last.load(std::memory_order_relaxed) - kept + 1);
+    return std::max<int64_t>(forgotten_until, last.load(std::memory_order_relaxed) - kept) + 1;
+  }
+  // The last of what listeners' events tell stays, however large it is.
+  bool IsOverBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return listeners.bytes() > most_bytes && listeners.size() > 1;
   }
   size_t IndexOf(int64_t sequence) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     return static_cast<size_t>(sequence - 1) % capacity;
@@ -106,15 +105,19 @@ struct EventRing::State {
   HostEvent Get(int64_t sequence) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   std::shared_ptr<const ListenerSnapshot> Forget(int64_t sequence, CompactEvent& kept)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // With all events up to the first that tells of a listener.
+  std::shared_ptr<const ListenerSnapshot> ForgetFirstTold() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Announce(int64_t sequence) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   Mutex mutex;
   size_t capacity ABSL_GUARDED_BY(mutex) = 0;
+  size_t most_bytes ABSL_GUARDED_BY(mutex) = 0;
+  // Sequence of the last event that was forgotten for want of bytes.
+  int64_t forgotten_until ABSL_GUARDED_BY(mutex) = 0;
   Blocks<CompactEvent> records ABSL_GUARDED_BY(mutex);
   // At the same indexes, where the record is of a closed socket.
   Blocks<Ending> endings ABSL_GUARDED_BY(mutex);
-  // What listeners' events tell, in their order.
-  std::deque<Told> listeners ABSL_GUARDED_BY(mutex);
+  ToldListeners listeners ABSL_GUARDED_BY(mutex);
   NameTable names ABSL_GUARDED_BY(mutex);
   // Of the last event, whose names are often those of the next.
   NameTable::Name* last_service ABSL_GUARDED_BY(mutex) = nullptr;
@@ -139,28 +142,49 @@ void EventRing::SetCapacity(size_t capacity) {
     for (int64_t i = state_->First(); i <= last; ++i) kept.push_back(state_->Get(i));
   }
   state_->capacity = std::max<size_t>(capacity, 1);
+  state_->most_bytes = std::max(kLeastBytes, kBytesPerEvent * state_->capacity);
   state_->records.Resize(state_->capacity);
   state_->endings.Resize(state_->capacity);
-  state_->listeners.clear();
+  state_->listeners = ToldListeners();
   state_->names = NameTable();
   state_->last_service = state_->last_listener = nullptr;
   for (const HostEvent& event : kept) {
     if (event.sequence >= state_->First()) state_->Put(ViewOf(event), event.sequence);
   }
+  while (state_->IsOverBudget()) state_->ForgetFirstTold();
 }
 
 void EventRing::Add(const HostEvent& event) { Put(ViewOf(event)); }
 
 void EventRing::Put(const EventView& event) {
-  // Freed after the mutex is let go.
+  bool is_over_budget = false;
+  {
+    // Freed after the mutex is let go.
+    std::shared_ptr<const ListenerSnapshot> forgotten;
+    MutexLock lock(state_->mutex, Awake::kYes);
+    const int64_t sequence = state_->last.load(std::memory_order_relaxed) + 1;
+    forgotten = state_->Put(event, sequence);
+    state_->last.store(sequence, std::memory_order_release);
+    state_->Announce(sequence + 1);
+    is_over_budget = state_->IsOverBudget();
+    // The next one comes after a system call or more.
+    Prefetch();
+  }
+  while (is_over_budget) is_over_budget = ForgetExcess();
+}
+
+// A large event takes the place of many small ones: the mutex is let go between them.
+bool EventRing::ForgetExcess() {
   std::shared_ptr<const ListenerSnapshot> forgotten;
   MutexLock lock(state_->mutex, Awake::kYes);
-  const int64_t sequence = state_->last.load(std::memory_order_relaxed) + 1;
-  forgotten = state_->Put(event, sequence);
-  state_->last.store(sequence, std::memory_order_release);
-  state_->Announce(sequence + 1);
-  // The next one comes after a system call or more.
-  Prefetch();
+  if (!state_->IsOverBudget()) return false;
+  forgotten = state_->ForgetFirstTold();
+  return state_->IsOverBudget();
+}
+
+std::shared_ptr<const ListenerSnapshot> EventRing::State::ForgetFirstTold() {
+  forgotten_until = listeners.first();
+  return listeners.TakeFirst();
 }
 
 std::shared_ptr<const ListenerSnapshot> EventRing::State::Put(const EventView& event,
@@ -171,7 +195,7 @@ std::shared_ptr<const ListenerSnapshot> EventRing::State::Put(const EventView& e
   Ending* ending = nullptr;
   if (event.kind == HostEventKind::kSocketClosed) ending = &endings.Make(index);
   const bool tells = event.listener != nullptr;
-  if (tells) listeners.push_back({sequence, event.listener});
+  if (tells) listeners.Add(sequence, event.listener);
   NameTable::Name* service = nullptr;
   NameTable::Name* listener = nullptr;
   try {
@@ -179,7 +203,7 @@ std::shared_ptr<const ListenerSnapshot> EventRing::State::Put(const EventView& e
     listener = names.Use(event.listener_of_socket, last_listener);
   } catch (...) {
     names.Release(service);
-    if (tells) listeners.pop_back();
+    if (tells) listeners.DropLast();
     throw;
   }
   std::shared_ptr<const ListenerSnapshot> forgotten =
@@ -208,10 +232,7 @@ std::shared_ptr<const ListenerSnapshot> EventRing::State::Forget(int64_t sequenc
   kept.service = kept.listener = nullptr;
   if (kept.has_rare) endings.Find(IndexOf(sequence))->counters = CounterValues();
   kept.has_rare = false;
-  if (listeners.empty() || listeners.front().sequence != sequence) return nullptr;
-  std::shared_ptr<const ListenerSnapshot> forgotten = std::move(listeners.front().listener);
-  listeners.pop_front();
-  return forgotten;
+  return listeners.first() == sequence && sequence > 0 ? listeners.TakeFirst() : nullptr;
 }
 
 HostEvent EventRing::State::Get(int64_t sequence) const {
@@ -238,10 +259,7 @@ HostEvent EventRing::State::Get(int64_t sequence) const {
     event.counters = ending.counters;
   }
   if (event.is_of_socket()) return event;
-  const auto told =
-      std::lower_bound(listeners.begin(), listeners.end(), sequence,
-                       [](const Told& one, int64_t wanted) { return one.sequence < wanted; });
-  if (told != listeners.end() && told->sequence == sequence) event.listener = told->listener;
+  event.listener = listeners.Find(sequence);
   return event;
 }
 

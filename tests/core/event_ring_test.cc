@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
 #include <thread>
@@ -56,6 +57,88 @@ TEST(EventRingTest, OldestAreForgotten) {
   EXPECT_EQ(ring.Read(2).first, 3);
   EXPECT_EQ(ring.Read(2).last, 5);
   EXPECT_THAT(IdsOf(ring.Read(3)), ElementsAre(3, 4, 5));
+}
+
+HostEvent OfListener(std::shared_ptr<const ListenerConfig> config) {
+  auto listener = std::make_shared<ListenerSnapshot>();
+  listener->config = std::move(config);
+  HostEvent event;
+  event.kind = HostEventKind::kListenerStateChanged;
+  event.listener = std::move(listener);
+  return event;
+}
+
+std::shared_ptr<const ListenerConfig> ConfigOf(size_t bytes) {
+  auto attachment = std::make_shared<ListenerAttachment>();
+  attachment->bytes = bytes;
+  auto config = std::make_shared<ListenerConfig>();
+  config->attachment = std::move(attachment);
+  return config;
+}
+
+constexpr size_t kMebibyte = size_t{1} << 20;
+constexpr int64_t kMebibytes = EventRing::kLeastBytes / kMebibyte;
+
+TEST(EventRingTest, LargeListenersPushTheOldestOut) {
+  EventRing ring;
+  std::vector<std::weak_ptr<const ListenerConfig>> configs;
+  for (int64_t i = 0; i < 3 * kMebibytes; ++i) {
+    const std::shared_ptr<const ListenerConfig> config = ConfigOf(kMebibyte);
+    configs.push_back(config);
+    ring.Add(Opened(i));
+    ring.Add(OfListener(config));
+  }
+  EXPECT_EQ(ring.last(), 6 * kMebibytes);
+  const int64_t kept =
+      std::count_if(configs.begin(), configs.end(), [](const auto& one) { return !one.expired(); });
+  // One less: there is more to each than its attachment.
+  EXPECT_EQ(kept, kMebibytes - 1);
+  EXPECT_TRUE(configs.front().expired());
+  const int64_t first = ring.Read(1).first;
+  EXPECT_EQ(first, ring.last() - 2 * kept + 1) << "the socket's event before the first listener's";
+  EXPECT_THAT(ring.Read(first - 1).events, IsEmpty());
+  EXPECT_EQ(ring.Read(first).events.at(1).listener->config, configs[configs.size() - kept].lock());
+}
+
+TEST(EventRingTest, LargestListenerIsKeptAlone) {
+  EventRing ring;
+  ring.Add(OfListener(ConfigOf(1)));
+  ring.Add(OfListener(ConfigOf(2 * EventRing::kLeastBytes)));
+  EXPECT_EQ(ring.Read(1).first, 2);
+  EXPECT_THAT(ring.Read(2).events, SizeIs(1));
+  ring.Add(OfListener(ConfigOf(1)));
+  EXPECT_EQ(ring.Read(1).first, 3);
+  ring.Add(OfListener(ConfigOf(1)));
+  EXPECT_EQ(ring.Read(1).first, 3);
+}
+
+TEST(EventRingTest, SharedConfigurationCountsOnce) {
+  EventRing ring;
+  const std::shared_ptr<const ListenerConfig> large = ConfigOf(kMebibyte);
+  const std::shared_ptr<const ListenerConfig> other = ConfigOf(kMebibyte);
+  for (int64_t i = 0; i < 2 * kMebibytes; ++i) ring.Add(OfListener(i % 2 == 0 ? large : other));
+  EXPECT_EQ(ring.Read(1).first, 1);
+}
+
+TEST(EventRingTest, SmallListenersAreKeptToTheCount) {
+  EventRing ring;
+  constexpr int64_t kCount = 20'000;
+  static_assert(kCount * EventRing::kBytesPerEvent > EventRing::kLeastBytes);
+  ring.SetCapacity(kCount);
+  const size_t bytes =
+      EventRing::kBytesPerEvent - sizeof(ListenerConfig) - sizeof(ListenerSnapshot);
+  for (int64_t i = 0; i <= kCount; ++i) ring.Add(OfListener(ConfigOf(bytes)));
+  EXPECT_EQ(ring.Read(1).first, 2);
+}
+
+TEST(EventRingTest, ChangeOfTheCapacityForgetsWhatIsTooMuch) {
+  EventRing ring;
+  ring.SetCapacity(4 * EventRing::kLeastBytes / EventRing::kBytesPerEvent);
+  for (int64_t i = 0; i < 2 * kMebibytes; ++i) ring.Add(OfListener(ConfigOf(kMebibyte)));
+  EXPECT_EQ(ring.Read(1).first, 1);
+  ring.SetCapacity(EventRing::kDefaultCapacity);
+  EXPECT_EQ(ring.Read(1).first, kMebibytes + 2);
+  EXPECT_THAT(ring.Read(kMebibytes + 2).events, SizeIs(EventRing::kMostAtOnce));
 }
 
 TEST(EventRingTest, EventWithoutMemoryIsLostAndCounted) {

@@ -108,6 +108,18 @@ TEST(ListenerRecordTest, UnknownFieldsAreNotKept) {
   EXPECT_LT(listener.ByteSizeLong(), 1000u);
 }
 
+TEST(ListenerRecordTest, KnowsHowMuchMemoryItIs) {
+  v1::Listener small;
+  EXPECT_LT(MakeListenerRecord("web", small)->bytes, 1000u);
+  v1::Listener labels = WithLabel("env", std::string(256, 'v'));
+  EXPECT_GE(MakeListenerRecord("web", labels)->bytes, 3 * 256u) << "also as the labels of filters";
+  v1::Listener banner;
+  banner.mutable_banner()->set_text(std::string(65536, 'x'));
+  const auto record = MakeListenerRecord("web", banner);
+  EXPECT_GE(record->bytes, 2 * 65536u) << "also as the parameters of the service";
+  EXPECT_EQ(UpdatedRecord(*record, banner)->bytes, record->bytes);
+}
+
 TEST(ListenerRecordTest, UuidIsRandomVersion4) {
   std::set<std::string> seen;
   for (int i = 0; i < 1000; ++i) {

@@ -15,7 +15,9 @@ namespace sockhost {
 // Takes events from whichever thread makes them and keeps the last of them for
 // readers, who come when they like: the ring knows no reader and waits for none.
 // Costs 64 bytes for each event that it keeps, 128 more where a socket was ever closed, 450
-// more where rare counters are among its own, and what a listener's event tells.
+// more where rare counters are among its own, and what listeners' events tell: of that
+// kBytesPerEvent for each event of the capacity, kLeastBytes at the least. More, and the oldest
+// events are forgotten before their time.
 //
 // Thread rule: any thread. The mutex is held for a few statements, or while a
 // reader copies kMostAtOnce events, 2 us.
@@ -23,13 +25,15 @@ class EventRing {
  public:
   static constexpr size_t kDefaultCapacity = 16384;
   static constexpr size_t kMostAtOnce = 16;
+  static constexpr size_t kBytesPerEvent = 4096;
+  static constexpr size_t kLeastBytes = size_t{64} << 20;
 
   EventRing();
   ~EventRing();
   EventRing(const EventRing&) = delete;
   EventRing& operator=(const EventRing&) = delete;
 
-  // Keeps so many from now on, at least 1.
+  // Keeps so many at most from now on, at least 1.
   void SetCapacity(size_t capacity);
 
   // Gives `event` its sequence, and the present time unless it has one. Throws
@@ -64,6 +68,7 @@ class EventRing {
   struct State;
 
   void Put(const EventView& event);
+  bool ForgetExcess();
 
   const std::unique_ptr<State> state_;
 };

@@ -2,6 +2,7 @@
 #ifndef SOCKHOST_LISTENER_CONFIG_H_
 #define SOCKHOST_LISTENER_CONFIG_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,6 +19,9 @@ namespace sockhost {
 // What an embedding program keeps with a listener; it goes with the listener.
 struct ListenerAttachment {
   virtual ~ListenerAttachment() = default;
+  // About how much memory it takes, together with the parameters of the service: what keeps
+  // listeners that are long gone keeps fewer of the large ones.
+  size_t bytes = 0;
 };
 
 // Who may connect to a unix socket with a path: write permission is what counts.
