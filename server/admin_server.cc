@@ -47,10 +47,6 @@ constexpr size_t kMemoryBytes = size_t{256} << 20;
 // than this are refused.
 constexpr int kMaxThreads = 16;
 
-// How long watches may take to end by themselves, before their connections are
-// shut down.
-constexpr absl::Duration kWatchGrace = absl::Milliseconds(500);
-
 // gRPC has a line for each handshake that fails, protobuf for each text that is not
 // UTF-8: anybody could fill the log, and wait for a reader of standard error who does
 // not. Few of them go into our own.
@@ -135,9 +131,8 @@ void AdminServer::SetServing(bool serving) {
   server_->GetHealthCheckService()->SetServingStatus(serving);
 }
 
-void AdminServer::Stop(WatchSet& watches, AdminAcceptor& acceptor) {
+void AdminServer::Stop(WatchSet& watches, AdminAcceptor& acceptor, absl::Duration deadline) {
   watches.Stop();
-  const absl::Duration deadline = MonotonicTime() + kWatchGrace;
   while (watches.size() > 0 && MonotonicTime() < deadline) absl::SleepFor(absl::Milliseconds(5));
   acceptor.StopListening();
   // gRPC waits for a reader that has stopped, beyond every deadline; a connection

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "access_control.h"
 #include "admin_acceptor.h"
 #include "audit_log.h"
@@ -41,9 +42,10 @@ class AdminServer {
   // Any thread: what grpc.health.v1 answers for "" and for AdminService.
   void SetServing(bool serving);
 
-  // Ends every stream and connection, and the server. Takes at most a second,
-  // whatever the readers do.
-  void Stop(WatchSet& watches, AdminAcceptor& acceptor);
+  // Ends every stream and connection, and the server. Watches may take until `deadline`, on the
+  // monotonic clock, to tell what there is and to end by themselves; the rest takes half a
+  // second at most, whatever the readers do.
+  void Stop(WatchSet& watches, AdminAcceptor& acceptor, absl::Duration deadline);
 
  private:
   explicit AdminServer(std::unique_ptr<grpc::Server> server) : server_(std::move(server)) {}

@@ -36,6 +36,14 @@ void EventWatch::End(grpc::Status status) {
   Advance();
 }
 
+void EventWatch::EndAfterEvents(grpc::Status status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    farewell_ = std::move(status);
+  }
+  Advance();
+}
+
 int EventWatch::CountPatrols() {
   absl::MutexLock lock(&mutex_);
   return writing_ ? ++patrols_ : 0;
@@ -75,11 +83,13 @@ EventWatch::Step EventWatch::NextStepLocked() {
     message_.Clear();
     if (absl::Status status = CollectLocked(); !status.ok()) end_ = ToGrpcStatus(status);
   }
+  const bool is_first = sequence_ == 0;
+  const bool has_all = message_.events_size() == 0 && position_ >= ring_.last();
+  if (!end_ && farewell_ && has_all && !is_first) end_ = farewell_;
   if (end_) {
     finished_ = true;
     return Step::kFinish;
   }
-  const bool is_first = sequence_ == 0;
   const bool beats = options_.heartbeat > absl::ZeroDuration() &&
                      MonotonicTime() - write_time_ >= options_.heartbeat;
   if (message_.events_size() == 0 && !is_first && !beats) return Step::kNothing;

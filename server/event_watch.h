@@ -25,7 +25,9 @@ class EventWatchSet;
 //            Look: new events             reader took the last message
 //   idle -----------------------> writing ------------------------------> idle
 //     |                              |      (or: more events, writing again)
-//     | End, OnCancel, events lost   | when the write is over
+//     | End, OnCancel, events lost;  | when the write is over
+//     | no more events, if it is to  |
+//     | end after them               |
 //     v                              v
 //   finished: Finish was called once; OnDone lets go of the object
 //
@@ -53,6 +55,8 @@ class EventWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
   // There may be new events, or a heartbeat is due.
   void Look() { Advance(); }
   void End(grpc::Status status);
+  // The same, when the reader has got the events that there are.
+  void EndAfterEvents(grpc::Status status);
 
   // Called once for each patrol: how many of them in a row the reader has let pass
   // without taking the message that is in flight.
@@ -81,6 +85,8 @@ class EventWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
   int64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  // How it ends when there are no more events.
+  std::optional<grpc::Status> farewell_ ABSL_GUARDED_BY(mutex_);
   std::optional<grpc::Status> end_ ABSL_GUARDED_BY(mutex_);
   // Of the last write, on the monotonic clock.
   absl::Duration write_time_ ABSL_GUARDED_BY(mutex_);

@@ -108,7 +108,7 @@ void EventWatchSet::Stop(const grpc::Status& status) {
     absl::MutexLock lock(&mutex_);
     all = watches_;
   }
-  for (const std::shared_ptr<EventWatch>& watch : all) watch->End(status);
+  for (const std::shared_ptr<EventWatch>& watch : all) watch->EndAfterEvents(status);
 }
 
 size_t EventWatchSet::size() const {

@@ -40,7 +40,7 @@ class EventWatchSet {
   // more than `most` in a row.
   std::vector<std::string> Patrol(int most);
 
-  // Ends every watch.
+  // Ends every watch when its reader has got the events that there are.
   void Stop(const grpc::Status& status);
 
   const std::string& instance_id() const { return instance_id_; }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -56,6 +57,10 @@ constexpr int kDrainPollMs = 20;
 constexpr absl::Duration kFileInterval = absl::Milliseconds(250);
 // What the rest of the stop may take after the drain.
 constexpr absl::Duration kStopLimit = absl::Seconds(1);
+// Parts of it: until connections are closed, unless a handler keeps the service thread; and
+// until readers of watches have been told of it, from the end of the drain on.
+constexpr absl::Duration kCloseLimit = absl::Milliseconds(300);
+constexpr absl::Duration kTellLimit = absl::Milliseconds(500);
 
 int Fail(const absl::Status& status) {
   SayLastWords(status.message());
@@ -122,6 +127,12 @@ void Drain(const Config& config, ServiceHost& host, AdminAcceptor& acceptor) {
   // A second signal is not ours: it ends the process.
   Serve(acceptor, /*stop_fd=*/-1, kDrainPollMs,
         [&] { return host.sockets_of_listeners() == 0 || MonotonicTime() >= deadline; });
+}
+
+void CloseConnections(ServiceHost& host) {
+  const auto closed = std::make_shared<std::promise<void>>();
+  host.CloseConnections([closed] { closed->set_value(); });
+  closed->get_future().wait_for(absl::ToChronoNanoseconds(kCloseLimit));
 }
 
 // Until SIGTERM or SIGINT. SIGHUP reads the configuration again.
@@ -251,7 +262,9 @@ int Run(int argc, const char* const* argv, Config config, ProcessSignals& signal
            {"drain_timeout", absl::FormatDuration(config.drain_timeout)}});
   health.Stop();
   Drain(config, host, acceptor);
-  (*server)->Stop(watches, acceptor);
+  const absl::Duration told_by = MonotonicTime() + kTellLimit;
+  CloseConnections(host);
+  (*server)->Stop(watches, acceptor, told_by);
   watch_tasks.Stop();
   tasks.Stop();
   host.Stop();

@@ -55,7 +55,8 @@ class WatchSet {
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* StartEvents(
       const v1::WatchEventsRequest& request, std::string peer);
 
-  // Ends every watch with SHUTTING_DOWN, and later ones at once.
+  // Ends every watch with SHUTTING_DOWN, those of events when their readers have got what there
+  // is; and later ones at once.
   void Stop();
 
   const std::string& instance_id() const { return instance_id_; }

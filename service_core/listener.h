@@ -96,6 +96,10 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // drain is over sooner.
   void EndConnectionsAfter(absl::Duration timeout);
 
+  // Its drain has lasted long enough: removes the connections that are left. Its own socket
+  // is gone already.
+  void CloseConnections();
+
   // Tells the readers of events what happened to it.
   void Record(HostEventKind kind) const;
 

@@ -227,7 +227,10 @@ void Listener::StartDrainLocked(ListenerState state, absl::Duration timeout) {
 
 void Listener::EndDrain(uint64_t drain) {
   MutexLock lock(change_mutex_);
-  if (drain != drain_) return;
+  if (drain == drain_) CloseConnections();
+}
+
+void Listener::CloseConnections() {
   const size_t closed = table_.RemoveConnections(*this, CloseReason::kDrainTimeout);
   // Counters are the service thread's.
   table_.RunBetweenHandlers(

@@ -205,6 +205,10 @@ void Listeners::StopAccepting(absl::Duration drain_timeout) {
   }
 }
 
+void Listeners::CloseConnections() {
+  for (const auto& listener : All()) listener->CloseConnections();
+}
+
 std::string Listeners::OwnerOf(const SocketAddress& address) const {
   // Whatever the spelling of its path. A system call: before the mutex.
   const std::optional<SocketAddress> own_socket = OwnSocketWithFileAt(address);

@@ -59,8 +59,11 @@ class Listeners {
                       absl::AnyInvocable<void()> done);
 
   // Closes every listening and datagram socket; connections live on, and each
-  // listener is DRAINING until it is deleted, which the caller will do after `drain_timeout`.
+  // listener is DRAINING until it is deleted. The caller closes them after `drain_timeout`.
   void StopAccepting(absl::Duration drain_timeout);
+
+  // After StopAccepting: removes the connections that are left.
+  void CloseConnections();
 
   std::optional<ListenerSnapshot> Find(absl::string_view name) const;
   // In the order of names.

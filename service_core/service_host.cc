@@ -50,6 +50,11 @@ void ServiceHost::StopAccepting(absl::Duration drain_timeout) {
   parts_->listeners.StopAccepting(drain_timeout);
 }
 
+void ServiceHost::CloseConnections(absl::AnyInvocable<void()> done) {
+  if (sockets_of_listeners() > 0) parts_->listeners.CloseConnections();
+  AfterClosing(std::move(done));
+}
+
 void ServiceHost::Stop() {
   parts_->stopping = true;
   const auto delete_listeners = [this] {

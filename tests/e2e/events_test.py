@@ -18,6 +18,7 @@ import subprocess
 import threading
 import unittest
 
+import grpc
 from sockhost.v1 import admin_pb2, event_pb2, socket_pb2
 
 import admin
@@ -267,6 +268,53 @@ class FullHostTest(EventsTestCase):
 
     def accepted(self, names):
         return sum(self.admin.get_listener(name).counters.accepted_connections for name in names)
+
+
+class HostStopTest(EventsTestCase):
+    """Who watches is told of the end of every connection before the stream ends."""
+
+    flags = None
+
+    def test_connections_that_are_closed_by_force_are_told(self):
+        for timeout in ("0s", "1s"):
+            with self.subTest(timeout):
+                self.daemon = self.start("--drain-timeout", timeout)
+                self.admin = self.daemon.admin
+                address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address
+                (listening,) = self.admin.sockets()
+                stream = self.watch(filter="kind = SOCKET_CLOSED")
+                next(stream)
+                sent = [1, 20, 300]
+                for size in sent:
+                    self.assert_echo(self.connect(address), b"x" * size)
+                self.daemon.signal()
+                events = []
+                with self.assertRaises(grpc.RpcError) as raised:
+                    for message in stream:
+                        events += message.events
+                self.assertEqual(admin.failure_of(raised.exception).reason, "SHUTTING_DOWN")
+                self.assertEqual(events[0].socket.name, listening.name)
+                self.assertEqual(events[0].socket.close_reason, Reason.LISTENER_STOPPED)
+                connections = [event.socket for event in events[1:]]
+                self.assertEqual(
+                    {socket.close_reason for socket in connections}, {Reason.DRAIN_TIMEOUT}
+                )
+                received = sorted(socket.counters.receive_bytes for socket in connections)
+                self.assertEqual(received, sent)
+                self.assertEqual(self.daemon.wait(), 0)
+
+    def test_reader_that_does_not_read_does_not_delay_it(self):
+        self.daemon = self.start("--drain-timeout", "0s")
+        self.admin = self.daemon.admin
+        stream = self.watch()
+        next(stream)
+        labels = {f"label-{number}": "x" * 256 for number in range(64)}
+        for _ in range(20):
+            self.admin.create("web", "tcp://127.0.0.1:0", labels=labels)
+            self.admin.delete("web")
+        self.daemon.signal()
+        # 1 else: the daemon's own limit would have ended it.
+        self.assertEqual(self.daemon.wait(), 0)
 
 
 class FilterTest(EventsTestCase):

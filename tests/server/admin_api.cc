@@ -12,6 +12,7 @@
 
 #include "server/built_in_services.h"
 #include "server/listener_record.h"
+#include "server/monotonic_time.h"
 
 namespace sockhost {
 
@@ -84,7 +85,7 @@ void AdminApi::ServeConnections() {
 void AdminApi::Stop() {
   eventfd_write(end_.get(), 1);
   acceptor_thread_.join();
-  server_->Stop(watches_, acceptor_);
+  server_->Stop(watches_, acceptor_, MonotonicTime() + absl::Milliseconds(500));
   tasks_.Stop();
   host_.Stop();
 }

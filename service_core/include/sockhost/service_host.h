@@ -79,9 +79,12 @@ class ServiceHost {
   absl::Status Start(const HostOptions& options);
 
   // Closes every listening and datagram socket and refuses new listeners.
-  // Connections live on until Stop, which comes after `drain_timeout`: listeners show
-  // that as the end of their drain.
+  // Connections live on until CloseConnections or Stop, which comes after `drain_timeout`:
+  // listeners show that as the end of their drain.
   void StopAccepting(absl::Duration drain_timeout);
+  // After StopAccepting: closes the connections that are left. `done` as in AfterClosing: then
+  // the events of all of them are there.
+  void CloseConnections(absl::AnyInvocable<void()> done);
 
   // Lets the handler in progress finish, closes every listener with its
   // connections, and ends the service thread. Not on the service thread.
