@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "method_rules.h"
@@ -37,8 +38,12 @@ AccessControl::Caller AccessControl::CallerOf(const grpc::ServerContextBase& cal
 
 absl::Status AccessControl::Check(const Caller& caller, absl::string_view method) const {
   const MethodRule* rule = RuleOf(method);
-  if (rule != nullptr && caller.role >= rule->role) return absl::OkStatus();
-  const absl::string_view required = rule != nullptr ? RoleName(rule->role) : "(nobody has it)";
+  // What gRPC brings along may exist without a rule: nobody may call it. Anything else gets
+  // UNIMPLEMENTED, which is not for everybody either.
+  const bool is_for_nobody = rule == nullptr && absl::StartsWith(method, "/grpc.");
+  const AdminRole least = rule != nullptr ? rule->role : AdminRole::kViewer;
+  if (!is_for_nobody && caller.role >= least) return absl::OkStatus();
+  const absl::string_view required = is_for_nobody ? "(nobody has it)" : RoleName(least);
   const std::string peer = caller.peer ? caller.peer->ToString() : "the caller";
   const std::string has = caller.role == AdminRole::kNone
                               ? "no role"

@@ -18,7 +18,8 @@ namespace sockhost {
 
 // Compares the role of a caller with the rule of a method. Denies by default:
 // a peer that is not known, or whose certificate is revoked, or that is the daemon, has no role; a
-// method that has no rule nobody may call.
+// method of gRPC's that has no rule nobody may call, and that others do not exist is told to
+// callers with a role.
 //
 // Thread rule: any.
 class AccessControl {

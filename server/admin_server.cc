@@ -110,7 +110,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(
   SetLimits(builder);
   builder.RegisterService(&service);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(CallInterceptors(access.control, access.audit));
+  interceptors.push_back(CallInterceptors(access.control, access.audit, access.changes));
   interceptors.push_back(ReflectionGate(introspection));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   if (access.certificates != nullptr) {

@@ -11,6 +11,7 @@
 #include "access_control.h"
 #include "admin_acceptor.h"
 #include "audit_log.h"
+#include "change_log.h"
 #include "guarded_admin_service.h"
 #include "introspection.h"
 #include "server_certificates.h"
@@ -27,6 +28,7 @@ class AdminServer {
   // What stands before the methods. Not owned; outlives the server.
   struct Access {
     const AccessControl& control;
+    ChangeLog& changes;
     // Null: no audit log.
     AuditLog* audit = nullptr;
     // Null: no TLS.

@@ -60,13 +60,16 @@ std::string ReasonOf(const grpc::Status& status) {
 }
 
 // GuardedAdminService checks who calls it.
-bool IsOurs(const ServerRpcInfo& call) { return absl::StartsWith(call.method(), "/sockhost."); }
+bool IsGuarded(const ServerRpcInfo& call) {
+  return absl::StartsWith(call.method(), "/sockhost.") && RuleOf(call.method()) != nullptr;
+}
 
 // What all calls share.
 struct Guards {
   const AccessControl& access;
   // Null: none.
   AuditLog* const audit;
+  ChangeLog& changes;
   // Lines for denied calls of peers that have no role.
   LineBudget strangers{10};
 };
@@ -75,18 +78,17 @@ class CallInterceptor final : public Interceptor {
  public:
   CallInterceptor(ServerRpcInfo& call, Guards& guards)
       : call_(call),
-        access_(guards.access),
+        guards_(guards),
         audit_(guards.audit),
-        strangers_(guards.strangers),
         rule_(RuleOf(call.method())),
-        is_ours_(IsOurs(call)) {}
+        is_guarded_(IsGuarded(call)) {}
 
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
       Begin();
     }
-    // Of our own service; gRPC's health takes bytes.
-    if (is_ours_ &&
+    // Of our own methods; gRPC's health takes bytes.
+    if (is_guarded_ &&
         methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_MESSAGE)) {
       request_ = static_cast<const ReceivedMessage*>(methods->GetRecvMessage());
     }
@@ -97,31 +99,40 @@ class CallInterceptor final : public Interceptor {
   }
 
  private:
-  bool Changes() const { return rule_ == nullptr || rule_->changes; }
+  bool Changes() const { return rule_ != nullptr && rule_->changes; }
 
   void Begin() {
     // Now, because the connection may have ended when the call does.
-    if (audit_ != nullptr || !is_ours_) caller_ = access_.CallerOf(*call_.server_context());
-    if (is_ours_) return;
-    const absl::Status allowed = access_.Check(caller_, call_.method());
+    if (audit_ != nullptr || !is_guarded_)
+      caller_ = guards_.access.CallerOf(*call_.server_context());
+    if (is_guarded_) return;
+    const absl::Status allowed = guards_.access.Check(caller_, call_.method());
     if (allowed.ok()) return;
-    // Its end says nothing of the reason.
-    is_cancelled_ = true;
-    if (audit_ != nullptr) NoteDenial(ToGrpcStatus(allowed));
-    call_.server_context()->TryCancel();
+    guards_.changes.NoteDenial(caller_, call_.method());
+    denial_ = ToGrpcStatus(allowed);
+    // The handler of a method that exists would run, for as long as its client likes. The client
+    // gets this status without details.
+    is_cut_off_ = rule_ != nullptr || absl::StartsWith(call_.method(), "/grpc.");
+    if (!is_cut_off_) return;
+    if (audit_ != nullptr) AuditDenial(denial_);
+    DenyCall(*call_.server_context(), denial_.error_message());
   }
 
-  void NoteDenial(const grpc::Status& status) {
+  void AuditDenial(const grpc::Status& status) {
     AuditEntry entry = EntryOf(status);
-    if (caller_.role == AdminRole::kNone) entry.suppressed = strangers_.Take();
+    if (caller_.role == AdminRole::kNone) entry.suppressed = guards_.strangers.Take();
     // The call is refused anyway, and what cannot be written is counted.
     if (entry.suppressed >= 0) audit_->Write(entry).IgnoreError();
   }
 
   void End(InterceptorBatchMethods& methods) {
+    // It has its line, and its client the status.
+    if (is_cut_off_) return;
+    // In place of UNIMPLEMENTED, from which a stranger would learn what there is.
+    if (!denial_.ok()) methods.ModifySendStatus(denial_);
+    if (audit_ == nullptr) return;
     const grpc::Status status = methods.GetSendStatus();
-    if (audit_ == nullptr || is_cancelled_) return;
-    if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED) return NoteDenial(status);
+    if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED) return AuditDenial(status);
     if (!Changes()) return;
     const absl::Status written = audit_->Write(EntryOf(status));
     if (written.ok() || !audit_->fail_closed() || !status.ok()) return;
@@ -146,26 +157,28 @@ class CallInterceptor final : public Interceptor {
   }
 
   ServerRpcInfo& call_;
-  const AccessControl& access_;
+  Guards& guards_;
   AuditLog* const audit_;
-  LineBudget& strangers_;
-  // Null: nobody may call it.
+  // Null: nobody has made it.
   const MethodRule* const rule_;
-  const bool is_ours_;
+  const bool is_guarded_;
   AccessControl::Caller caller_;
   // gRPC's, as long as the call lives.
   const ReceivedMessage* request_ = nullptr;
-  // It was denied, and has its line.
-  bool is_cancelled_ = false;
+  // Not OK: the call was denied here.
+  grpc::Status denial_;
+  // It is over, whatever its handler says.
+  bool is_cut_off_ = false;
 };
 
 class CallInterceptorFactory final : public ServerInterceptorFactoryInterface {
  public:
-  CallInterceptorFactory(const AccessControl& access, AuditLog* audit) : guards_{access, audit} {}
+  CallInterceptorFactory(const AccessControl& access, AuditLog* audit, ChangeLog& changes)
+      : guards_{access, audit, changes} {}
 
   // gRPC owns it; null: this call has none. Each costs a fifth of a small call.
   Interceptor* CreateServerInterceptor(ServerRpcInfo* call) override {
-    if (IsOurs(*call) && guards_.audit == nullptr) return nullptr;
+    if (guards_.audit == nullptr && IsGuarded(*call)) return nullptr;
     return new CallInterceptor(*call, guards_);
   }
 
@@ -176,8 +189,9 @@ class CallInterceptorFactory final : public ServerInterceptorFactoryInterface {
 }  // namespace
 
 std::unique_ptr<ServerInterceptorFactoryInterface> CallInterceptors(const AccessControl& access,
-                                                                    AuditLog* audit) {
-  return std::make_unique<CallInterceptorFactory>(access, audit);
+                                                                    AuditLog* audit,
+                                                                    ChangeLog& changes) {
+  return std::make_unique<CallInterceptorFactory>(access, audit, changes);
 }
 
 }  // namespace sockhost

@@ -1,8 +1,11 @@
 #include "grpc_status.h"
 
+#include <grpc/grpc.h>
+
 #include <optional>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "sockhost/error.h"
@@ -36,6 +39,12 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
     rich.add_details()->PackFrom(bad_request);
   }
   return {static_cast<grpc::StatusCode>(code), rich.message(), rich.SerializeAsString()};
+}
+
+void DenyCall(grpc::ServerContextBase& call, absl::string_view why) {
+  // TryCancel would say CANCELLED.
+  grpc_call_cancel_with_status(call.c_call(), GRPC_STATUS_PERMISSION_DENIED,
+                               absl::CHexEscape(why).c_str(), nullptr);
 }
 
 }  // namespace sockhost

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "grpc_status.h"
 
 namespace sockhost {
 namespace {
@@ -39,7 +40,7 @@ class GateInterceptor final : public Interceptor {
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA) &&
         !IsUnixPeer(call_.server_context()->peer())) {
-      call_.server_context()->TryCancel();
+      DenyCall(*call_.server_context(), "reflection is for unix sockets; see --reflection-tcp");
     }
     methods->Proceed();
   }

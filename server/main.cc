@@ -228,7 +228,7 @@ int Run(int argc, const char* const* argv, Config config, ProcessSignals& signal
   AdminService service(identity, host, watches, tasks, changes, peers);
   GuardedAdminService guarded(service, access, audit->get(), changes);
   absl::StatusOr<std::unique_ptr<AdminServer>> server =
-      AdminServer::Start(guarded, {access, audit->get(), certificates->get()}, acceptor,
+      AdminServer::Start(guarded, {access, changes, audit->get(), certificates->get()}, acceptor,
                          {config.reflection_tcp, config.channelz});
   if (!server.ok()) return FailAndStop(server.status(), config, host, signals);
   // Before anybody is told: whoever knows that it serves may stop it in order.

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import time
 import unittest
 
 import grpc
@@ -9,6 +10,7 @@ from google.protobuf import duration_pb2
 from sockhost.v1 import admin_pb2, listener_pb2
 
 import admin
+import daemon
 from daemon_test_case import DaemonTestCase
 
 METHODS = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods_by_name
@@ -141,6 +143,54 @@ class AuditTest(DaemonTestCase):
                 self.assertEqual(code, "PERMISSION_DENIED")
                 self.assertEqual((line["event"], line["role"]), ("denied", "viewer"))
                 self.assertEqual(line["reason"], "ROLE_REQUIRED")
+
+    def start_as_nobody(self):
+        """On a connection that had a role when the daemon started."""
+        self.start_as("viewer")
+        self.roles.write_text("uid:54321 admin\n")
+        daemon.eventually(lambda: self.code_of("GetHost"), "PERMISSION_DENIED".__eq__, "a denial")
+
+    def code_of(self, method, request=b""):
+        """Of a call with any bytes, of any method."""
+        call = self.admin.channel.unary_unary(f"/{admin.SERVICE}/{method}")
+        try:
+            call(request, timeout=admin.CALL_TIMEOUT_S)
+        except grpc.RpcError as error:
+            return error.code().name
+        return "OK"
+
+    def test_streams_that_are_denied(self):
+        self.start_as_nobody()
+        for method, open_stream in (
+            ("WatchSockets", self.admin.watch),
+            ("WatchEvents", self.admin.watch_events),
+        ):
+            with self.subTest(method):
+                self.assert_fails("ROLE_REQUIRED", lambda stream=open_stream(): next(stream))
+                line = self.lines()[-1]
+                self.assertEqual(line["method"], f"{admin.SERVICE}/{method}")
+                self.assertEqual((line["event"], line["role"]), ("denied", "none"))
+        self.assertEqual(self.admin.health(), "SERVING")
+
+    def test_stranger_does_not_fill_the_disk(self):
+        self.start_as_nobody()
+        calls = 100
+        for method, request in (("Zap", b""), ("DeleteListener", b"\n\x02\xff\xfe")):
+            with self.subTest(method):
+                before = len(self.lines())
+                begin = time.monotonic()
+                for _ in range(calls):
+                    self.assertEqual(self.code_of(method, request), "PERMISSION_DENIED")
+                added = self.lines()[before:]
+                # Ten in each second that the calls have touched.
+                self.assertLessEqual(len(added), 10 * (time.monotonic() - begin + 2))
+                self.assertNotIn("call", [line["event"] for line in added])
+
+    def test_what_does_not_exist_changes_nothing(self):
+        self.start_as("viewer")
+        before = self.lines()
+        self.assertEqual(self.code_of("Zap"), "UNIMPLEMENTED")
+        self.assertEqual(self.lines(), before)
 
 
 if __name__ == "__main__":

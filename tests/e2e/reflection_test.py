@@ -146,7 +146,8 @@ class TcpTest(TcpTestCase):
     def test_is_off_for_tcp_and_on_for_unix(self):
         with self.assertRaises(grpc.RpcError) as raised:
             Reflection(self.tcp_client()).services()
-        self.assertEqual(raised.exception.code(), grpc.StatusCode.CANCELLED)
+        self.assertEqual(raised.exception.code(), grpc.StatusCode.PERMISSION_DENIED)
+        self.assertIn("--reflection-tcp", raised.exception.details())
         self.assertIn(admin.SERVICE, Reflection(self.admin).services())
 
 

@@ -89,7 +89,7 @@ class AnyMethod {
 
 class AccessTest : public testing::Test {
  protected:
-  AccessTest() {
+  explicit AccessTest(bool is_audited = false) {
     const TestPair server = authority_.Sign("DNS:localhost,IP:127.0.0.1");
     Write(files_.certificate, server.certificate);
     Write(files_.key, server.key);
@@ -98,12 +98,13 @@ class AccessTest : public testing::Test {
     AdminApi::Options options;
     options.roles = roles_;
     options.certificates = files_;
+    if (is_audited) options.audit_log = folder_.Path("audit.log");
     api_ = std::make_unique<AdminApi>(options);
   }
 
   // To the peers of all transports.
   void GiveRole(AdminRole role) {
-    std::string rules;
+    std::string rules = "email:nobody@client.test admin\n";
     if (role != AdminRole::kNone) {
       for (const std::string& subject :
            {absl::StrCat("uid:", getuid()), std::string("dns:client.test"), std::string("tcp:*")}) {
@@ -128,6 +129,27 @@ class AccessTest : public testing::Test {
             {"tcp", grpc::CreateChannel(api_->tcp_address(), grpc::InsecureChannelCredentials())}};
   }
 
+  void ExpectEveryMethodToAskForItsRole() {
+    // Roles change under connections that stay.
+    for (const Transport& transport : Transports()) {
+      AnyMethod client(transport.channel);
+      for (const AdminRole role : kRoles) {
+        GiveRole(role);
+        for (const std::string& method : AllMethods()) {
+          SCOPED_TRACE(absl::StrCat(transport.name, " ", RoleName(role), " ", method));
+          const MethodRule* rule = RuleOf(method);
+          ASSERT_NE(rule, nullptr) << "no row in server/method_rules.h";
+          const grpc::Status status = client.Call(method);
+          EXPECT_NE(status.error_code(), StatusCode::UNIMPLEMENTED);
+          EXPECT_NE(status.error_code(), StatusCode::UNAVAILABLE) << status.error_message();
+          const bool is_denied = status.error_code() == StatusCode::PERMISSION_DENIED;
+          EXPECT_EQ(is_denied, role < rule->role) << status.error_message();
+          EXPECT_EQ(ReasonIn(status) == "ROLE_REQUIRED", is_denied);
+        }
+      }
+    }
+  }
+
   const TemporaryFolder folder_;
   const TestAuthority authority_;
   const CertificateFiles files_{folder_.Path("server.crt"), folder_.Path("server.key"),
@@ -136,24 +158,46 @@ class AccessTest : public testing::Test {
   std::unique_ptr<AdminApi> api_;
 };
 
+// The audit log looks at every request.
+class AuditedAccessTest : public AccessTest {
+ protected:
+  AuditedAccessTest() : AccessTest(/*is_audited=*/true) {}
+};
+
 TEST_F(AccessTest, EveryMethodAsksForItsRoleOnEveryTransport) {
-  // Roles change under connections that stay.
+  ExpectEveryMethodToAskForItsRole();
+}
+
+TEST_F(AuditedAccessTest, EveryMethodAsksForItsRoleOnEveryTransport) {
+  ExpectEveryMethodToAskForItsRole();
+}
+
+// A method that does not exist, and services that gRPC brings along.
+TEST_F(AccessTest, StrangersAreDeniedWhateverTheyAskFor) {
+  const std::string nowhere[] = {"/sockhost.v1.AdminService/Zap", "/no.such.Service/Zap"};
+  const std::string reflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
   for (const Transport& transport : Transports()) {
+    SCOPED_TRACE(transport.name);
     AnyMethod client(transport.channel);
-    for (const AdminRole role : kRoles) {
-      GiveRole(role);
-      for (const std::string& method : AllMethods()) {
-        SCOPED_TRACE(absl::StrCat(transport.name, " ", RoleName(role), " ", method));
-        const MethodRule* rule = RuleOf(method);
-        ASSERT_NE(rule, nullptr) << "no row in server/method_rules.h";
-        const grpc::Status status = client.Call(method);
-        EXPECT_NE(status.error_code(), StatusCode::UNIMPLEMENTED);
-        EXPECT_NE(status.error_code(), StatusCode::UNAVAILABLE) << status.error_message();
-        const bool is_denied = status.error_code() == StatusCode::PERMISSION_DENIED;
-        EXPECT_EQ(is_denied, role < rule->role) << status.error_message();
-        EXPECT_EQ(ReasonIn(status) == "ROLE_REQUIRED", is_denied);
-      }
+    GiveRole(AdminRole::kNone);
+    for (const std::string& method : nowhere) {
+      const grpc::Status status = client.Call(method);
+      EXPECT_EQ(status.error_code(), StatusCode::PERMISSION_DENIED) << method;
+      EXPECT_EQ(ReasonIn(status), "ROLE_REQUIRED") << method;
     }
+    for (const std::string& method : {reflection, std::string("/grpc.health.v1.Health/Zap")}) {
+      const grpc::Status status = client.Call(method);
+      EXPECT_EQ(status.error_code(), StatusCode::PERMISSION_DENIED) << method;
+      // Over TCP reflection is off, too.
+      if (method == reflection && transport.name != "unix") continue;
+      EXPECT_THAT(status.error_message(), testing::HasSubstr("needs the role")) << method;
+    }
+    GiveRole(AdminRole::kViewer);
+    for (const std::string& method : nowhere) {
+      EXPECT_EQ(client.Call(method).error_code(), StatusCode::UNIMPLEMENTED) << method;
+    }
+    EXPECT_EQ(client.Call("/grpc.health.v1.Health/Zap").error_code(),
+              StatusCode::PERMISSION_DENIED);
   }
 }
 

@@ -61,9 +61,10 @@ AdminApi::AdminApi(const Options& options)
   };
   tcp_address_ = listen("tcp://127.0.0.1:0");
   if (certificates_) tls_address_ = listen("tls://127.0.0.1:0");
-  server_ = std::move(
-      AdminServer::Start(guarded_, {access_, audit_.get(), certificates_.get()}, acceptor_)
-          .value());
+  server_ =
+      std::move(AdminServer::Start(guarded_, {access_, changes_, audit_.get(), certificates_.get()},
+                                   acceptor_)
+                    .value());
   acceptor_thread_ = std::thread([this] { ServeConnections(); });
   stub_ = v1::AdminService::NewStub(Connect());
 }
