@@ -30,10 +30,14 @@ AccessControl::Caller AccessControl::CallerOf(const grpc::ServerContextBase& cal
   Caller caller;
   caller.peer = peers_.Of(call);
   if (!caller.peer) return caller;
-  caller.is_revoked = certificates_ != nullptr && certificates_->IsRevoked(*caller.peer);
-  caller.is_own_process = own_pid_ != 0 && caller.peer->pid == own_pid_;
+  caller.is_revoked = IsRevoked(*caller.peer);
+  caller.is_own_process = IsOwnProcess(*caller.peer);
   if (!caller.is_revoked && !caller.is_own_process) caller.role = roles_.RoleOf(*caller.peer);
   return caller;
+}
+
+AdminRole AccessControl::RoleOf(const AdminPeer& peer) const {
+  return IsRevoked(peer) || IsOwnProcess(peer) ? AdminRole::kNone : roles_.RoleOf(peer);
 }
 
 absl::Status AccessControl::Check(const Caller& caller, absl::string_view method) const {

@@ -41,6 +41,8 @@ class AccessControl {
       : peers_(peers), roles_(roles), certificates_(certificates), own_pid_(own_pid) {}
 
   Caller CallerOf(const grpc::ServerContextBase& call) const;
+  // Of a stream that goes on: the role that its caller has now.
+  AdminRole RoleOf(const AdminPeer& peer) const;
 
   // `method` as gRPC writes it. Error: ROLE_REQUIRED.
   absl::Status Check(const Caller& caller, absl::string_view method) const;
@@ -50,6 +52,11 @@ class AccessControl {
   }
 
  private:
+  bool IsRevoked(const AdminPeer& peer) const {
+    return certificates_ != nullptr && certificates_->IsRevoked(peer);
+  }
+  bool IsOwnProcess(const AdminPeer& peer) const { return own_pid_ != 0 && peer.pid == own_pid_; }
+
   const AdminPeers& peers_;
   const Roles& roles_;
   const ServerCertificates* const certificates_;

@@ -14,6 +14,7 @@
 #include "resource_filter.h"
 #include "sockhost/event_ring.h"
 #include "sockhost/v1/event.pb.h"
+#include "stream_reader.h"
 
 namespace sockhost {
 
@@ -41,8 +42,7 @@ class EventWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
     int64_t after = 0;
     // Zero: never.
     absl::Duration heartbeat;
-    // What gRPC calls the connection.
-    std::string peer;
+    StreamReader reader;
   };
 
   EventWatch(EventWatchSet& set, const EventRing& ring, Options options);
@@ -50,7 +50,7 @@ class EventWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
   // Keeps the watch alive until gRPC is done with it.
   void HoldUntilDone(std::shared_ptr<EventWatch> self) { self_ = std::move(self); }
 
-  const std::string& peer() const { return options_.peer; }
+  const StreamReader& reader() const { return options_.reader; }
 
   // There may be new events, or a heartbeat is due.
   void Look() { Advance(); }

@@ -1,5 +1,7 @@
 #include "event_watch_set.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,10 +33,10 @@ grpc::ServerWriteReactor<v1::WatchEventsResponse>* EventWatchSet::Refuse(
 }
 
 grpc::ServerWriteReactor<v1::WatchEventsResponse>* EventWatchSet::Start(
-    const v1::WatchEventsRequest& request, std::string peer) {
+    const v1::WatchEventsRequest& request, StreamReader reader) {
   absl::StatusOr<EventWatch::Options> options = Parse(request);
   if (!options.ok()) return new RefusedWatch(options.status());
-  options->peer = std::move(peer);
+  options->reader = std::move(reader);
   const std::shared_ptr<EventWatch> watch = Add(*std::move(options));
   // The first message, which comes at once.
   tasks_.Run([watch] { watch->Look(); });
@@ -97,9 +99,21 @@ std::vector<std::string> EventWatchSet::Patrol(int most) {
   absl::MutexLock lock(&mutex_);
   std::vector<std::string> stuck;
   for (const std::shared_ptr<EventWatch>& watch : watches_) {
-    if (watch->CountPatrols() > most) stuck.push_back(watch->peer());
+    if (watch->CountPatrols() > most) stuck.push_back(watch->reader().connection);
   }
   return stuck;
+}
+
+size_t EventWatchSet::EndUnwanted(const std::function<bool(const StreamReader&)>& is_wanted,
+                                  const grpc::Status& status) {
+  Watches unwanted;
+  {
+    absl::MutexLock lock(&mutex_);
+    std::copy_if(watches_.begin(), watches_.end(), std::back_inserter(unwanted),
+                 [&](const auto& watch) { return !is_wanted(watch->reader()); });
+  }
+  for (const std::shared_ptr<EventWatch>& watch : unwanted) watch->End(status);
+  return unwanted.size();
 }
 
 void EventWatchSet::Stop(const grpc::Status& status) {

@@ -4,6 +4,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,7 +32,7 @@ class EventWatchSet {
   // INTERVAL_INVALID, RESUME_TOKEN_INVALID, INSTANCE_CHANGED, SEQUENCE_EXPIRED,
   // EVENTS_LOST.
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* Start(const v1::WatchEventsRequest& request,
-                                                           std::string peer);
+                                                           StreamReader reader);
 
   // A watch that is over before it began.
   static grpc::ServerWriteReactor<v1::WatchEventsResponse>* Refuse(const absl::Status& status);
@@ -39,6 +40,10 @@ class EventWatchSet {
   // One patrol: what gRPC calls the connections of the readers that have let pass
   // more than `most` in a row.
   std::vector<std::string> Patrol(int most);
+
+  // Ends the watches whose readers `is_wanted` does not want any more; how many.
+  size_t EndUnwanted(const std::function<bool(const StreamReader&)>& is_wanted,
+                     const grpc::Status& status);
 
   // Ends every watch when its reader has got the events that there are.
   void Stop(const grpc::Status& status);

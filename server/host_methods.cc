@@ -45,7 +45,7 @@ grpc::ServerUnaryReactor* AdminService::GetHost(grpc::CallbackServerContext* con
 
 grpc::ServerWriteReactor<v1::WatchEventsResponse>* AdminService::WatchEvents(
     grpc::CallbackServerContext* context, const v1::WatchEventsRequest* request) {
-  return watches_.StartEvents(*request, context->peer());
+  return watches_.StartEvents(*request, {context->peer(), peers_.Of(*context)});
 }
 
 }  // namespace sockhost

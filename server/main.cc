@@ -221,9 +221,11 @@ int Run(int argc, const char* const* argv, Config config, ProcessSignals& signal
                         options.max_sockets < budget->sockets,
                         *addresses,
                         budget->admin_connections};
-  WatchSet watches(host, watch_tasks, config.max_watches, identity.instance_id,
-                   [&peers](const std::string& peer) { peers.CutOff(peer); });
   const AccessControl access(peers, **roles, certificates->get(), getpid());
+  WatchSet watches(
+      host, watch_tasks, config.max_watches, identity.instance_id,
+      [&peers](const std::string& peer) { peers.CutOff(peer); },
+      [&access](const AdminPeer& peer) { return access.RoleOf(peer); });
   ChangeLog changes(access);
   AdminService service(identity, host, watches, tasks, changes, peers);
   GuardedAdminService guarded(service, access, audit->get(), changes);
@@ -235,12 +237,17 @@ int Run(int argc, const char* const* argv, Config config, ProcessSignals& signal
   signals.BeginToServe(config.drain_timeout + kStopLimit);
   HealthReport health(host, **server, manager, tasks);
   health.Start();
-  if (!config.roles.empty()) {
-    FollowFiles(tasks, roles_files, "roles", [&roles] { return (*roles)->Reload(); });
-  }
+  const auto follow = [&](const auto& files, const char* what,
+                          const std::function<absl::Status()>& reload) {
+    FollowFiles(tasks, files, what, [&watches, reload] {
+      absl::Status status = reload();
+      if (status.ok()) watches.CheckRoles();
+      return status;
+    });
+  };
+  if (!config.roles.empty()) follow(roles_files, "roles", [&] { return (*roles)->Reload(); });
   if (*certificates) {
-    FollowFiles(tasks, tls_files, "certificates",
-                [&certificates] { return (*certificates)->Reload(); });
+    follow(tls_files, "certificates", [&] { return (*certificates)->Reload(); });
   }
 
   LogLine(LogLevel::kInfo, absl::StrCat("sockhostd ", SOCKHOST_VERSION, " serves"),

@@ -158,7 +158,7 @@ grpc::ServerUnaryReactor* AdminService::CloseSocket(grpc::CallbackServerContext*
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* AdminService::WatchSockets(
     grpc::CallbackServerContext* context, const v1::WatchSocketsRequest* request) {
-  return watches_.Start(*request, context->peer());
+  return watches_.Start(*request, {context->peer(), peers_.Of(*context)});
 }
 
 }  // namespace sockhost

@@ -10,13 +10,13 @@
 namespace sockhost {
 
 SocketWatch::SocketWatch(WatchSet& set, const WatchOptions& options,
-                         std::shared_ptr<SocketView> view, std::string peer)
+                         std::shared_ptr<SocketView> view, StreamReader reader)
     : set_(set),
       once_(options.once()),
       only_changed_(options.only_changed),
       heartbeat_(options.heartbeat),
       view_(std::move(view)),
-      peer_(std::move(peer)),
+      reader_(std::move(reader)),
       cursor_(options.only_changed),
       skip_(options.updates_only),
       write_time_(MonotonicTime()) {}

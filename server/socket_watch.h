@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "socket_view.h"
 #include "sockhost/v1/watch.pb.h"
+#include "stream_reader.h"
 #include "view_cursor.h"
 #include "watch_options.h"
 
@@ -37,15 +38,14 @@ class WatchSet;
 class SocketWatch : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                     public std::enable_shared_from_this<SocketWatch> {
  public:
-  // `peer`: what gRPC calls the connection.
   SocketWatch(WatchSet& set, const WatchOptions& options, std::shared_ptr<SocketView> view,
-              std::string peer);
+              StreamReader reader);
 
   // Keeps the watch alive until gRPC is done with it.
   void HoldUntilDone(std::shared_ptr<SocketWatch> self) { self_ = std::move(self); }
 
   const std::shared_ptr<SocketView>& view() const { return view_; }
-  const std::string& peer() const { return peer_; }
+  const StreamReader& reader() const { return reader_; }
 
   // The view has the next sample. If the one before still waits it is coalesced.
   // Nothing happens before the first Continue: the sample can be older than the
@@ -84,7 +84,7 @@ class SocketWatch : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   const bool only_changed_;
   const absl::Duration heartbeat_;
   const std::shared_ptr<SocketView> view_;
-  const std::string peer_;
+  const StreamReader reader_;
   std::shared_ptr<SocketWatch> self_;
 
   mutable absl::Mutex mutex_;

@@ -25,6 +25,14 @@ absl::Status ShuttingDown() {
   return Error(Reason::kSHUTTING_DOWN, "the host is stopping; watch again when it is back");
 }
 
+absl::Status RoleIsGone() {
+  return Error(Reason::kROLE_REQUIRED,
+               "watching needs the role viewer: since the stream was asked for the roles have "
+               "changed, or the certificate was revoked",
+               {{"required_role", std::string(RoleName(AdminRole::kViewer))},
+                {"role", std::string(RoleName(AdminRole::kNone))}});
+}
+
 // A watch that is over before it began.
 class RefusedWatch : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
@@ -47,35 +55,39 @@ class HeldView {
 }  // namespace
 
 WatchSet::WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit,
-                   std::string instance_id, CutOff cut_off)
+                   std::string instance_id, CutOff cut_off, RoleOf role_of)
     : host_(host),
       tasks_(tasks),
       limit_(limit),
       instance_id_(std::move(instance_id)),
       cut_off_(std::move(cut_off)),
+      role_of_(std::move(role_of)),
       events_(host.events(), tasks, instance_id_) {}
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSet::Start(const v1::WatchSocketsRequest& request,
-                                                            std::string peer) {
+                                                            StreamReader reader) {
   const absl::StatusOr<WatchOptions> options = ParseWatchOptions(request);
   if (!options.ok()) return new RefusedWatch(ToGrpcStatus(options.status()));
-  const absl::StatusOr<std::shared_ptr<SocketWatch>> watch = Add(*options, std::move(peer));
+  const absl::StatusOr<std::shared_ptr<SocketWatch>> watch = Add(*options, std::move(reader));
   if (!watch.ok()) return new RefusedWatch(ToGrpcStatus(watch.status()));
   if (options->heartbeat > absl::ZeroDuration()) BeatLater(*watch, options->heartbeat);
   return watch->get();
 }
 
 grpc::ServerWriteReactor<v1::WatchEventsResponse>* WatchSet::StartEvents(
-    const v1::WatchEventsRequest& request, std::string peer) {
+    const v1::WatchEventsRequest& request, StreamReader reader) {
   // Kept until the watch is counted: so the limit holds.
   absl::MutexLock lock(&mutex_);
-  if (absl::Status status = CheckLimitLocked(); !status.ok()) return EventWatchSet::Refuse(status);
+  if (absl::Status status = CheckLocked(reader); !status.ok()) return EventWatchSet::Refuse(status);
   BeginPatrolsLocked();
-  return events_.Start(request, std::move(peer));
+  return events_.Start(request, std::move(reader));
 }
 
-absl::Status WatchSet::CheckLimitLocked() const {
+absl::Status WatchSet::CheckLocked(const StreamReader& reader) const {
   if (stopping_) return ShuttingDown();
+  // It may have gone since the call was checked: CheckRoles, if it was before this, has not seen
+  // the watch.
+  if (!MayWatch(reader)) return RoleIsGone();
   const size_t used = size_ + events_.size();
   if (used < limit_) return absl::OkStatus();
   return Error(Reason::kWATCH_LIMIT,
@@ -86,14 +98,14 @@ absl::Status WatchSet::CheckLimitLocked() const {
 }
 
 absl::StatusOr<std::shared_ptr<SocketWatch>> WatchSet::Add(const WatchOptions& options,
-                                                           std::string peer) {
+                                                           StreamReader reader) {
   absl::MutexLock lock(&mutex_);
-  if (absl::Status status = CheckLimitLocked(); !status.ok()) return status;
+  if (absl::Status status = CheckLocked(reader); !status.ok()) return status;
   const absl::Duration interval = options.interval;
   const auto [group, is_new] = groups_.try_emplace(interval);
   ViewWatches& of_view = group->second[options.view_key];
   if (!of_view.view) of_view.view = std::make_shared<SocketView>(options.filter, options.mask);
-  auto watch = std::make_shared<SocketWatch>(*this, options, of_view.view, std::move(peer));
+  auto watch = std::make_shared<SocketWatch>(*this, options, of_view.view, std::move(reader));
   watch->HoldUntilDone(watch);
   of_view.watches.push_back(watch);
   WantLocked(watch);
@@ -254,9 +266,29 @@ void WatchSet::Patrol() {
   }
   tasks_.RunAfter(kPatrolInterval, [this] { Patrol(); });
   for (const std::shared_ptr<SocketWatch>& watch : all) {
-    if (watch->CountPatrols() > kMostPatrols) cut_off_(watch->peer());
+    if (watch->CountPatrols() > kMostPatrols) cut_off_(watch->reader().connection);
   }
   for (const std::string& peer : events_.Patrol(kMostPatrols)) cut_off_(peer);
+}
+
+bool WatchSet::MayWatch(const StreamReader& reader) const {
+  return reader.peer && role_of_(*reader.peer) >= AdminRole::kViewer;
+}
+
+void WatchSet::CheckRoles() {
+  const auto may_watch = [this](const StreamReader& reader) { return MayWatch(reader); };
+  const grpc::Status status = ToGrpcStatus(RoleIsGone());
+  Watches unwanted;
+  {
+    absl::MutexLock lock(&mutex_);
+    unwanted = AllLocked();
+    std::erase_if(unwanted, [&](const auto& watch) { return may_watch(watch->reader()); });
+  }
+  for (const std::shared_ptr<SocketWatch>& watch : unwanted) watch->End(status);
+  const size_t ended = unwanted.size() + events_.EndUnwanted(may_watch, status);
+  if (ended == 0) return;
+  LogLine(LogLevel::kWarning, "streams end: their readers have lost the role",
+          {{"streams", ended}});
 }
 
 void WatchSet::Stop() {

@@ -20,11 +20,13 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "admin_role.h"
 #include "event_watch_set.h"
 #include "socket_sample.h"
 #include "socket_watch.h"
 #include "sockhost/service_host.h"
 #include "sockhost/v1/watch.pb.h"
+#include "stream_reader.h"
 #include "task_thread.h"
 #include "watch_options.h"
 
@@ -41,19 +43,25 @@ class WatchSet {
  public:
   // Ends the connection that gRPC calls `peer`. Any thread; does not wait.
   using CutOff = std::function<void(const std::string& peer)>;
+  // The role that somebody has now. Any thread; does not wait.
+  using RoleOf = std::function<AdminRole(const AdminPeer& peer)>;
 
   // `host` and `tasks` are not owned. Readers that are stuck get the `cut_off`.
   WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit, std::string instance_id,
-           CutOff cut_off);
+           CutOff cut_off, RoleOf role_of);
 
   // Starts the watch that `request` asks for. Ends it with FILTER_INVALID, INTERVAL_INVALID,
   // MASK_INVALID, WATCH_LIMIT, SHUTTING_DOWN.
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Start(const v1::WatchSocketsRequest& request,
-                                                    std::string peer);
+                                                    StreamReader reader);
 
   // The same for a stream of WatchEvents; see EventWatchSet.
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* StartEvents(
-      const v1::WatchEventsRequest& request, std::string peer);
+      const v1::WatchEventsRequest& request, StreamReader reader);
+
+  // Roles have changed: streams whose readers may no longer watch end with ROLE_REQUIRED, one
+  // that is in the middle of a message after it.
+  void CheckRoles();
 
   // Ends every watch with SHUTTING_DOWN, those of events when their readers have got what there
   // is; and later ones at once.
@@ -92,8 +100,11 @@ class WatchSet {
     std::shared_ptr<const SocketSample> sample;
   };
 
-  absl::Status CheckLimitLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::shared_ptr<SocketWatch>> Add(const WatchOptions& options, std::string peer);
+  bool MayWatch(const StreamReader& reader) const;
+  absl::Status CheckLocked(const StreamReader& reader) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::shared_ptr<SocketWatch>> Add(const WatchOptions& options,
+                                                   StreamReader reader);
   void WantLocked(std::shared_ptr<SocketWatch> watch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ServeWanting();
   void Tick(absl::Duration interval);
@@ -112,6 +123,7 @@ class WatchSet {
   const size_t limit_;
   const std::string instance_id_;
   const CutOff cut_off_;
+  const RoleOf role_of_;
 
   EventWatchSet events_;
 

@@ -226,6 +226,17 @@ class RolesTest(AccessTestCase):
         self.assertIn("line 1", refused.stderr)
 
 
+    def test_streams_end_with_the_role(self):
+        self.start_with_roles(f"uid:{os.getuid()} viewer\n")
+        client = self.daemon.admin
+        streams = [client.watch(), client.watch_events()]
+        for stream in streams:
+            next(stream)
+        self.roles.write_text(f"uid:{SOMEBODY} admin\n")
+        for stream in streams:
+            self.assert_fails("ROLE_REQUIRED", lambda stream=stream: list(stream))
+        self.log_says(r"warning streams end: .* streams=2")
+
     def create_escape(self, upstream):
         return self.run_somebody(
             *("listener", "create", "escape", "--service", "forward"),

@@ -114,6 +114,7 @@ class AccessTest : public testing::Test {
     Write(roles_, rules);
     if (!api_) return;
     EXPECT_TRUE(api_->roles().Reload().ok());
+    api_->watches().CheckRoles();
   }
 
   struct Transport {
@@ -198,6 +199,38 @@ TEST_F(AccessTest, StrangersAreDeniedWhateverTheyAskFor) {
     }
     EXPECT_EQ(client.Call("/grpc.health.v1.Health/Zap").error_code(),
               StatusCode::PERMISSION_DENIED);
+  }
+}
+
+template <class Response>
+grpc::Status EndOf(grpc::ClientReader<Response>& stream) {
+  Response message;
+  while (stream.Read(&message)) {
+  }
+  return stream.Finish();
+}
+
+TEST_F(AccessTest, StreamsEndWithTheRole) {
+  for (const Transport& transport : Transports()) {
+    SCOPED_TRACE(transport.name);
+    GiveRole(AdminRole::kViewer);
+    const auto stub = v1::AdminService::NewStub(transport.channel);
+    grpc::ClientContext sockets_context;
+    grpc::ClientContext events_context;
+    const auto sockets = stub->WatchSockets(&sockets_context, {});
+    const auto events = stub->WatchEvents(&events_context, {});
+    v1::WatchSocketsResponse sample;
+    v1::WatchEventsResponse event;
+    ASSERT_TRUE(sockets->Read(&sample));
+    ASSERT_TRUE(events->Read(&event));
+    // Another role is no reason to end.
+    GiveRole(AdminRole::kAdmin);
+    ASSERT_TRUE(sockets->Read(&sample));
+    GiveRole(AdminRole::kNone);
+    for (const grpc::Status& status : {EndOf(*sockets), EndOf(*events)}) {
+      EXPECT_EQ(status.error_code(), StatusCode::PERMISSION_DENIED) << status.error_message();
+      EXPECT_EQ(ReasonIn(status), "ROLE_REQUIRED");
+    }
   }
 }
 

@@ -38,12 +38,14 @@ std::unique_ptr<AuditLog> AuditLogOf(const AdminApi::Options& options) {
 }  // namespace
 
 AdminApi::AdminApi(const Options& options)
-    : watches_(host_, tasks_, options.max_watches, "instance",
-               [this](const std::string& peer) { peers_.CutOff(peer); }),
-      roles_(Roles::Load(options.roles).value()),
+    : roles_(Roles::Load(options.roles).value()),
       certificates_(CertificatesOf(options)),
       audit_(AuditLogOf(options)),
       access_(peers_, *roles_, certificates_.get(), options.refuses_own_process ? getpid() : 0),
+      watches_(
+          host_, tasks_, options.max_watches, "instance",
+          [this](const std::string& peer) { peers_.CutOff(peer); },
+          [this](const AdminPeer& peer) { return access_.RoleOf(peer); }),
       changes_(access_),
       service_({"1.2.3", "instance", 0, absl::ZeroDuration(), false, {}, options.max_connections},
                host_, watches_, tasks_, changes_, peers_),

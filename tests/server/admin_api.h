@@ -91,13 +91,13 @@ class AdminApi {
   const std::string path_ = folder_.Path("admin.sock");
   ServiceHost host_;
   TaskThread tasks_;
-  WatchSet watches_;
   const std::unique_ptr<Roles> roles_;
   // Null without TLS, without an audit log.
   std::unique_ptr<ServerCertificates> certificates_;
   std::unique_ptr<AuditLog> audit_;
   AdminPeers peers_;
   const AccessControl access_;
+  WatchSet watches_;
   ChangeLog changes_;
   AdminService service_;
   GuardedAdminService guarded_;
