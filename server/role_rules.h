@@ -38,6 +38,9 @@ class RoleRules {
 
   AdminRole RoleOf(const AdminPeer& peer) const;
 
+  // There is no rule, so nobody has a role.
+  bool empty() const { return rules_.empty(); }
+
  private:
   enum class Subject { kUid, kGid, kName, kTransport };
 

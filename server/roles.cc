@@ -13,6 +13,13 @@ absl::StatusOr<RoleRules> Read(const std::string& file) {
   const absl::StatusOr<std::string> text = ReadSmallFile(file);
   if (!text.ok()) return text.status();
   absl::StatusOr<RoleRules> rules = RoleRules::Parse(*text);
+  // As a file is that somebody is about to write.
+  if (rules.ok() && rules->empty()) {
+    return Error(Reason::kFIELD_INVALID,
+                 absl::StrCat(file,
+                              ": it has no rule, nobody would have a role: write SUBJECT ROLE "
+                              "in a line, e.g. uid:0 admin"));
+  }
   if (rules.ok()) return rules;
   return Error(Reason::kFIELD_INVALID, absl::StrCat(file, ": ", rules.status().message()));
 }

@@ -18,7 +18,7 @@ namespace sockhost {
 class Roles {
  public:
   // `file` empty: RoleRules::Default() for ever. Error: FIELD_INVALID, with file
-  // and line.
+  // and line; also for a file without a rule.
   static absl::StatusOr<std::unique_ptr<Roles>> Load(std::string file);
 
   // For every call anew, so that a change reaches connections that are open.

@@ -48,9 +48,15 @@ std::vector<WatchedFiles::Stamp> WatchedFiles::Stamps() const {
 }
 
 absl::StatusOr<std::string> ReadSmallFile(const std::string& path) {
-  // Not blocking: the path may lead to a FIFO.
+  // Not blocking: the path may lead to a FIFO, which is not waited for.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return CannotRead(path, DescribeErrno(errno));
+  // What can be read once, or has no end, is no file that can be read again.
+  struct stat status;
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    close(fd);
+    return CannotRead(path, "no regular file");
+  }
   std::string content(kLargestFile + 1, '\0');
   size_t size = 0;
   ssize_t got = 0;

@@ -39,7 +39,8 @@ class WatchedFiles {
   std::vector<Stamp> last_;
 };
 
-// The content of a file of at most 1 MiB. Error: FIELD_INVALID, with the path.
+// The content of a regular file of at most 1 MiB, or of one behind links. Error: FIELD_INVALID,
+// with the path.
 absl::StatusOr<std::string> ReadSmallFile(const std::string& path);
 
 }  // namespace sockhost

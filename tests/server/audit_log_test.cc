@@ -276,6 +276,9 @@ TEST_F(AuditLogTest, LineThatWasWrittenInPartIsTakenBack) {
 
 // ---- Calls ---------------------------------------------------------------------
 
+// Rules that leave the tests' client without a role.
+constexpr char kOthers[] = "email:nobody@client.test admin\n";
+
 class AuditedCallsTest : public FullDiskTest {
  protected:
   void Start(bool fail_closed, const std::string& rules = "unix:* admin\n") {
@@ -334,7 +337,7 @@ TEST_F(AuditedCallsTest, WhatChangesSomethingHasALineWhenItIsAnswered) {
 }
 
 TEST_F(AuditedCallsTest, EveryDenialHasALine) {
-  Start(/*fail_closed=*/false, /*rules=*/"");
+  Start(/*fail_closed=*/false, kOthers);
   EXPECT_EQ(GetHost().error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(Create("web").error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_THAT(Events(path_), ElementsAre("opened", "denied", "denied"));
@@ -344,7 +347,7 @@ TEST_F(AuditedCallsTest, EveryDenialHasALine) {
 }
 
 TEST_F(AuditedCallsTest, StrangersHaveFewLinesWhichCountTheOthers) {
-  Start(/*fail_closed=*/false, /*rules=*/"");
+  Start(/*fail_closed=*/false, kOthers);
   double calls = 0;
   const auto suppressed = [this, &calls] {
     ++calls;
@@ -363,7 +366,7 @@ TEST_F(AuditedCallsTest, StrangersHaveFewLinesWhichCountTheOthers) {
 }
 
 TEST_F(AuditedCallsTest, DeniedReflectionHasALine) {
-  Start(/*fail_closed=*/false, /*rules=*/"");
+  Start(/*fail_closed=*/false, kOthers);
   grpc::GenericStub stub(api_->Connect());
   grpc::ClientContext context;
   grpc::CompletionQueue queue;

@@ -38,6 +38,8 @@ TEST_F(RolesTest, BadFileIsRefusedAtTheStart) {
   Write("uid:0 viewer\nuid:0 king\n");
   EXPECT_THAT(std::string(Roles::Load(path_).status().message()),
               HasSubstr(path_ + ": line 2: role \"king\""));
+  Write("# nobody\n");
+  EXPECT_THAT(std::string(Roles::Load(path_).status().message()), HasSubstr("no rule"));
 }
 
 TEST_F(RolesTest, ReloadTakesGoodFilesOnly) {
@@ -51,6 +53,11 @@ TEST_F(RolesTest, ReloadTakesGoodFilesOnly) {
   Write("uid:0 admin\nnonsense\n");
   EXPECT_THAT(std::string(roles->Reload().message()), HasSubstr("line 2"));
   EXPECT_EQ(RoleOfRoot(*roles), AdminRole::kOperator) << "not the half of a file";
+  for (const char* nobody : {"", "\n", "# uid:0 admin\n"}) {
+    Write(nobody);
+    EXPECT_FALSE(roles->Reload().ok()) << nobody;
+    EXPECT_EQ(RoleOfRoot(*roles), AdminRole::kOperator) << nobody;
+  }
   std::remove(path_.c_str());
   EXPECT_FALSE(roles->Reload().ok());
   EXPECT_EQ(RoleOfRoot(*roles), AdminRole::kOperator);
