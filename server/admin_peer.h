@@ -26,7 +26,7 @@ struct AdminPeer {
   // "uri:URI", "email:ADDRESS". The common name is not among them: nothing says
   // what kind of name it is.
   std::vector<std::string> names;
-  // kTls: its certificate, PEM. Empty: not known yet.
+  // kTls: its certificate and those it has sent with it, PEM. Empty: not known yet.
   std::string certificate;
 
   // kTls, kTcp: tcp://HOST:PORT.

@@ -54,6 +54,10 @@ std::shared_ptr<const AdminPeer> TlsPeer(const grpc::AuthContext& context, absl:
   for (const grpc::string_ref& pem : context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME)) {
     peer->certificate = std::string(pem.data(), pem.size());
   }
+  for (const grpc::string_ref& pem :
+       context.FindPropertyValues(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME)) {
+    absl::StrAppend(&peer->certificate, "\n", absl::string_view(pem.data(), pem.size()));
+  }
   return peer;
 }
 

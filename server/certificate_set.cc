@@ -18,6 +18,9 @@
 namespace sockhost {
 namespace {
 
+// How long before its end a certificate is warned of.
+constexpr absl::Duration kExpiryNotice = absl::Hours(14 * 24);
+
 template <auto kFree>
 struct FreeWith {
   template <class T>
@@ -133,6 +136,35 @@ absl::StatusOr<Certificates> ReadAuthorities(const std::string& file, absl::stri
   return last;
 }
 
+// When the first of them is to be replaced.
+absl::Time NextUpdate(const std::vector<CrlPtr>& crls) {
+  absl::Time next = absl::InfiniteFuture();
+  for (const CrlPtr& crl : crls) {
+    const ASN1_TIME* time = X509_CRL_get0_nextUpdate(crl.get());
+    if (time != nullptr) next = std::min(next, TimeOf(time));
+  }
+  return next;
+}
+
+bool IsListed(const std::vector<CrlPtr>& crls, X509* certificate) {
+  return std::any_of(crls.begin(), crls.end(), [certificate](const CrlPtr& crl) {
+    X509_REVOKED* entry = nullptr;
+    return X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), X509_get_issuer_name(certificate)) == 0 &&
+           X509_CRL_get0_by_cert(crl.get(), &entry, certificate) == 1;
+  });
+}
+
+// Appends those of `authorities` that have issued `certificate` and are not in `out`. Signatures
+// are the handshake's business: a certificate too many can only make more of them revoked.
+void AddIssuers(X509* certificate, const Certificates& authorities, std::vector<X509*>& out) {
+  for (const CertificatePtr& authority : authorities) {
+    if (X509_check_issued(authority.get(), certificate) == X509_V_OK &&
+        std::find(out.begin(), out.end(), authority.get()) == out.end()) {
+      out.push_back(authority.get());
+    }
+  }
+}
+
 bool IsSignedByOneOf(X509_CRL* crl, const Certificates& authorities) {
   return std::any_of(authorities.begin(), authorities.end(), [crl](const CertificatePtr& issuer) {
     return X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuer.get())) == 0 &&
@@ -158,6 +190,8 @@ absl::StatusOr<std::vector<CrlPtr>> ReadCrls(const std::string& file, absl::stri
 
 struct CertificateSet::RevocationLists {
   std::vector<CrlPtr> lists;
+  // Not all clients send those between them and the one they end at.
+  Certificates authorities;
 };
 
 CertificateSet::CertificateSet() = default;
@@ -178,8 +212,7 @@ absl::StatusOr<std::shared_ptr<const CertificateSet>> CertificateSet::Read(
   out->expiry_ = TimeOf(X509_get0_notAfter(chain->front().get()));
   absl::Status status = CheckKey(files.key, out->key_, chain->front().get());
   if (!status.ok()) return status;
-  const absl::StatusOr<Certificates> authorities =
-      ReadAuthorities(files.client_ca, out->client_ca_, now);
+  absl::StatusOr<Certificates> authorities = ReadAuthorities(files.client_ca, out->client_ca_, now);
   if (!authorities.ok()) return authorities.status();
   auto revoked = std::make_unique<RevocationLists>();
   if (!files.crl.empty()) {
@@ -188,22 +221,43 @@ absl::StatusOr<std::shared_ptr<const CertificateSet>> CertificateSet::Read(
     absl::StatusOr<std::vector<CrlPtr>> crls = ReadCrls(files.crl, *pem, *authorities);
     if (!crls.ok()) return crls.status();
     revoked->lists = *std::move(crls);
+    revoked->authorities = *std::move(authorities);
+    out->next_crl_ = NextUpdate(revoked->lists);
   }
   out->revoked_ = std::move(revoked);
   return out;
 }
 
-bool CertificateSet::IsRevoked(const std::string& certificate) const {
+std::vector<std::string> CertificateSet::Warnings(absl::Time now) const {
+  const auto text = [](absl::Time time) {
+    return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
+  };
+  std::vector<std::string> warnings;
+  if (expiry_ - now < kExpiryNotice) {
+    warnings.push_back(absl::StrCat("the certificate of --tls-cert ",
+                                    expiry_ < now ? "has expired at " : "expires at ",
+                                    text(expiry_)));
+  }
+  if (next_crl_ < now) {
+    warnings.push_back(absl::StrCat("--tls-crl is out of date: a list was to be replaced at ",
+                                    text(next_crl_), "; what was revoked since is not known"));
+  }
+  return warnings;
+}
+
+bool CertificateSet::IsRevoked(const std::string& certificates) const {
   if (revoked_->lists.empty()) return false;
-  Certificates parsed;
-  ReadAll<PEM_read_bio_X509>(certificate, parsed);
-  if (parsed.empty()) return true;
-  return std::any_of(revoked_->lists.begin(), revoked_->lists.end(), [&parsed](const CrlPtr& crl) {
-    X509* const leaf = parsed.front().get();
-    X509_REVOKED* entry = nullptr;
-    return X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), X509_get_issuer_name(leaf)) == 0 &&
-           X509_CRL_get0_by_cert(crl.get(), &entry, leaf) == 1;
-  });
+  Certificates sent;
+  ReadAll<PEM_read_bio_X509>(certificates, sent);
+  if (sent.empty()) return true;
+  // The client's own, then whoever is above it.
+  std::vector<X509*> chain = {sent.front().get()};
+  for (size_t i = 0; i < chain.size(); ++i) {
+    if (IsListed(revoked_->lists, chain[i])) return true;
+    AddIssuers(chain[i], sent, chain);
+    AddIssuers(chain[i], revoked_->authorities, chain);
+  }
+  return false;
 }
 
 }  // namespace sockhost

@@ -38,15 +38,17 @@ class CertificateSet {
   const std::string& chain() const { return chain_; }
   const std::string& key() const { return key_; }
   const std::string& client_ca() const { return client_ca_; }
-  // When the first certificate of the chain expires.
-  absl::Time expiry() const { return expiry_; }
+  // What will soon be, or is, out of date: the first certificate of the chain two weeks before it
+  // expires, a list of revoked certificates when its next issue is due (it counts on). For people.
+  std::vector<std::string> Warnings(absl::Time now) const;
 
-  // True if a list that was signed by its issuer has this certificate (PEM), or
-  // if it cannot be read. Its issuers are not looked up.
-  bool IsRevoked(const std::string& certificate) const;
+  // `certificates` (PEM): that of a client, and in any order those it has sent with it. True if
+  // a list of its issuer has the first one or one of the authorities above it, or if it cannot
+  // be read.
+  bool IsRevoked(const std::string& certificates) const;
 
  private:
-  // Parsed lists of revoked certificates.
+  // Parsed lists of revoked certificates, and the authorities.
   struct RevocationLists;
 
   CertificateSet();
@@ -55,6 +57,8 @@ class CertificateSet {
   std::string key_;
   std::string client_ca_;
   absl::Time expiry_;
+  // Of the list that is the first to be out of date.
+  absl::Time next_crl_ = absl::InfiniteFuture();
   std::unique_ptr<const RevocationLists> revoked_;
 };
 

@@ -105,6 +105,11 @@ void FollowFiles(TaskThread& tasks, std::shared_ptr<WatchedFiles> files, const c
                  [&tasks, files, what, reload] { FollowFiles(tasks, files, what, reload); });
 }
 
+void WarnDaily(TaskThread& tasks, const ServerCertificates& certificates) {
+  certificates.LogWarnings();
+  tasks.RunAfter(absl::Hours(24), [&] { WarnDaily(tasks, certificates); });
+}
+
 // Serves the admin API's connections until `stop_fd` is readable (-1: never), or
 // `is_over`.
 void Serve(AdminAcceptor& acceptor, int stop_fd, int poll_ms,
@@ -247,7 +252,12 @@ int Run(int argc, const char* const* argv, Config config, ProcessSignals& signal
   };
   if (!config.roles.empty()) follow(roles_files, "roles", [&] { return (*roles)->Reload(); });
   if (*certificates) {
-    follow(tls_files, "certificates", [&] { return (*certificates)->Reload(); });
+    follow(tls_files, "certificates", [&] {
+      absl::Status reloaded = (*certificates)->Reload();
+      if (reloaded.ok()) (*certificates)->LogWarnings();
+      return reloaded;
+    });
+    WarnDaily(tasks, **certificates);
   }
 
   LogLine(LogLevel::kInfo, absl::StrCat("sockhostd ", SOCKHOST_VERSION, " serves"),

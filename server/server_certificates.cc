@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "logging.h"
 
 namespace sockhost {
 namespace {
@@ -30,11 +31,16 @@ class RevocationVerifier final : public ExternalCertificateVerifier {
 
   bool Verify(TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
               grpc::Status* status) override {
-    const grpc::string_ref pem = request->peer_cert();
-    const bool is_revoked = certificates_.current()->IsRevoked(std::string(pem.data(), pem.size()));
-    *status = is_revoked ? grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
-                                        "the certificate of the client is revoked")
-                         : grpc::Status::OK;
+    std::string pem;
+    for (const grpc::string_ref& part : {request->peer_cert(), request->peer_cert_full_chain()}) {
+      absl::StrAppend(&pem, absl::string_view(part.data(), part.size()), "\n");
+    }
+    const bool is_revoked = certificates_.current()->IsRevoked(pem);
+    *status = is_revoked
+                  ? grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                                 "the certificate of the client, or of an authority above it, is "
+                                 "revoked")
+                  : grpc::Status::OK;
     return true;  // nothing is left to be done later
   }
   void Cancel(TlsCustomVerificationCheckRequest*) override {}
@@ -93,6 +99,12 @@ std::shared_ptr<grpc::ServerCredentials> ServerCertificates::Credentials() {
   options.set_certificate_verifier(ExternalCertificateVerifier::Create<RevocationVerifier>(*this));
   options.set_check_call_host(false);
   return grpc::experimental::TlsServerCredentials(options);
+}
+
+void ServerCertificates::LogWarnings() const {
+  for (const std::string& warning : current()->Warnings(absl::Now())) {
+    LogLine(LogLevel::kWarning, warning);
+  }
 }
 
 bool ServerCertificates::IsRevoked(const AdminPeer& peer) const {

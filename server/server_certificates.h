@@ -35,6 +35,9 @@ class ServerCertificates {
   // and not revoked. Refers to this object, which outlives the gRPC server.
   std::shared_ptr<grpc::ServerCredentials> Credentials();
 
+  // Into the log: those of CertificateSet::Warnings.
+  void LogWarnings() const;
+
   bool IsRevoked(const AdminPeer& peer) const;
   std::shared_ptr<const CertificateSet> current() const;
 

@@ -49,7 +49,6 @@ TEST_F(CertificateSetTest, GoodFilesAreReadAsTheyAre) {
   EXPECT_EQ(set->chain(), pair.certificate);
   EXPECT_EQ(set->key(), pair.key);
   EXPECT_EQ(set->client_ca(), authority_.certificate());
-  EXPECT_GT(set->expiry(), absl::Now());
   EXPECT_FALSE(set->IsRevoked(pair.certificate));
 }
 
@@ -116,6 +115,38 @@ TEST_F(CertificateSetTest, ListsOfRevokedCertificates) {
   EXPECT_TRUE(set->IsRevoked("nonsense"));
   // Of another authority with the same number.
   EXPECT_FALSE(set->IsRevoked(TestAuthority("other").Sign("DNS:x").certificate));
+}
+
+TEST_F(CertificateSetTest, RevokedAuthorityTakesAllBelowItWithIt) {
+  const TestAuthority middle("middle", &authority_);
+  const TestAuthority low("low", &middle);
+  const std::string client = low.Sign("DNS:client.test").certificate;
+  const std::string sent = client + low.certificate() + middle.certificate();
+  files_.crl = folder_.Path("crl.pem");
+  Write(files_.crl, authority_.Revoke({}));
+  EXPECT_FALSE(Read().value()->IsRevoked(sent));
+  Write(files_.crl, authority_.Revoke({middle.certificate()}));
+  EXPECT_TRUE(Read().value()->IsRevoked(sent));
+  EXPECT_TRUE(Read().value()->IsRevoked(client + middle.certificate() + low.certificate()));
+  // Of another line.
+  EXPECT_FALSE(Read().value()->IsRevoked(authority_.Sign("DNS:x").certificate));
+  // The daemon knows them, and the client has not sent them.
+  Write(files_.client_ca, authority_.certificate() + middle.certificate() + low.certificate());
+  EXPECT_TRUE(Read().value()->IsRevoked(client));
+}
+
+TEST_F(CertificateSetTest, WarnsOfWhatGetsOutOfDate) {
+  const absl::Time now = absl::Now();
+  WritePair(authority_.Sign("DNS:x", now - absl::Hours(1), now + absl::Hours(24 * 15)));
+  files_.crl = folder_.Path("crl.pem");
+  Write(files_.crl, authority_.Revoke({}, now + absl::Hours(24 * 20)));
+  const auto set = Read().value();
+  EXPECT_THAT(set->Warnings(now), testing::IsEmpty());
+  EXPECT_THAT(set->Warnings(now + absl::Hours(48)),
+              testing::ElementsAre(HasSubstr("--tls-cert expires at")));
+  EXPECT_THAT(set->Warnings(now + absl::Hours(24 * 21)),
+              testing::ElementsAre(HasSubstr("--tls-cert has expired at"),
+                                   HasSubstr("--tls-crl is out of date")));
 }
 
 TEST_F(CertificateSetTest, ListOfAnotherAuthorityIsRefused) {

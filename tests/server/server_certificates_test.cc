@@ -172,6 +172,31 @@ TEST_F(ServerCertificatesTest, ClientThatIsRevokedWhileConnectedIsDenied) {
   EXPECT_EQ(code(), StatusCode::PERMISSION_DENIED);
 }
 
+// The client sends the certificate of the authority in the middle along with its own.
+TEST_F(ServerCertificatesTest, RevokedAuthorityInTheMiddleIsRefusedAndOpenConnectionsDenied) {
+  const TestAuthority middle("middle", &clients_);
+  TestPair pair = middle.Sign("DNS:client.test");
+  pair.certificate += middle.certificate();
+  const auto stub = v1::AdminService::NewStub(grpc::CreateChannel(
+      api_->tls_address(),
+      grpc::SslCredentials({servers_.certificate(), pair.key, pair.certificate})));
+  grpc::ClientContext context;
+  const auto stream = stub->WatchEvents(&context, {});
+  v1::WatchEventsResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  Write(files_.crl, clients_.Revoke({middle.certificate()}));
+  ASSERT_TRUE(api_->certificates().Reload().ok());
+  api_->watches().CheckRoles();
+  while (stream->Read(&response)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), StatusCode::PERMISSION_DENIED);
+  grpc::ClientContext late_context;
+  v1::Host host;
+  EXPECT_EQ(stub->GetHost(&late_context, {}, &host).error_code(), StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(CallTls(pair).error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(CallTls(clients_.Sign("DNS:client.test")).ok());
+}
+
 // F25: a bad pair every third time, while clients connect all the time.
 TEST_F(ServerCertificatesTest, RotationFailsNoHandshake) {
   constexpr int kRotations = 100;

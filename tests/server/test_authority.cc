@@ -48,14 +48,15 @@ X509* NewCertificate(const std::string& name, EVP_PKEY* key, absl::Time begin, a
 
 }  // namespace
 
-TestAuthority::TestAuthority(const std::string& name)
+TestAuthority::TestAuthority(const std::string& name, const TestAuthority* issuer)
     : key_(EVP_EC_gen("P-256")),
       certificate_(NewCertificate(name, key_, absl::Now() - absl::Hours(48),
                                   absl::Now() + absl::Hours(48))) {
-  X509_set_issuer_name(certificate_, X509_get_subject_name(certificate_));
+  if (issuer == nullptr) issuer = this;
+  X509_set_issuer_name(certificate_, X509_get_subject_name(issuer->certificate_));
   AddExtension(certificate_, certificate_, NID_basic_constraints, "critical,CA:TRUE");
   AddExtension(certificate_, certificate_, NID_key_usage, "critical,keyCertSign,cRLSign");
-  X509_sign(certificate_, key_, EVP_sha256());
+  X509_sign(certificate_, issuer->key_, EVP_sha256());
   certificate_pem_ = CertificatePem(certificate_);
 }
 
@@ -79,12 +80,16 @@ TestPair TestAuthority::Sign(const std::string& names, absl::Time begin, absl::T
   return out;
 }
 
-std::string TestAuthority::Revoke(const std::vector<std::string>& certificates) const {
+std::string TestAuthority::Revoke(const std::vector<std::string>& certificates,
+                                  absl::Time next) const {
   X509_CRL* crl = X509_CRL_new();
   X509_CRL_set_version(crl, X509_CRL_VERSION_2);
   X509_CRL_set_issuer_name(crl, X509_get_subject_name(certificate_));
   ASN1_TIME* time = ASN1_TIME_set(nullptr, absl::ToTimeT(absl::Now()));
   X509_CRL_set1_lastUpdate(crl, time);
+  ASN1_TIME* next_time = ASN1_TIME_set(nullptr, absl::ToTimeT(next));
+  X509_CRL_set1_nextUpdate(crl, next_time);
+  ASN1_TIME_free(next_time);
   for (const std::string& pem : certificates) {
     BIO* bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
     X509* certificate = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);

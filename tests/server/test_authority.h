@@ -22,7 +22,9 @@ struct TestPair {
 // An authority that signs whatever a test asks for.
 class TestAuthority {
  public:
-  explicit TestAuthority(const std::string& name = "authority");
+  // Signed by `issuer`; null: by itself.
+  explicit TestAuthority(const std::string& name = "authority",
+                         const TestAuthority* issuer = nullptr);
   ~TestAuthority();
   TestAuthority(const TestAuthority&) = delete;
   TestAuthority& operator=(const TestAuthority&) = delete;
@@ -35,8 +37,9 @@ class TestAuthority {
   TestPair Sign(const std::string& names, absl::Time begin = absl::Now() - absl::Hours(1),
                 absl::Time end = absl::Now() + absl::Hours(1)) const;
 
-  // A list of revoked certificates.
-  std::string Revoke(const std::vector<std::string>& certificates) const;
+  // A list of revoked certificates; the next one comes at `next`.
+  std::string Revoke(const std::vector<std::string>& certificates,
+                     absl::Time next = absl::Now() + absl::Hours(1)) const;
 
  private:
   EVP_PKEY* key_;
