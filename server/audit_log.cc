@@ -96,6 +96,7 @@ std::string JsonOf(const AuditEntry& entry) {
   AppendField(out, "method", absl::StripPrefix(entry.method, "/"));
   AppendField(out, "resource", entry.resource);
   AppendField(out, "request_id", entry.request_id);
+  if (entry.validate_only) out += ",\"validate_only\":true";
   AppendField(out, "code", entry.code);
   AppendField(out, "reason", entry.reason);
   if (entry.suppressed > 0) absl::StrAppend(&out, ",\"suppressed\":", entry.suppressed);

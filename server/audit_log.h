@@ -27,6 +27,8 @@ struct AuditEntry {
   // "listeners/web"; empty if the method names none.
   std::string resource;
   std::string request_id;
+  // The call was to change nothing, but tell whether it could.
+  bool validate_only = false;
   // "OK", "NOT_FOUND", ...
   std::string code;
   // "LISTENER_NOT_FOUND"; empty for OK.

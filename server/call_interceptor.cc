@@ -35,6 +35,12 @@ std::string TextField(const Message& request, const char* name) {
   return is_text ? request.GetReflection()->GetString(request, field) : "";
 }
 
+bool IsDryRun(const Message& request) {
+  const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName("validate_only");
+  return field && field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL &&
+         request.GetReflection()->GetBool(request, field);
+}
+
 // What a request is about: `name`, the listener that it makes, or that it holds.
 std::string ResourceOf(const Message& request) {
   if (std::string name = TextField(request, "name"); !name.empty()) return name;
@@ -149,6 +155,7 @@ class CallInterceptor final : public Interceptor {
     if (const Message* request = request_ ? request_->any() : nullptr) {
       entry.resource = ResourceOf(*request);
       entry.request_id = TextField(*request, "request_id");
+      entry.validate_only = IsDryRun(*request);
     }
     // gRPC and absl number the codes alike.
     entry.code = absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));

@@ -123,6 +123,17 @@ class AuditTest(DaemonTestCase):
                 self.assertEqual((code, line["event"], line["role"]), ("OK", "call", "admin"))
                 self.assertNotIn("reason", line)
 
+    def test_dry_runs_are_marked(self):
+        self.start_as("admin")
+        request, _, _ = requests("sockets/1")["CreateListener"]
+        request.validate_only = True
+        code, line = self.call("CreateListener", request)
+        self.assertEqual((code, line["validate_only"]), ("OK", True))
+        request.validate_only = False
+        code, line = self.call("CreateListener", request)
+        self.assertEqual(code, "OK")
+        self.assertNotIn("validate_only", line)
+
     def test_what_is_no_request(self):
         self.start_as("admin")
         call = self.admin.channel.unary_unary(
