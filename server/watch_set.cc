@@ -18,6 +18,10 @@ constexpr int kMostPatrols = 10;
 // Encoded samples that are kept for readers who are on the way through: of all views
 // together, or the newest alone.
 constexpr size_t kMostHeldBytes = size_t{16} << 20;
+// Watches that viewers leave to operators, so that these can look when all others are used; not
+// of a limit so low that nothing is left.
+constexpr size_t kReserved = 2;
+constexpr size_t kLeastWithReserve = 8;
 // At most so often is said that samples come late.
 constexpr absl::Duration kLateLogInterval = absl::Minutes(1);
 
@@ -87,14 +91,17 @@ absl::Status WatchSet::CheckLocked(const StreamReader& reader) const {
   if (stopping_) return ShuttingDown();
   // It may have gone since the call was checked: CheckRoles, if it was before this, has not seen
   // the watch.
-  if (!MayWatch(reader)) return RoleIsGone();
+  const AdminRole role = RoleNow(reader);
+  if (role < AdminRole::kViewer) return RoleIsGone();
   const size_t used = size_ + events_.size();
-  if (used < limit_) return absl::OkStatus();
-  return Error(Reason::kWATCH_LIMIT,
-               absl::StrCat("all ", limit_, " watches are used; end some, or raise --max-watches"),
-               {{"limit", absl::StrCat(limit_)},
-                {"used", absl::StrCat(used)},
-                {"setting", "--max-watches"}});
+  const size_t limit = LimitOf(role);
+  if (used < limit) return absl::OkStatus();
+  const absl::string_view others = limit < limit_ ? ", the rest is kept for operators" : "";
+  return Error(
+      Reason::kWATCH_LIMIT,
+      absl::StrCat("all ", limit, " watches are used", others,
+                   "; end some, or raise --max-watches"),
+      {{"limit", absl::StrCat(limit)}, {"used", absl::StrCat(used)}, {"setting", "--max-watches"}});
 }
 
 absl::StatusOr<std::shared_ptr<SocketWatch>> WatchSet::Add(const WatchOptions& options,
@@ -271,12 +278,19 @@ void WatchSet::Patrol() {
   for (const std::string& peer : events_.Patrol(kMostPatrols)) cut_off_(peer);
 }
 
-bool WatchSet::MayWatch(const StreamReader& reader) const {
-  return reader.peer && role_of_(*reader.peer) >= AdminRole::kViewer;
+AdminRole WatchSet::RoleNow(const StreamReader& reader) const {
+  return reader.peer ? role_of_(*reader.peer) : AdminRole::kNone;
+}
+
+size_t WatchSet::LimitOf(AdminRole role) const {
+  const bool has_all = role >= AdminRole::kOperator || limit_ <= kLeastWithReserve;
+  return has_all ? limit_ : limit_ - kReserved;
 }
 
 void WatchSet::CheckRoles() {
-  const auto may_watch = [this](const StreamReader& reader) { return MayWatch(reader); };
+  const auto may_watch = [this](const StreamReader& reader) {
+    return RoleNow(reader) >= AdminRole::kViewer;
+  };
   const grpc::Status status = ToGrpcStatus(RoleIsGone());
   Watches unwanted;
   {

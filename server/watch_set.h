@@ -46,7 +46,8 @@ class WatchSet {
   // The role that somebody has now. Any thread; does not wait.
   using RoleOf = std::function<AdminRole(const AdminPeer& peer)>;
 
-  // `host` and `tasks` are not owned. Readers that are stuck get the `cut_off`.
+  // `host` and `tasks` are not owned. Readers that are stuck get the `cut_off`. Of a `limit` above
+  // 8 the last two are for operators and admins.
   WatchSet(const ServiceHost& host, TaskThread& tasks, size_t limit, std::string instance_id,
            CutOff cut_off, RoleOf role_of);
 
@@ -100,9 +101,10 @@ class WatchSet {
     std::shared_ptr<const SocketSample> sample;
   };
 
-  bool MayWatch(const StreamReader& reader) const;
-  absl::Status CheckLocked(const StreamReader& reader) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  AdminRole RoleNow(const StreamReader& reader) const;
+  // How many watches there may be before somebody of that role begins one.
+  size_t LimitOf(AdminRole role) const;
+  absl::Status CheckLocked(const StreamReader& reader) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<SocketWatch>> Add(const WatchOptions& options,
                                                    StreamReader reader);
   void WantLocked(std::shared_ptr<SocketWatch> watch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -98,6 +98,7 @@ class AccessTest : public testing::Test {
     AdminApi::Options options;
     options.roles = roles_;
     options.certificates = files_;
+    options.max_watches = kWatches;
     if (is_audited) options.audit_log = folder_.Path("audit.log");
     api_ = std::make_unique<AdminApi>(options);
   }
@@ -150,6 +151,8 @@ class AccessTest : public testing::Test {
       }
     }
   }
+
+  static constexpr size_t kWatches = 9;
 
   const TemporaryFolder folder_;
   const TestAuthority authority_;
@@ -232,6 +235,51 @@ TEST_F(AccessTest, StreamsEndWithTheRole) {
       EXPECT_EQ(ReasonIn(status), "ROLE_REQUIRED");
     }
   }
+}
+
+// An open stream of one of both kinds.
+class OpenWatch {
+ public:
+  OpenWatch(v1::AdminService::Stub& stub, bool of_events) {
+    if (of_events) {
+      events_ = stub.WatchEvents(&context_, {});
+      v1::WatchEventsResponse first;
+      is_open_ = events_->Read(&first);
+      if (!is_open_) reason_ = ReasonIn(events_->Finish());
+    } else {
+      sockets_ = stub.WatchSockets(&context_, {});
+      v1::WatchSocketsResponse first;
+      is_open_ = sockets_->Read(&first);
+      if (!is_open_) reason_ = ReasonIn(sockets_->Finish());
+    }
+  }
+  ~OpenWatch() { context_.TryCancel(); }
+
+  // Empty: it is open.
+  const std::string& reason() const { return reason_; }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::WatchEventsResponse>> events_;
+  std::unique_ptr<grpc::ClientReader<v1::WatchSocketsResponse>> sockets_;
+  bool is_open_ = false;
+  std::string reason_;
+};
+
+TEST_F(AccessTest, ViewersLeaveTwoWatchesToOperators) {
+  GiveRole(AdminRole::kViewer);
+  std::vector<std::unique_ptr<OpenWatch>> watches;
+  const auto reason_of_next = [&](bool of_events) {
+    watches.push_back(std::make_unique<OpenWatch>(api_->stub(), of_events));
+    return watches.back()->reason();
+  };
+  for (size_t i = 0; i < kWatches - 2; ++i) EXPECT_EQ(reason_of_next(i % 2 == 0), "");
+  EXPECT_EQ(reason_of_next(false), "WATCH_LIMIT");
+  EXPECT_EQ(reason_of_next(true), "WATCH_LIMIT");
+  GiveRole(AdminRole::kOperator);
+  EXPECT_EQ(reason_of_next(false), "");
+  EXPECT_EQ(reason_of_next(true), "");
+  EXPECT_EQ(reason_of_next(true), "WATCH_LIMIT");
 }
 
 TEST_F(AccessTest, DenialDoesNotTellWhatExists) {
