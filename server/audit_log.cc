@@ -187,9 +187,13 @@ absl::Status AuditLog::Reserve() {
   if (!S_ISREG(status.st_mode) || status.st_size + kLongestLine <= reserved_) {
     return absl::OkStatus();
   }
-  if (fallocate(fd_, FALLOC_FL_KEEP_SIZE, status.st_size, kReservation) == 0) {
-    reserved_ = status.st_size + kReservation;
-    return absl::OkStatus();
+  // A disk that is almost full takes this line all the same.
+  for (const off_t size : {kReservation, kLongestLine}) {
+    if (fallocate(fd_, FALLOC_FL_KEEP_SIZE, status.st_size, size) == 0) {
+      reserved_ = status.st_size + size;
+      return absl::OkStatus();
+    }
+    if (errno != ENOSPC && errno != EDQUOT) break;
   }
   // A file system that cannot reserve: the line itself will tell.
   return errno == EOPNOTSUPP ? absl::OkStatus() : Failed("fallocate", errno);

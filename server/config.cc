@@ -10,12 +10,15 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "config_file.h"
 #include "config_table.h"
+#include "nearest_word.h"
 #include "passed_sockets.h"
 #include "sockhost/error.h"
 
@@ -66,6 +69,20 @@ std::string HelpOf(const Setting& setting) {
   return absl::StrCat(out, out.empty() ? "" : " ", "(Env:", VariableOf(setting), ")");
 }
 
+// "; did you mean --max-sockets?" for the first flag that is none; empty where nothing is near.
+std::string Suggestion(int argc, const char* const* argv) {
+  std::vector<std::string> names{"--config", "--print-config", "--version", "--help"};
+  for (const Setting& setting : Settings()) names.push_back(absl::StrCat("--", setting.name));
+  for (int i = 1; i < argc; ++i) {
+    const absl::string_view argument = argv[i];
+    const absl::string_view flag = argument.substr(0, argument.find('='));
+    if (!absl::StartsWith(flag, "--") || absl::c_linear_search(names, flag)) continue;
+    const std::string nearest = NearestWord(flag, names);
+    return nearest.empty() ? "" : absl::StrCat("; did you mean ", nearest, "?");
+  }
+  return "";
+}
+
 // CLI11 reads and explains the flags; what they mean is the table's business, for
 // flags, variables and file alike.
 class Flags {
@@ -91,7 +108,11 @@ class Flags {
       std::ostringstream out;
       std::ostringstream problem;
       const bool is_asked_for = app_.exit(error, out, problem) == 0;
-      exit = is_asked_for ? EarlyExit{out.str(), 0} : EarlyExit{error.what(), kUsageError};
+      const bool is_unknown = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+      exit = is_asked_for
+                 ? EarlyExit{out.str(), 0}
+                 : EarlyExit{absl::StrCat(error.what(), is_unknown ? Suggestion(argc, argv) : ""),
+                             kUsageError};
     }
     for (const auto& [setting, option] : options_) {
       if (option->count() > 0) line_.flags[setting] = option->results();

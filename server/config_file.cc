@@ -3,15 +3,18 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "json_string.h"
 #include "nearest_word.h"
 #include "sockhost/error.h"
 
@@ -58,6 +61,14 @@ absl::Status UnknownKey(const std::string& place, const YAML::Node& key) {
 // A text in quotes is no number and no switch, as YAML has it.
 bool IsPlain(const YAML::Node& node) { return node.Tag() != "!"; }
 
+// And what looks like one of them without quotes is no text.
+bool IsText(const YAML::Node& node) {
+  bool is_switch = false;
+  double number = 0;
+  return !IsPlain(node) || (!YAML::convert<bool>::decode(node, is_switch) &&
+                            !YAML::convert<double>::decode(node, number));
+}
+
 bool HasTypeOf(const Setting& setting, const YAML::Node& node) {
   if (!node.IsScalar()) return false;
   if (IsSwitch(setting)) {
@@ -68,7 +79,9 @@ bool HasTypeOf(const Setting& setting, const YAML::Node& node) {
     return IsPlain(node) && !text.empty() &&
            text.find_first_not_of("0123456789", text[0] == '-' ? 1 : 0) == std::string::npos;
   }
-  return true;
+  // 0 is one; what is wrong with other numbers is told with the units that there are.
+  if (std::holds_alternative<DurationRange>(setting.limits)) return true;
+  return IsText(node);
 }
 
 absl::string_view TypeOf(const Setting& setting) {
@@ -186,6 +199,13 @@ absl::StatusOr<std::vector<FileEntry>> ReadConfigFile(const std::string& path) {
 
 absl::StatusOr<std::vector<FileEntry>> ParseConfigFile(const std::string& path,
                                                        const std::string& text) {
+  // yaml-cpp would put U+FFFD in its place.
+  if (const size_t good = Utf8Prefix(text); good < text.size()) {
+    const std::string before = text.substr(0, good);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const size_t column = good - (before.rfind('\n') + 1) + 1;
+    return Wrong(absl::StrCat(path, ":", line, ":", column), "a byte that is no UTF-8");
+  }
   try {
     if (absl::Status status = CheckDocuments(path, text); !status.ok()) return status;
     const YAML::Node document = YAML::Load(text);

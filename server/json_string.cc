@@ -33,6 +33,16 @@ size_t SequenceLength(absl::string_view text) {
 
 }  // namespace
 
+size_t Utf8Prefix(absl::string_view text) {
+  size_t size = 0;
+  while (size < text.size()) {
+    const size_t length = SequenceLength(text.substr(size));
+    if (length == 0) break;
+    size += length;
+  }
+  return size;
+}
+
 std::string JsonString(absl::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {

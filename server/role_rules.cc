@@ -67,6 +67,12 @@ bool IsPattern(absl::string_view text) {
 
 bool NameMatches(absl::string_view pattern, absl::string_view kind, absl::string_view name) {
   if (!absl::ConsumePrefix(&name, kind) || !absl::ConsumePrefix(&pattern, kind)) return false;
+  // RFC 4343.
+  if (kind == "dns:") {
+    if (absl::ConsumePrefix(&pattern, "*")) return absl::EndsWithIgnoreCase(name, pattern);
+    if (absl::ConsumeSuffix(&pattern, "*")) return absl::StartsWithIgnoreCase(name, pattern);
+    return absl::EqualsIgnoreCase(name, pattern);
+  }
   if (absl::ConsumePrefix(&pattern, "*")) return absl::EndsWith(name, pattern);
   if (absl::ConsumeSuffix(&pattern, "*")) return absl::StartsWith(name, pattern);
   return name == pattern;

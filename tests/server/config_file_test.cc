@@ -93,6 +93,9 @@ TEST(ConfigFileTest, WrongTypesAreRefusedWithTheirPlace) {
       {"insecure-tcp: 'true'", ":1:15: insecure-tcp: expected true or false, found \"true\""},
       {"log-level: {a: b}", ":1:12: log-level: expected a text, found a mapping"},
       {"log-level: [info]", ":1:12: log-level: expected a text, found a list"},
+      {"roles: true", ":1:8: roles: expected a text, found \"true\""},
+      {"roles: 5", ":1:8: roles: expected a text, found \"5\""},
+      {"module: [a.so, 1.5]", ":1:16: module: expected a text or a list of texts, found \"1.5\""},
       {"admin: {a: b}", ":1:8: admin: expected a text or a list of texts, found a mapping"},
       {"admin: [unix:/a, [unix:/b]]", ":1:18: admin: expected"},
       {"admin: [unix:/a, ~]", ":1:18: admin: expected"},
@@ -104,6 +107,18 @@ TEST(ConfigFileTest, WrongTypesAreRefusedWithTheirPlace) {
     EXPECT_THAT(refusal, StartsWith("/etc/x.yaml:")) << text;
     EXPECT_THAT(refusal, HasSubstr(wanted)) << text;
   }
+}
+
+TEST(ConfigFileTest, TextsThatLookLikeAnotherTypeAreInQuotes) {
+  EXPECT_THAT(Entries("roles: \"5\"\naudit-log: 'true'\ndrain-timeout: 0\n"),
+              ElementsAre(std::pair("roles", Texts{"5"}), std::pair("audit-log", Texts{"true"}),
+                          std::pair("drain-timeout", Texts{"0"})));
+}
+
+TEST(ConfigFileTest, BytesThatAreNoUtf8AreRefused) {
+  EXPECT_EQ(Refusal("max-sockets: 7\nroles: /a\xff\n"),
+            "/etc/x.yaml:2:10: a byte that is no UTF-8");
+  EXPECT_THAT(Entries("roles: /\u00e4\n"), ElementsAre(std::pair("roles", Texts{"/\u00e4"})));
 }
 
 TEST(ConfigFileTest, KeyGivenTwiceIsRefused) {

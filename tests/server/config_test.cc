@@ -105,6 +105,14 @@ TEST(ConfigTest, EveryFlag) {
   EXPECT_TRUE(config.channelz);
 }
 
+TEST(ConfigTest, UnknownFlagIsRefusedWithTheNearest) {
+  EXPECT_THAT(Refused({"--max-socket", "5"}).text, HasSubstr("did you mean --max-sockets?"));
+  EXPECT_THAT(Refused({"--channelz", "--max-socket=5"}).text,
+              HasSubstr("did you mean --max-sockets?"));
+  EXPECT_THAT(Refused({"--something-else"}).text, Not(HasSubstr("did you mean")));
+  EXPECT_THAT(Refused({"--max-sockets", "many"}).text, Not(HasSubstr("did you mean")));
+}
+
 TEST(ConfigTest, EveryVariable) {
   const Variable admin("SOCKHOST_ADMIN", "unix:/a,tcp://127.0.0.1:1");
   const Variable modules("SOCKHOST_MODULE", "a.so,b.so");

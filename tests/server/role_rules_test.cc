@@ -68,6 +68,10 @@ TEST(RoleRulesTest, NumbersOfUsersAreForTheUnixSocketOnly) {
 TEST(RoleRulesTest, NamesOfCertificates) {
   const AdminPeer peer = TlsPeerOf({"dns:ops.example.com", "uri:spiffe://example/ops"});
   EXPECT_EQ(RoleOf("dns:ops.example.com viewer", peer), AdminRole::kViewer);
+  for (const char* dns : {"dns:Ops.EXAMPLE.com", "dns:*.Example.com", "dns:OPS.*"}) {
+    EXPECT_EQ(RoleOf(absl::StrCat(dns, " viewer"), peer), AdminRole::kViewer) << dns;
+  }
+  EXPECT_EQ(RoleOf("uri:spiffe://Example/ops viewer", peer), AdminRole::kNone);
   EXPECT_EQ(RoleOf("uri:spiffe://example/ops viewer", peer), AdminRole::kViewer);
   EXPECT_EQ(RoleOf("dns:*.example.com viewer", peer), AdminRole::kViewer);
   EXPECT_EQ(RoleOf("uri:spiffe://example/* viewer", peer), AdminRole::kViewer);
