@@ -101,7 +101,7 @@ class DaemonTestCase(unittest.TestCase):
         self.assertEqual(failure.code, REASONS[reason], failure)
         self.assertEqual(failure.domain, "sockhost", failure)
         self.assertEqual(sorted(failure.fields), sorted(fields), failure)
-        self.assertLessEqual(set(failure.metadata), METADATA[reason] | {"listener", "service"}, failure)
+        self.assertLessEqual(set(failure.metadata), METADATA[reason], failure)
         self.assertTrue(failure.message.isprintable(), failure)
         return failure
 

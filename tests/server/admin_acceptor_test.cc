@@ -367,15 +367,15 @@ TEST_F(PlacesTest, OfAnOperatorIsNotForSomebodyElse) {
 
 TEST_F(PlacesTest, AreGivenInTurnsHoweverManyWait) {
   Start(400, Everybody);
-  for (int i = 0; i < 100; ++i) clients_.push_back(ConnectTo(tcp_));
+  for (int i = 0; i < 200; ++i) clients_.push_back(ConnectTo(tcp_));
   const UniqueFd local = ConnectUnix(path_);
   // The one on the unix socket, and some of the others.
-  EXPECT_THAT(ConnectionsAfterServe(), AllOf(Gt(1u), testing::Lt(100u)));
+  EXPECT_THAT(ConnectionsAfterServe(), AllOf(Gt(1u), testing::Lt(200u)));
   SendText(local.get(), kPreface);
   acceptor_->Serve();
-  EXPECT_THAT(acceptor_->connections(), testing::Lt(101u));
+  EXPECT_THAT(acceptor_->connections(), testing::Lt(201u));
   EXPECT_TRUE(IsServed(local.get()));
-  EXPECT_TRUE(Becomes([this] { return ConnectionsAfterServe(); }, Eq(101u)));
+  EXPECT_TRUE(Becomes([this] { return ConnectionsAfterServe(); }, Eq(201u)));
 }
 
 TEST_F(PlacesTest, AreAllForEverybodyWhereTheyAreFew) {
