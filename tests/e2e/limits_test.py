@@ -89,13 +89,15 @@ class SocketLimitTest(LimitTestCase):
         self.eventually(lambda: self.admin.get_listener("a").counters.handler_calls, 2)
 
 
-class SocketLimitOfFdsTest(LimitTestCase):
+class FewFdsTestCase(LimitTestCase):
     def setUp(self):
         super().setUp()
         self.daemon.stop()
         self.daemon = self.start(fd_limit="64:64")
         self.admin = self.daemon.admin
 
+
+class SocketLimitOfFdsTest(FewFdsTestCase):
     def test_limit_of_open_files_bounds_sockets(self):
         limit = self.admin.host().sockets.limit
         for i in range(limit):
@@ -124,15 +126,9 @@ class WatchLimitTest(LimitTestCase):
         streams[1].cancel()
 
 
-class AdminConnectionLimitTest(LimitTestCase):
+class AdminConnectionLimitTest(FewFdsTestCase):
     # What a client says first: HTTP/2's preface and its settings, of which there are none.
     HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
-
-    def setUp(self):
-        super().setUp()
-        self.daemon.stop()
-        self.daemon = self.start(fd_limit="64:64")
-        self.admin = self.daemon.admin
 
     def connect_admin(self):
         client = socket.socket(socket.AF_UNIX)
