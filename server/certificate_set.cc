@@ -236,7 +236,7 @@ std::vector<std::string> CertificateSet::Warnings(absl::Time now) const {
   if (expiry_ - now < kExpiryNotice) {
     warnings.push_back(absl::StrCat("the certificate of --tls-cert ",
                                     expiry_ < now ? "has expired at " : "expires at ",
-                                    text(expiry_)));
+                                    text(expiry_), "; replace its files, they are read at once"));
   }
   if (next_crl_ < now) {
     warnings.push_back(absl::StrCat("--tls-crl is out of date: a list was to be replaced at ",
