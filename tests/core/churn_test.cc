@@ -59,8 +59,7 @@ class ChurnTest : public LoopFixture {
       ++wrong_;
     }
     close(fd);
-    // The lowest free number.
-    if (EventFd(true).release() != fd) ++wrong_;
+    if (EventFdNumbered(fd, true).release() != fd) ++wrong_;
     Begin(fd);
   }
 

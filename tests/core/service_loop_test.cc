@@ -399,7 +399,7 @@ TEST_F(ServiceLoopTest, EventOfTheBatchIsNotForTheNextSocketWithThatNumber) {
     EXPECT_EQ(table_.RemoveOne(*service, victim.get()), 0);
     const int number = victim.get();
     victim.reset();
-    heir = EventFd(false);
+    heir = EventFdNumbered(number, false);
     EXPECT_EQ(heir.get(), number);
     EXPECT_EQ(table_.AddOne(*heir_service, heir.get(), POLLIN, &heir_calls), 0);
   };
@@ -914,7 +914,7 @@ TEST_F(ServiceLoopTest, HandlerMayRegisterAnewWhenItsFdWasClosed) {
       TakeAll(event.event.fd);
       return;
     }
-    next = EventFd(true);
+    next = EventFdNumbered(event.event.fd, true);
     const pollfd wanted{next.get(), POLLIN, 0};
     EXPECT_EQ(table_.ReplaceSet(*service, {&wanted, 1}, &calls), 0);
   };

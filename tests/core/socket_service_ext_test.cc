@@ -176,7 +176,7 @@ TEST_F(SocketServiceExtTest, EventsOfASilentlyClosedFdCannotBeModified) {
   const int number = fd.get();
   fd.reset();
   EXPECT_EQ(sockhost_service_modify(service, number, POLLOUT), -EBADF);
-  const UniqueFd next = EventFd(false);
+  const UniqueFd next = EventFdNumbered(number, false);
   ASSERT_EQ(next.get(), number);
   EXPECT_EQ(sockhost_service_modify(service, number, POLLOUT), -ENOENT);
 }

@@ -321,7 +321,7 @@ TEST_F(SocketServiceTest, FdClosedAfterUnregisterIsNeverTouchedAgain) {
     ASSERT_EQ(net_socket_service_unregister(service), 0);
     const int number = fd.get();
     fd.reset();
-    const UniqueFd next = EventFd(true);
+    const UniqueFd next = EventFdNumbered(number, true);
     ASSERT_EQ(next.get(), number);
     const size_t calls = heir.calls.count();
     ASSERT_EQ(heir.Register({next.get()}), 0);
@@ -397,7 +397,7 @@ TEST_F(SocketServiceTest, HandlerReplacesTheFdBeingServedByOneOfTheSameNumber) {
     const int number = fd.get();
     EXPECT_EQ(net_socket_service_unregister(event.svc), 0);
     fd.reset();
-    fd = EventFd(false);
+    fd = EventFdNumbered(number, false);
     EXPECT_EQ(fd.get(), number);
     EXPECT_EQ(service.Register({fd.get()}), 0);
   };
@@ -603,7 +603,7 @@ TEST_F(SocketServiceTest, NumberOfASilentlyClosedFdServesItsNextOwnerOnly) {
     ASSERT_EQ(careless.Register({fd.get()}), 0);
     const int number = fd.get();
     fd.reset();
-    const UniqueFd next = EventFd(true);
+    const UniqueFd next = EventFdNumbered(number, true);
     ASSERT_EQ(next.get(), number);
     const size_t calls = heir.calls.count();
     ASSERT_EQ(heir.Register({next.get()}), 0);

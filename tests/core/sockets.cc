@@ -59,6 +59,19 @@ UniqueFd EventFd(bool readable) {
   return Checked(eventfd(readable ? 1 : 0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
 }
 
+UniqueFd EventFdNumbered(int number, bool readable) {
+  UniqueFd fd = EventFd(readable);
+  const auto takes_number = [&] {
+    if (fd.get() == number) return true;
+    UniqueFd next(fcntl(fd.get(), F_DUPFD_CLOEXEC, number));
+    if (next.get() != number) return false;
+    fd = std::move(next);
+    return true;
+  };
+  EXPECT_TRUE(Becomes(takes_number, testing::Eq(true))) << "number " << number;
+  return fd;
+}
+
 UniqueFd NewSocket(int family, int type) {
   return Checked(socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
 }

@@ -23,6 +23,9 @@ SocketPair TcpPair();
 
 // The number of an eventfd, readable or not.
 UniqueFd EventFd(bool readable);
+// An eventfd with this number, which was closed a moment ago. Waits for as long as another
+// thread has a file under it: not only the test opens files in its process.
+UniqueFd EventFdNumbered(int number, bool readable);
 // A socket that was only made: neither bound nor connected.
 UniqueFd NewSocket(int family, int type);
 // A UDP socket on 127.0.0.1.
