@@ -1,9 +1,9 @@
 // DatagramGuard: whoever a datagram says it is from, it is dropped for a reason of the table
 // or answered within the limits. The input: the limits, then one peer after another.
 #include <arpa/inet.h>
-#include <fuzzer/FuzzedDataProvider.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "require.h"
 #include "server/datagram_guard.h"
@@ -21,12 +22,30 @@ using sockhost::Require;
 
 namespace {
 
-// As recvmsg(2) gives it: 6 words of any bytes under one of the families.
-sockaddr_in6 PeerFrom(FuzzedDataProvider& input) {
-  sockaddr_in6 peer{};
-  const std::string bytes = input.ConsumeBytesAsString(sizeof(peer));
-  std::memcpy(&peer, bytes.data(), bytes.size());
-  peer.sin6_family = input.ConsumeBool() ? AF_INET6 : AF_INET;
+// What is left of the input; behind its end there are zeros.
+class Input {
+ public:
+  Input(const uint8_t* data, size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
+
+  bool empty() const { return rest_.empty(); }
+  template <class Value>
+  Value Take() {
+    Value value{};
+    const size_t size = std::min(sizeof(value), rest_.size());
+    std::memcpy(&value, rest_.data(), size);
+    rest_.remove_prefix(size);
+    return value;
+  }
+  bool TakeBool() { return Take<uint8_t>() % 2 != 0; }
+
+ private:
+  absl::string_view rest_;
+};
+
+// As recvmsg(2) gives it: any bytes under one of the families.
+sockaddr_in6 PeerFrom(Input& input) {
+  auto peer = input.Take<sockaddr_in6>();
+  peer.sin6_family = input.TakeBool() ? AF_INET6 : AF_INET;
   return peer;
 }
 
@@ -52,26 +71,26 @@ void CheckAnswered(const sockaddr_in6& peer, const DatagramLimits& limits) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  FuzzedDataProvider input(data, size);
+  Input input(data, size);
   static DatagramGuard guard;
   // Each input has buckets of its own, and takes the places of those before.
   static int64_t now_ms = 0;
   const int fd = static_cast<int>(++now_ms & 0xffffff);
   DatagramLimits limits;
-  limits.peer_reply_rate = input.ConsumeIntegralInRange<uint32_t>(0, 8);
-  limits.reply_rate = input.ConsumeIntegralInRange<uint32_t>(0, 16);
-  limits.allow_privileged_sources = input.ConsumeBool();
-  limits.allow_amplification = input.ConsumeBool();
+  limits.peer_reply_rate = input.Take<uint8_t>() % 9;
+  limits.reply_rate = input.Take<uint8_t>() % 17;
+  limits.allow_privileged_sources = input.TakeBool();
+  limits.allow_amplification = input.TakeBool();
   std::map<PeerName, uint32_t> answered;
   uint32_t all = 0;
   // One moment: no bucket fills meanwhile.
   guard.Begin(fd, limits, absl::Milliseconds(now_ms));
-  while (input.remaining_bytes() > 0) {
+  while (!input.empty()) {
     const sockaddr_in6 peer = PeerFrom(input);
     const sockaddr_in6 asked = PeerFrom(input);
-    const int verdict = guard.Judge(peer, input.ConsumeBool() ? &asked : nullptr);
-    const size_t request = input.ConsumeIntegral<uint16_t>();
-    const size_t reply = input.ConsumeIntegral<uint16_t>();
+    const int verdict = guard.Judge(peer, input.TakeBool() ? &asked : nullptr);
+    const size_t request = input.Take<uint16_t>();
+    const size_t reply = input.Take<uint16_t>();
     if (reply <= request)
       Require(guard.MayAnswer(peer, request, reply), "short answers may be sent");
     if (verdict != DatagramGuard::kAnswer) {

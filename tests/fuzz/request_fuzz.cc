@@ -70,17 +70,18 @@ template <class Request>
 void CheckRemembered(const Request& request) {
   if (request.request_id().empty()) return;
   RequestMemory memory;
+  constexpr absl::Duration kNow = absl::Seconds(1);
   const auto begin = [&](const Request& one) {
-    return memory.Begin(one.request_id(), "Method", one, absl::Seconds(1));
+    return memory.Begin(one.request_id(), "Method", one, kNow);
   };
   const auto first = begin(request);
   CheckError(first.status());
   if (!first.ok()) return;
   Require(!first->has_value(), "nothing was answered before");
   Require(absl::IsAborted(begin(request).status()), "it is in progress");
-  memory.End(request.request_id(), std::nullopt);
+  memory.End(request.request_id(), std::nullopt, kNow);
   Require(begin(request).ok(), "it may be tried again");
-  memory.End(request.request_id(), "answer");
+  memory.End(request.request_id(), "answer", kNow);
   const auto again = begin(request);
   Require(again.ok() && *again == "answer", "the answer is remembered");
   Request other = request;
