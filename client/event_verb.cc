@@ -14,6 +14,7 @@
 #include "client/rpc_error.h"
 #include "client/stream_end.h"
 #include "client/stream_guard.h"
+#include "client/switch_flag.h"
 #include "sockhost/v1/admin.grpc.pb.h"
 
 namespace sockhost::client {
@@ -75,6 +76,13 @@ void DeclareEvents(CLI::App& app, Arguments& arguments) {
          "--resume", [&request](const std::string& token) { request.set_resume_token(token); },
          "Go on behind this resumeToken (-o json shows it, and a stream that breaks) [from now on]")
       ->type_name("TOKEN");
+  AddSwitch(app, "--history", "Begin with the oldest event that the daemon still has",
+            [&request](bool on) { request.set_include_history(on); });
+  AddSwitch(app, "--once", "The events that there are, from the oldest or --resume on, and the end",
+            [&request](bool on) {
+              request.set_mode(on ? v1::WatchEventsRequest::ONCE : v1::WatchEventsRequest::STREAM);
+              if (on) request.set_include_history(true);
+            });
   AddDurationFlag(app, "--heartbeat",
                   "A message without events after so long a silence, 100ms to 1h [never]",
                   [&request](absl::Duration interval) {
@@ -110,8 +118,8 @@ absl::Status RunEvents(const Arguments& arguments, AdminConnection& connection, 
     return shown;
   }
   const grpc::Status end = stream->Finish();
-  return WithToken(
-      StatusOfEnd({end, guard.cause(), began, /*is_expected=*/false}, "events", connection), token);
+  const bool once = arguments.watch_events.mode() == v1::WatchEventsRequest::ONCE;
+  return WithToken(StatusOfEnd({end, guard.cause(), began, once}, "events", connection), token);
 }
 
 }  // namespace sockhost::client

@@ -1,5 +1,6 @@
 #include "event_watch.h"
 
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,11 +22,14 @@ constexpr int kMostLookedAt = 4096;
 
 }  // namespace
 
-EventWatch::EventWatch(EventWatchSet& set, const EventRing& ring, Options options)
+EventWatch::EventWatch(EventWatchSet& set, const EventRing& ring, EventWatchOptions options,
+                       StreamReader reader)
     : set_(set),
       ring_(ring),
       options_(std::move(options)),
-      position_(options_.after),
+      reader_(std::move(reader)),
+      position_(options_.after.value_or(0)),
+      seeks_oldest_(!options_.after.has_value()),
       write_time_(MonotonicTime()) {}
 
 void EventWatch::End(grpc::Status status) {
@@ -79,23 +83,28 @@ void EventWatch::Advance() {
 
 EventWatch::Step EventWatch::NextStepLocked() {
   if (writing_ || finished_) return Step::kNothing;
+  const bool is_first = sequence_ == 0;
+  if (is_first) sync_at_ = ring_.last();
+  if (synced_ && options_.once && !end_) end_ = grpc::Status::OK;
   if (!end_) {
     message_.Clear();
     if (absl::Status status = CollectLocked(); !status.ok()) end_ = ToGrpcStatus(status);
   }
-  const bool is_first = sequence_ == 0;
   const bool has_all = message_.events_size() == 0 && position_ >= ring_.last();
-  if (!end_ && farewell_ && has_all && !is_first) end_ = farewell_;
+  if (!end_ && farewell_ && has_all && synced_) end_ = farewell_;
   if (end_) {
     finished_ = true;
     return Step::kFinish;
   }
   const bool beats = options_.heartbeat > absl::ZeroDuration() &&
                      MonotonicTime() - write_time_ >= options_.heartbeat;
-  if (message_.events_size() == 0 && !is_first && !beats) return Step::kNothing;
+  const bool syncs = !synced_ && position_ >= sync_at_;
+  if (message_.events_size() == 0 && !is_first && !beats && !syncs) return Step::kNothing;
   message_.set_instance_id(set_.instance_id());
   message_.set_sequence(++sequence_);
   message_.set_resume_token(EventToken(set_.instance_id(), position_));
+  message_.set_sync(syncs);
+  synced_ |= syncs;
   writing_ = true;
   patrols_ = 0;
   write_time_ = MonotonicTime();
@@ -103,30 +112,41 @@ EventWatch::Step EventWatch::NextStepLocked() {
 }
 
 absl::Status EventWatch::CollectLocked() {
+  const int64_t end = options_.once ? sync_at_ : std::numeric_limits<int64_t>::max();
   size_t size = 0;
-  for (int looked_at = 0; size < kFullMessage && looked_at < kMostLookedAt;) {
+  for (int looked_at = 0; size < kFullMessage && looked_at < kMostLookedAt && position_ < end;) {
     const EventRing::Batch batch = ring_.Read(position_ + 1);
-    if (position_ + 1 < batch.first) {
+    const int64_t lost = batch.first - position_ - 1;
+    if (lost > 0 && seeks_oldest_) {
+      position_ = batch.first - 1;
+      continue;
+    }
+    seeks_oldest_ = false;
+    if (lost > 0) {
       // What was collected is sent first; the next step ends the stream.
       if (message_.events_size() > 0) break;
       return Error(Reason::kEVENTS_LOST,
                    "the reader was too slow: events that it has not got are no longer kept; read "
                    "the state anew, raise --event-history, or read faster",
-                   {{"lost", absl::StrCat(batch.first - position_ - 1)},
+                   {{"lost", absl::StrCat(lost)},
                     {"resume_token", EventToken(set_.instance_id(), batch.first - 1)}});
     }
     if (batch.events.empty()) break;
     looked_at += static_cast<int>(batch.events.size());
     for (const HostEvent& event : batch.events) {
-      if (size >= kFullMessage) break;
+      if (size >= kFullMessage || event.sequence > end) break;
       position_ = event.sequence;
-      if (!options_.filter.Matches(event)) continue;
-      v1::Event& out = *message_.add_events();
-      Encode(event, out);
-      size += out.ByteSizeLong() + 8;
+      if (options_.filter.Matches(event)) size += Add(event);
     }
   }
   return absl::OkStatus();
+}
+
+size_t EventWatch::Add(const HostEvent& event) {
+  v1::Event& out = *message_.add_events();
+  Encode(event, out);
+  options_.mask.Trim(out);
+  return out.ByteSizeLong() + 8;
 }
 
 }  // namespace sockhost

@@ -11,7 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "resource_filter.h"
+#include "event_watch_options.h"
 #include "sockhost/event_ring.h"
 #include "sockhost/v1/event.pb.h"
 #include "stream_reader.h"
@@ -28,7 +28,7 @@ class EventWatchSet;
 //     |                              |      (or: more events, writing again)
 //     | End, OnCancel, events lost;  | when the write is over
 //     | no more events, if it is to  |
-//     | end after them               |
+//     | end after them; all of ONCE  |
 //     v                              v
 //   finished: Finish was called once; OnDone lets go of the object
 //
@@ -36,21 +36,13 @@ class EventWatchSet;
 // gRPC may run a reaction inside the call.
 class EventWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
  public:
-  struct Options {
-    EventFilter filter;
-    // Sequence of the last event that the reader knows.
-    int64_t after = 0;
-    // Zero: never.
-    absl::Duration heartbeat;
-    StreamReader reader;
-  };
-
-  EventWatch(EventWatchSet& set, const EventRing& ring, Options options);
+  EventWatch(EventWatchSet& set, const EventRing& ring, EventWatchOptions options,
+             StreamReader reader);
 
   // Keeps the watch alive until gRPC is done with it.
   void HoldUntilDone(std::shared_ptr<EventWatch> self) { self_ = std::move(self); }
 
-  const StreamReader& reader() const { return options_.reader; }
+  const StreamReader& reader() const { return reader_; }
 
   // There may be new events, or a heartbeat is due.
   void Look() { Advance(); }
@@ -73,15 +65,23 @@ class EventWatch : public grpc::ServerWriteReactor<v1::WatchEventsResponse> {
   // Moves events that match into the message until it is full or there are none.
   // Error: EVENTS_LOST.
   absl::Status CollectLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Adds it to the message; the bytes that it takes there.
+  size_t Add(const HostEvent& event);
 
   EventWatchSet& set_;
   const EventRing& ring_;
-  const Options options_;
+  const EventWatchOptions options_;
+  const StreamReader reader_;
   std::shared_ptr<EventWatch> self_;
 
   mutable absl::Mutex mutex_;
   // Of the last event that was looked at.
   int64_t position_ ABSL_GUARDED_BY(mutex_);
+  // Up to the oldest event that is kept nothing counts as lost.
+  bool seeks_oldest_ ABSL_GUARDED_BY(mutex_);
+  // The last event that had happened when the watch began, and whether it is behind us.
+  int64_t sync_at_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool synced_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

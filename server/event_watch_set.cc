@@ -8,7 +8,6 @@
 #include "event_token.h"
 #include "grpc_status.h"
 #include "sockhost/error.h"
-#include "watch_options.h"
 
 namespace sockhost {
 namespace {
@@ -34,43 +33,32 @@ grpc::ServerWriteReactor<v1::WatchEventsResponse>* EventWatchSet::Refuse(
 
 grpc::ServerWriteReactor<v1::WatchEventsResponse>* EventWatchSet::Start(
     const v1::WatchEventsRequest& request, StreamReader reader) {
-  absl::StatusOr<EventWatch::Options> options = Parse(request);
+  absl::StatusOr<EventWatchOptions> options = Parse(request);
   if (!options.ok()) return new RefusedWatch(options.status());
-  options->reader = std::move(reader);
-  const std::shared_ptr<EventWatch> watch = Add(*std::move(options));
+  const std::shared_ptr<EventWatch> watch = Add(*std::move(options), std::move(reader));
   // The first message, which comes at once.
   tasks_.Run([watch] { watch->Look(); });
   return watch.get();
 }
 
-absl::StatusOr<EventWatch::Options> EventWatchSet::Parse(
+absl::StatusOr<EventWatchOptions> EventWatchSet::Parse(
     const v1::WatchEventsRequest& request) const {
-  EventWatch::Options options;
-  absl::StatusOr<EventFilter> filter = EventFilter::Parse(request.filter());
-  if (!filter.ok()) return filter.status();
-  options.filter = *std::move(filter);
-  absl::StatusOr<absl::Duration> heartbeat =
-      ParseWatchInterval(request.heartbeat_interval(), "heartbeat_interval", "never");
-  if (!heartbeat.ok()) return heartbeat.status();
-  options.heartbeat = *heartbeat;
-  options.after = ring_.last();
-  if (request.resume_token().empty()) return options;
-  const absl::StatusOr<int64_t> after =
-      ParseEventToken(request.resume_token(), instance_id_, options.after);
-  if (!after.ok()) return after.status();
-  options.after = *after;
-  const int64_t first = ring_.Read(*after + 1).first;
-  if (*after + 1 >= first) return options;
+  absl::StatusOr<EventWatchOptions> options =
+      ParseEventWatchOptions(request, instance_id_, ring_.last());
+  if (!options.ok() || !options->after) return options;
+  const int64_t after = *options->after;
+  const int64_t first = ring_.Read(after + 1).first;
+  if (after + 1 >= first) return options;
   return Error(Reason::kSEQUENCE_EXPIRED,
-               absl::StrCat("events behind number ", *after, " are no longer kept, the first is ",
+               absl::StrCat("events behind number ", after, " are no longer kept, the first is ",
                             first, "; read the state anew and begin without a token"),
-               {{"lost", absl::StrCat(first - *after - 1)},
+               {{"lost", absl::StrCat(first - after - 1)},
                 {"resume_token", EventToken(instance_id_, first - 1)}},
                "resume_token");
 }
 
-std::shared_ptr<EventWatch> EventWatchSet::Add(EventWatch::Options options) {
-  auto watch = std::make_shared<EventWatch>(*this, ring_, std::move(options));
+std::shared_ptr<EventWatch> EventWatchSet::Add(EventWatchOptions options, StreamReader reader) {
+  auto watch = std::make_shared<EventWatch>(*this, ring_, std::move(options), std::move(reader));
   watch->HoldUntilDone(watch);
   absl::MutexLock lock(&mutex_);
   watches_.push_back(watch);

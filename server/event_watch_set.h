@@ -28,9 +28,9 @@ class EventWatchSet {
   // `ring` and `tasks` are not owned.
   EventWatchSet(const EventRing& ring, TaskThread& tasks, std::string instance_id);
 
-  // Starts the watch that `request` asks for. Ends it with FILTER_INVALID,
-  // INTERVAL_INVALID, RESUME_TOKEN_INVALID, INSTANCE_CHANGED, SEQUENCE_EXPIRED,
-  // EVENTS_LOST.
+  // Starts the watch that `request` asks for. Ends it with FIELD_INVALID, FILTER_INVALID,
+  // INTERVAL_INVALID, MASK_INVALID, RESUME_TOKEN_INVALID, INSTANCE_CHANGED,
+  // SEQUENCE_EXPIRED, EVENTS_LOST.
   grpc::ServerWriteReactor<v1::WatchEventsResponse>* Start(const v1::WatchEventsRequest& request,
                                                            StreamReader reader);
 
@@ -57,8 +57,9 @@ class EventWatchSet {
  private:
   using Watches = std::vector<std::shared_ptr<EventWatch>>;
 
-  absl::StatusOr<EventWatch::Options> Parse(const v1::WatchEventsRequest& request) const;
-  std::shared_ptr<EventWatch> Add(EventWatch::Options options);
+  // With SEQUENCE_EXPIRED.
+  absl::StatusOr<EventWatchOptions> Parse(const v1::WatchEventsRequest& request) const;
+  std::shared_ptr<EventWatch> Add(EventWatchOptions options, StreamReader reader);
   void Look();
 
   const EventRing& ring_;

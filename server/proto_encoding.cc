@@ -143,6 +143,12 @@ void EncodeTime(int64_t nanos, google::protobuf::Timestamp& out) {
   out.set_nanos(static_cast<int32_t>(nanos % kSecond));
 }
 
+absl::Status UnknownNumber(absl::string_view field, int number, absl::string_view names) {
+  const std::string value = absl::StrCat(number);
+  return Error(Reason::kFIELD_INVALID, absl::StrCat(field, " ", value, ": use ", names),
+               {{"value", value}}, field);
+}
+
 absl::Status CheckDuration(const google::protobuf::Duration& duration, absl::string_view field,
                            Reason reason) {
   // The limits of google/protobuf/duration.proto: 10 000 years.

@@ -30,6 +30,9 @@ void Encode(const SocketSnapshot& snapshot, v1::Socket& out);
 void Encode(const ServiceSnapshot& snapshot, v1::Service& out);
 void Encode(const LoopStatistics& statistics, v1::LoopStatistics& out);
 
+// FIELD_INVALID of `field`, an enum that has no value with this number; `names` are those it has.
+absl::Status UnknownNumber(absl::string_view field, int number, absl::string_view names);
+
 // Error: `reason`, with `field`, for what google.protobuf.Duration does not allow. Taken as it
 // came it would be shown so, and no client could print it.
 absl::Status CheckDuration(const google::protobuf::Duration& duration, absl::string_view field,

@@ -25,10 +25,7 @@ constexpr absl::Duration kCloseTimeout = absl::Seconds(1);
 
 absl::Status CheckView(v1::SocketView view) {
   if (v1::SocketView_IsValid(view)) return absl::OkStatus();
-  const std::string value = absl::StrCat(static_cast<int>(view));
-  return Error(Reason::kFIELD_INVALID,
-               absl::StrCat("view ", value, ": use SOCKET_VIEW_BASIC or SOCKET_VIEW_FULL"),
-               {{"value", value}}, "view");
+  return UnknownNumber("view", view, "SOCKET_VIEW_BASIC or SOCKET_VIEW_FULL");
 }
 
 void EncodeInView(const ServiceHost& host, const SocketSnapshot& socket, v1::SocketView view,

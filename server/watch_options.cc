@@ -13,12 +13,6 @@ namespace {
 constexpr absl::Duration kShortestInterval = absl::Milliseconds(100);
 constexpr absl::Duration kLongestInterval = absl::Hours(1);
 
-absl::Status UnknownNumber(absl::string_view field, int number, absl::string_view names) {
-  const std::string value = absl::StrCat(number);
-  return Error(Reason::kFIELD_INVALID, absl::StrCat(field, " ", value, ": use ", names),
-               {{"value", value}}, field);
-}
-
 // Taken as the default, what a newer client asks for would be something else here.
 absl::Status CheckEnums(const v1::WatchSocketsRequest& request) {
   if (!v1::WatchSocketsRequest::Mode_IsValid(request.mode())) {

@@ -7,6 +7,8 @@
 5  ShortHistoryTest.test_reader_that_is_too_slow_is_told
 6  stalled_readers_test: NotReadingTest.test_of_events_are_cut_off
 7  ManyEventsTest
+8  HostStopTest
+9  HistoryTest, OnceTest
 """
 
 import base64
@@ -19,13 +21,17 @@ import threading
 import unittest
 
 import grpc
-from sockhost.v1 import admin_pb2, event_pb2, socket_pb2
+from google.protobuf import field_mask_pb2
+from sockhost.v1 import admin_pb2, event_pb2, listener_pb2, socket_pb2
 
 import admin
+import daemon
 import peers
 from daemon_test_case import DaemonTestCase
 
+Event = event_pb2.Event
 Kind = event_pb2.Event.Kind
+Mode = event_pb2.WatchEventsRequest.Mode
 Reason = socket_pb2.Socket.CloseReason
 MESSAGE_LIMIT = 256 * 1024
 
@@ -426,6 +432,106 @@ class ResumeTest(EventsTestCase):
         return message["resumeToken"]
 
 
+class HistoryTest(EventsTestCase):
+    def test_begins_with_the_oldest_event(self):
+        self.admin.create("before", "tcp://127.0.0.1:0")
+        stream = self.watch(include_history=True)
+        messages = []
+        for message in stream:
+            messages.append(message)
+            if message.sync:
+                break
+        self.assertEqual(sequences_of(e for m in messages for e in m.events), [1, 2])
+        self.admin.create("after", "tcp://127.0.0.1:0")
+        message = next(stream)
+        self.assertEqual(message.events[0].sequence, 3)
+        self.assertFalse(message.sync)
+
+    def test_request_with_a_token_goes_on_behind_it(self):
+        self.admin.create("before", "tcp://127.0.0.1:0")
+        token = self.now()
+        self.admin.create("after", "tcp://127.0.0.1:0")
+        first = next(self.watch(include_history=True, resume_token=token))
+        self.assertEqual({e.listener.name for e in first.events if e.HasField("listener")}, {"listeners/after"})
+
+
+class OnceTest(EventsTestCase):
+    def once(self, **fields):
+        """The messages of a stream that ends by itself."""
+        messages = list(self.watch(mode=Mode.ONCE, **fields))
+        self.assertEqual([m.sync for m in messages], [False] * (len(messages) - 1) + [True])
+        return messages
+
+    def test_has_the_events_that_there_were(self):
+        self.admin.create("web", "tcp://127.0.0.1:0")
+        (message,) = self.once(include_history=True)
+        self.assertEqual(kinds_of(message.events), ["SOCKET_OPENED", "LISTENER_CREATED"])
+        self.admin.delete("web")
+        (message,) = self.once(resume_token=message.resume_token)
+        self.assertEqual(kinds_of(message.events), ["SOCKET_CLOSED", "LISTENER_DELETED"])
+
+    def test_without_a_beginning_has_a_token_only(self):
+        self.admin.create("before", "tcp://127.0.0.1:0")
+        (message,) = self.once()
+        self.assertEqual(len(message.events), 0)
+        self.admin.create("after", "tcp://127.0.0.1:0")
+        self.assertEqual(self.since(message.resume_token)[0].socket.listener, "listeners/after")
+
+    def test_ends_behind_many_events_of_which_none_matches(self):
+        address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        Churn(address, 1500).join()
+        self.eventually(lambda: len(self.admin.sockets("role = CONNECTION")), 0)
+        messages = self.once(include_history=True, filter="kind = SERVICE_STALLED")
+        self.assertEqual([len(m.events) for m in messages], [0] * len(messages))
+        # Behind the last one, which was not sent.
+        (rest,) = self.once(resume_token=messages[-1].resume_token)
+        self.assertEqual(len(rest.events), 0)
+
+    def test_mode_that_is_none_is_refused(self):
+        failure = self.assert_fails("FIELD_INVALID", list, self.watch(mode=9), fields=["mode"])
+        self.assertEqual(failure.metadata["value"], "9")
+
+    def test_by_sockctl(self):
+        self.admin.create("web", "tcp://127.0.0.1:0")
+        lines = self.lines_of_sockctl("--once")
+        self.assertEqual(len(lines), 2)
+        self.assertIn("LISTENER_CREATED", lines[1])
+        shown = self.lines_of_sockctl("--history", "--count", "2", "-o", "name")
+        self.assertEqual(shown[1:], ["listeners/web"])
+
+    def lines_of_sockctl(self, *flags):
+        command = [os.environ["SOCKCTL_BINARY"], "--host", self.daemon.address, "events", *flags]
+        return subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, timeout=daemon.DEADLINE_S, check=True
+        ).stdout.splitlines()
+
+
+class ReadMaskTest(EventsTestCase):
+    def test_shows_these_fields_only(self):
+        self.admin.create("web", "tcp://127.0.0.1:0")
+        mask = field_mask_pb2.FieldMask(paths=["kind", "socket.name", "listener.address"])
+        (message,) = self.watch(
+            mode=Mode.ONCE,
+            include_history=True,
+            filter="sequence <= 2 AND listener = web",
+            read_mask=mask,
+        )
+        opened, created = message.events
+        self.assertEqual(
+            opened, Event(kind=Kind.SOCKET_OPENED, socket=socket_pb2.Socket(name=opened.socket.name))
+        )
+        self.assertTrue(opened.socket.name.startswith("sockets/"))
+        address = listener_pb2.Listener(address="tcp://127.0.0.1:0")
+        self.assertEqual(created, Event(kind=Kind.LISTENER_CREATED, listener=address))
+
+    def test_unknown_field_is_refused(self):
+        mask = field_mask_pb2.FieldMask(paths=["socket.nmae"])
+        failure = self.assert_fails(
+            "MASK_INVALID", list, self.watch(read_mask=mask), fields=["read_mask"]
+        )
+        self.assertEqual(failure.metadata["path"], "socket.nmae")
+
+
 class ShortHistoryTest(EventsTestCase):
     """Events that are no longer kept."""
 
@@ -446,6 +552,16 @@ class ShortHistoryTest(EventsTestCase):
         self.assertEqual(failure.metadata["lost"], str(4 * self.HISTORY - self.HISTORY))
         rest = next(m for m in self.watch(resume_token=failure.metadata["resume_token"]) if m.events)
         self.assertEqual(len(rest.events), self.HISTORY)
+
+    def test_events_that_go_while_the_oldest_is_sought_are_not_lost(self):
+        address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address
+        churn = Churn(address, 300)
+        histories = 0
+        while churn.is_running():
+            first, *_ = self.watch(mode=Mode.ONCE, include_history=True)
+            self.assertLessEqual(len(first.events), self.HISTORY)
+            histories += 1
+        self.assertGreater(histories, 0)
 
     def test_reader_that_is_too_slow_is_told(self):
         address = self.admin.create("web", "tcp://127.0.0.1:0").effective_address

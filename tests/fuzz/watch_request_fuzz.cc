@@ -12,7 +12,9 @@
 #include "request_messages.h"
 #include "require.h"
 #include "sample_items.h"
+#include "server/event_encoding.h"
 #include "server/event_token.h"
+#include "server/event_watch_options.h"
 #include "server/proto_encoding.h"
 #include "server/resource_filter.h"
 #include "server/watch_options.h"
@@ -68,28 +70,45 @@ void Check(const v1::WatchSocketsRequest& request) {
   CheckShown(*options);
 }
 
-void CheckToken(const std::string& token) {
-  const absl::StatusOr<int64_t> after = ParseEventToken(token, kInstance, kLastEvent);
-  CheckError(after.status());
-  if (!after.ok()) return;
-  Require(*after >= 0 && *after <= kLastEvent, "a token stands for an event that there was");
-  Require(EventToken(kInstance, *after) == token, "a token has one spelling");
+// What a watch sends: an event that matches, without what the mask hides.
+void CheckShown(const EventWatchOptions& options) {
+  for (const HostEvent& event : SampleItems<HostEvent>()) {
+    if (!options.filter.Matches(event)) continue;
+    v1::Event shown;
+    Encode(event, shown);
+    const size_t all = shown.ByteSizeLong();
+    options.mask.Trim(shown);
+    const size_t some = shown.ByteSizeLong();
+    Require(some == all || (some < all && !options.mask.key().empty()), "only a mask hides");
+  }
 }
 
-void Check(const v1::WatchEventsRequest& request) {
-  const absl::StatusOr<EventFilter> filter = EventFilter::Parse(request.filter());
-  CheckError(filter.status());
+void CheckNegation(const v1::WatchEventsRequest& request, const EventFilter& filter) {
   const absl::StatusOr<EventFilter> negated =
       EventFilter::Parse(absl::StrCat("NOT (", request.filter(), ")"));
   for (const HostEvent& event : SampleItems<HostEvent>()) {
-    if (!filter.ok() || !negated.ok()) break;
-    Require(filter->Matches(event) != negated->Matches(event), "NOT turns the answer round");
+    if (!negated.ok()) break;
+    Require(filter.Matches(event) != negated->Matches(event), "NOT turns the answer round");
   }
-  const auto heartbeat =
-      ParseWatchInterval(request.heartbeat_interval(), "heartbeat_interval", "never");
-  CheckError(heartbeat.status());
-  if (heartbeat.ok()) CheckInterval(*heartbeat);
-  if (!request.resume_token().empty()) CheckToken(request.resume_token());
+}
+
+void Check(const v1::WatchEventsRequest& request) {
+  const absl::StatusOr<EventWatchOptions> options =
+      ParseEventWatchOptions(request, kInstance, kLastEvent);
+  CheckError(options.status());
+  if (!options.ok()) return;
+  CheckInterval(options->heartbeat);
+  Require(options->once == (request.mode() == v1::WatchEventsRequest::ONCE), "once is once");
+  CheckShown(*options);
+  CheckNegation(request, options->filter);
+  if (!options->after) {
+    Require(request.include_history(), "the history is asked for");
+    return;
+  }
+  Require(*options->after >= 0 && *options->after <= kLastEvent, "an event that there was");
+  const std::string& token = request.resume_token();
+  Require(token.empty() || EventToken(kInstance, *options->after) == token,
+          "a token has one spelling");
 }
 
 template <class Request>
