@@ -10,9 +10,14 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
+
+// How long a method waits for the service thread to close sockets. A healthy one
+// needs microseconds; at 200 ms it counts as stalled.
+inline constexpr absl::Duration kCloseTimeout = absl::Seconds(1);
 
 // Finishes a call at once.
 grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl::Status& status);

@@ -1,11 +1,10 @@
-// AdminService: the methods of listeners.
+// AdminService: the methods of listeners but DeleteListener.
 #include <google/protobuf/util/message_differencer.h>
 
 #include <memory>
 #include <optional>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "admin_reply.h"
@@ -17,18 +16,14 @@
 #include "list_query.h"
 #include "listener_declaration.h"
 #include "listener_record.h"
-#include "monotonic_time.h"
 #include "proto_encoding.h"
+#include "remembered_answer.h"
 #include "resource_name.h"
 #include "sockhost/error.h"
 #include "upstream_encoding.h"
 
 namespace sockhost {
 namespace {
-
-// How long a method waits for the service thread to close sockets. A healthy one
-// needs microseconds; at 200 ms it counts as stalled.
-constexpr absl::Duration kCloseTimeout = absl::Seconds(1);
 
 // An update that was overtaken by another one is made anew: so often, because
 // somebody has to win each time.
@@ -42,49 +37,6 @@ const ListenerRecord& RecordOf(const ListenerSnapshot& listener) {
 absl::Status EncodeResult(const absl::StatusOr<ListenerSnapshot>& listener, v1::Listener& out) {
   if (listener.ok()) Encode(*listener, out);
   return listener.status();
-}
-
-// What was answered to a request that has an id, if it was. With validate_only nothing is
-// remembered, and what counts is the request without it.
-template <class Request>
-absl::StatusOr<RequestMemory::Answer> AnswerBefore(RequestMemory& requests,
-                                                   absl::string_view method,
-                                                   const Request& request) {
-  const absl::Duration now = MonotonicTime();
-  if (!request.validate_only()) return requests.Begin(request.request_id(), method, request, now);
-  Request call = request;
-  call.clear_validate_only();
-  return requests.Look(call.request_id(), method, call, now);
-}
-
-// Calls `call`, unless its answer to the same request is remembered.
-template <class Request>
-absl::Status AnswerOnce(RequestMemory& requests, absl::string_view method, const Request& request,
-                        v1::Listener& response, absl::FunctionRef<absl::Status()> call) {
-  const std::string& id = request.request_id();
-  if (id.empty()) return call();
-  const auto before = AnswerBefore(requests, method, request);
-  if (!before.ok()) return before.status();
-  if (before->has_value()) {
-    response.ParseFromString(**before);
-    return absl::OkStatus();
-  }
-  const absl::Status status = call();
-  if (request.validate_only()) return status;
-  requests.End(id, status.ok() ? std::optional(response.SerializeAsString()) : std::nullopt,
-               MonotonicTime());
-  return status;
-}
-
-// What the core would say.
-absl::Status CheckDelete(const ListenerSnapshot& listener, bool force) {
-  const int64_t connections = listener.counters[Counter::active_connections];
-  if (connections == 0 || force) return absl::OkStatus();
-  const std::string& name = listener.config->name;
-  return Error(Reason::kLISTENER_BUSY,
-               absl::StrCat("listener \"", name, "\" has live connections (", connections,
-                            "); use force to close them"),
-               {{"listener", ListenerName(name)}, {"connections", absl::StrCat(connections)}});
 }
 
 // The field of the request that an error of OpenSocket speaks of, unless it says so itself.
@@ -324,90 +276,6 @@ absl::Status AdminService::List(const v1::ListListenersRequest& request,
         return item.ByteSizeLong();
       }));
   return absl::OkStatus();
-}
-
-// A deletion on its way: the method, the service thread and a timer meet here.
-class AdminService::Deletion {
- public:
-  Deletion(AdminService& service, std::string request_id, grpc::ServerUnaryReactor* reactor)
-      : service_(service), request_id_(std::move(request_id)), reply_(reactor) {}
-
-  Completion& closed() { return closed_; }
-  OneReply& reply() { return reply_; }
-
-  // The service thread has closed it.
-  void FinishOnceClosed(const std::shared_ptr<Deletion>& self) {
-    if (closed_.IsAwaited()) return;
-    // The service thread must not do gRPC's work.
-    service_.tasks_.Run([self] { self->Finish(absl::OkStatus()); });
-  }
-
-  // It has ended, perhaps after the answer: the request is not forgotten.
-  void Finish(const absl::Status& status) {
-    if (!request_id_.empty()) {
-      service_.requests_.End(request_id_,
-                             status.ok() ? std::optional<std::string>("") : std::nullopt,
-                             MonotonicTime());
-    }
-    reply_.Finish(status);
-  }
-
- private:
-  AdminService& service_;
-  // Empty: none.
-  const std::string request_id_;
-  OneReply reply_;
-  Completion closed_;
-};
-
-grpc::ServerUnaryReactor* AdminService::DeleteListener(grpc::CallbackServerContext* context,
-                                                       const v1::DeleteListenerRequest* request,
-                                                       google::protobuf::Empty*) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (!request->request_id().empty()) {
-    const auto before = AnswerBefore(requests_, "DeleteListener", *request);
-    if (!before.ok() || before->has_value()) {
-      reactor->Finish(ToGrpcStatus(before.status()));
-      return reactor;
-    }
-  }
-  const std::string id = request->validate_only() ? "" : request->request_id();
-  Delete(*context, *request, std::make_shared<Deletion>(*this, id, reactor));
-  return reactor;
-}
-
-void AdminService::Delete(const grpc::CallbackServerContext& context,
-                          const v1::DeleteListenerRequest& request,
-                          const std::shared_ptr<Deletion>& deletion) {
-  const absl::StatusOr<ListenerSnapshot> found =
-      FindListener(request.name(), request.etag(), "etag");
-  absl::Status status = found.status();
-  if (status.ok() && request.validate_only()) {
-    return deletion->Finish(CheckDelete(*found, request.force()));
-  }
-  if (status.ok()) {
-    status = host_.DeleteListener(*found, request.force(),
-                                  [deletion] { deletion->FinishOnceClosed(deletion); });
-    // Beside the service thread, which closes it. The call cannot be answered before ComesSoon.
-    status = Noted(&context, "DeleteListener", request.name(), std::move(status));
-  }
-  if (absl::IsNotFound(status) && request.allow_missing()) {
-    return deletion->Finish(absl::OkStatus());
-  }
-  if (!status.ok() || deletion->closed().ComesSoon()) return deletion->Finish(status);
-  tasks_.RunSomeTimeAfter(kCloseTimeout, [this, deletion, name = request.name()] {
-    if (!deletion->reply().finished()) deletion->reply().Finish(StalledError(name));
-  });
-}
-
-absl::Status AdminService::StalledError(const std::string& name) const {
-  const std::string service = host_.Stalled().service;
-  return Error(
-      Reason::kSERVICE_THREAD_STALLED,
-      absl::StrCat("listener \"", name, "\" is draining: the service thread has not come back",
-                   service.empty() ? "" : " from service ", service,
-                   "; it goes when the handler returns"),
-      {{"listener", name}, {"service", service.empty() ? "" : ServiceName(service)}});
 }
 
 }  // namespace sockhost

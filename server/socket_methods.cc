@@ -20,9 +20,6 @@
 namespace sockhost {
 namespace {
 
-// How long CloseSocket waits for the service thread, as DeleteListener does.
-constexpr absl::Duration kCloseTimeout = absl::Seconds(1);
-
 absl::Status CheckView(v1::SocketView view) {
   if (v1::SocketView_IsValid(view)) return absl::OkStatus();
   return UnknownNumber("view", view, "SOCKET_VIEW_BASIC or SOCKET_VIEW_FULL");
