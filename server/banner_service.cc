@@ -24,9 +24,9 @@ struct Rest {
 
 void FreeRest(void* user_data) { delete static_cast<Rest*>(user_data); }
 
-const BannerParameters& ParametersOfBanner(int fd) {
-  // A listener of this service is not made without them.
-  return *static_cast<const BannerParameters*>(ParametersOf(fd));
+// Null: of a host that opened the listener without saying what to send.
+const BannerParameters* ParametersOfBanner(int fd) {
+  return static_cast<const BannerParameters*>(ParametersOf(fd));
 }
 
 // From now on what the peer sends is discarded, until it closes or is closed.
@@ -47,8 +47,7 @@ void SendRest(int fd, Rest& rest) {
   FinishStream(fd, close);
 }
 
-void BeginStream(int fd) {
-  const BannerParameters& parameters = ParametersOfBanner(fd);
+void BeginStream(int fd, const BannerParameters& parameters) {
   const std::string& text = *parameters.text;
   const ssize_t sent = zsock_send(fd, text.data(), text.size(), 0);
   if (sent == static_cast<ssize_t>(text.size())) return FinishStream(fd, parameters.close);
@@ -57,20 +56,23 @@ void BeginStream(int fd) {
   if (sockhost_socket_set_user_data(fd, rest.get()) == 0) rest.release();
 }
 
-void AnswerDatagrams(int fd) {
+void AnswerDatagrams(int fd, const BannerParameters& parameters) {
   DatagramBatch& batch = DatagramBatch::OfServiceThread();
   DatagramGuard& guard = DatagramGuard::OfServiceThread();
   const size_t requests = batch.ReceiveRequests(fd, guard);
-  const absl::string_view text = *ParametersOfBanner(fd).text;
+  const absl::string_view text = *parameters.text;
   batch.Answer(fd, requests, guard, [text](size_t) { return text; });
 }
 
 void HandleBanner(net_socket_service_event* event) {
   const int fd = event->event.fd;
-  if (sockhost_socket_is_datagram(fd)) return AnswerDatagrams(fd);
+  const BannerParameters* parameters = ParametersOfBanner(fd);
+  // A datagram is taken, and its socket stays.
+  if (!parameters) return CloseAfterLastWord(fd);
+  if (sockhost_socket_is_datagram(fd)) return AnswerDatagrams(fd, *parameters);
   if (event->event.events & POLLIN) return DiscardInput(fd);
   if (event->user_data) return SendRest(fd, *static_cast<Rest*>(event->user_data));
-  BeginStream(fd);
+  BeginStream(fd, *parameters);
 }
 
 }  // namespace

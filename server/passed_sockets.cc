@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -11,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "listener_record.h"
+#include "service_parameters.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
@@ -53,6 +55,15 @@ absl::Status Adopt(ServiceHost& host, const std::string& id, const std::string& 
   ListenerConfig config;
   config.name = id;
   config.service = service;
+  absl::StatusOr<std::shared_ptr<const ServiceParameters>> parameters =
+      DecodeParameters(id, declared);
+  if (!parameters.ok()) {
+    return Invalid(
+        "--adopt", absl::StrCat(id, "=", service),
+        absl::StrCat("a passed socket has no parameters, which this service needs (",
+                     parameters.status().message(), "); create the listener over the admin API"));
+  }
+  config.parameters = *std::move(parameters);
   config.attachment = MakeListenerRecord(id, declared);
   return host.AdoptListener(config, fd).status();
 }

@@ -118,6 +118,16 @@ class PassedSocketsTest(DaemonTestCase):
             **self.variables("web"),
         )
 
+    def test_service_that_needs_parameters_is_refused(self):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            for service in ("banner", "forward"):
+                with self.subTest(service=service, kind=kind):
+                    fd, _ = self.passed(kind)
+                    self.assert_refused(
+                        "has no parameters, which this service needs",
+                        "--adopt", f"web={service}", passed_fds=[fd], **self.variables("web"),
+                    )
+
     def test_sockets_of_another_process_are_left_alone(self):
         started = self.start(variables=self.variables("web") | {"LISTEN_PID": "1"})
         self.assertEqual(started.admin.listeners(), [])

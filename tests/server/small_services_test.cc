@@ -200,5 +200,17 @@ TEST_F(SmallServicesTest, BannerAnswersADatagram) {
   EXPECT_EQ(Ask(Listen("banner", kUdp, Banner("hello", false)), "x"), "hello");
 }
 
+TEST_F(SmallServicesTest, BannerWithoutATextClosesWhatAsks) {
+  const UniqueFd peer = ConnectTo(Listen("banner", kTcp));
+  EXPECT_TRUE(WaitClosed(peer.get()));
+  ExpectOnlyTheListenerIsLeft();
+}
+
+TEST_F(SmallServicesTest, BannerWithoutATextTakesDatagrams) {
+  const UniqueFd peer = ConnectTo(Listen("banner", kUdp));
+  SendText(peer.get(), "hello");
+  EXPECT_TRUE(Becomes([this] { return Count(Counter::receive_messages); }, Eq(1)));
+}
+
 }  // namespace
 }  // namespace sockhost
