@@ -77,22 +77,6 @@ absl::StatusOr<UnixSocketAccess> DecodeAccess(const v1::UnixAccess& access) {
   return out;
 }
 
-SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocketAccess& access) {
-  SocketOptions out;
-  out.backlog = declared.backlog();
-  out.ipv6_only = declared.ipv6_only();
-  out.reuse_port = declared.reuse_port();
-  out.unix_access = access;
-  out.tuning.keepalive = declared.has_tcp_keepalive();
-  out.tuning.keepalive_idle = DecodeDuration(declared.tcp_keepalive().idle());
-  out.tuning.keepalive_interval = DecodeDuration(declared.tcp_keepalive().interval());
-  out.tuning.keepalive_count = declared.tcp_keepalive().count();
-  out.tuning.tcp_user_timeout = DecodeDuration(declared.tcp_user_timeout());
-  out.tuning.receive_buffer_bytes = declared.receive_buffer_bytes();
-  out.tuning.send_buffer_bytes = declared.send_buffer_bytes();
-  return out;
-}
-
 void CheckDurations(const v1::Listener& declared, FieldErrors& errors) {
   const struct {
     absl::string_view field;
@@ -183,6 +167,22 @@ absl::StatusOr<FieldMask> FieldsToChange(const v1::UpdateListenerRequest& reques
 }
 
 }  // namespace
+
+SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocketAccess& access) {
+  SocketOptions out;
+  out.backlog = declared.backlog();
+  out.ipv6_only = declared.ipv6_only();
+  out.reuse_port = declared.reuse_port();
+  out.unix_access = access;
+  out.tuning.keepalive = declared.has_tcp_keepalive();
+  out.tuning.keepalive_idle = DecodeDuration(declared.tcp_keepalive().idle());
+  out.tuning.keepalive_interval = DecodeDuration(declared.tcp_keepalive().interval());
+  out.tuning.keepalive_count = declared.tcp_keepalive().count();
+  out.tuning.tcp_user_timeout = DecodeDuration(declared.tcp_user_timeout());
+  out.tuning.receive_buffer_bytes = declared.receive_buffer_bytes();
+  out.tuning.send_buffer_bytes = declared.send_buffer_bytes();
+  return out;
+}
 
 bool IsOutputOnly(absl::string_view field) {
   return std::find(std::begin(kOutputOnly), std::end(kOutputOnly), field) != std::end(kOutputOnly);

@@ -15,6 +15,9 @@ namespace sockhost {
 // the field, and with all others that are wrong, those that the core finds included.
 absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Listener& declared);
 
+// The part of it that says how the socket is opened.
+SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocketAccess& access);
+
 // Changes `declared` as `request` wants it. Errors: MASK_INVALID; FIELD_INVALID for
 // another service.
 absl::Status MergeUpdate(const v1::UpdateListenerRequest& request, v1::Listener& declared);

@@ -1,5 +1,8 @@
 #include "passed_sockets.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -11,6 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "listener_declaration.h"
 #include "listener_record.h"
 #include "service_parameters.h"
 #include "sockhost/error.h"
@@ -48,10 +52,41 @@ absl::StatusOr<std::map<std::string, std::string>> ParseRules(
   return services;
 }
 
-absl::Status Adopt(ServiceHost& host, const std::string& id, const std::string& service, int fd) {
+// 0: it has no such option.
+int OptionOf(int fd, int level, int option) {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  return getsockopt(fd, level, option, &value, &length) == 0 ? value : 0;
+}
+
+void DeclareKeepalive(int fd, v1::Listener& declared) {
+  if (const int timeout_ms = OptionOf(fd, IPPROTO_TCP, TCP_USER_TIMEOUT); timeout_ms > 0) {
+    declared.mutable_tcp_user_timeout()->set_seconds(timeout_ms / 1000);
+    declared.mutable_tcp_user_timeout()->set_nanos(timeout_ms % 1000 * 1'000'000);
+  }
+  if (OptionOf(fd, SOL_SOCKET, SO_KEEPALIVE) == 0) return;
+  v1::TcpKeepalive& keepalive = *declared.mutable_tcp_keepalive();
+  keepalive.mutable_idle()->set_seconds(OptionOf(fd, IPPROTO_TCP, TCP_KEEPIDLE));
+  keepalive.mutable_interval()->set_seconds(OptionOf(fd, IPPROTO_TCP, TCP_KEEPINTVL));
+  keepalive.set_count(OptionOf(fd, IPPROTO_TCP, TCP_KEEPCNT));
+}
+
+// What a client would have asked for to get this socket. Not its buffers: nothing tells whether
+// they are the kernel's default.
+v1::Listener DeclarationOf(int fd, const std::string& service) {
+  const SocketAddress address = SocketAddress::OfSocket(fd);
   v1::Listener declared;
   declared.set_service(service);
-  declared.set_address(SocketAddress::OfSocket(fd).ToString());
+  declared.set_address(address.ToString());
+  if (address.is_unix()) return declared;
+  declared.set_ipv6_only(OptionOf(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0);
+  declared.set_reuse_port(OptionOf(fd, SOL_SOCKET, SO_REUSEPORT) != 0);
+  if (address.protocol() == Protocol::kTcp) DeclareKeepalive(fd, declared);
+  return declared;
+}
+
+absl::Status Adopt(ServiceHost& host, const std::string& id, const std::string& service, int fd) {
+  v1::Listener declared = DeclarationOf(fd, service);
   ListenerConfig config;
   config.name = id;
   config.service = service;
@@ -64,6 +99,7 @@ absl::Status Adopt(ServiceHost& host, const std::string& id, const std::string& 
                      parameters.status().message(), "); create the listener over the admin API"));
   }
   config.parameters = *std::move(parameters);
+  config.socket = DecodeSocketOptions(declared, {});
   config.attachment = MakeListenerRecord(id, declared);
   return host.AdoptListener(config, fd).status();
 }

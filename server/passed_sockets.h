@@ -26,9 +26,10 @@ absl::Status CheckAdoptRules(const std::vector<std::string>& rules);
 
 // Makes a listener of each socket: its id is the name of the socket (the second of
 // one name is NAME-2, and so on), its service comes from `rules`, each of which is
-// "NAME=SERVICE". A socket without a rule, and a rule without a socket, is an error,
-// because nobody would be served; and so is a service that needs parameters. Errors:
-// FIELD_INVALID, and those of ServiceHost::AdoptListener.
+// "NAME=SERVICE", its options are those that the socket has. A socket without a rule,
+// and a rule without a socket, is an error, because nobody would be served; and so is
+// a service that needs parameters. Errors: FIELD_INVALID, and those of
+// ServiceHost::AdoptListener.
 absl::Status AdoptSockets(ServiceHost& host, const std::vector<PassedSocket>& sockets,
                           const std::vector<std::string>& rules);
 

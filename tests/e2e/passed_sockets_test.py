@@ -5,7 +5,7 @@ import os
 import socket
 import unittest
 
-from sockhost.v1 import admin_pb2
+from sockhost.v1 import admin_pb2, forward_pb2
 
 import admin
 import daemon
@@ -16,11 +16,13 @@ from daemon_test_case import DaemonTestCase
 class PassedSocketsTest(DaemonTestCase):
     flags = None
 
-    def passed(self, kind=socket.SOCK_STREAM, listening=True):
+    def passed(self, kind=socket.SOCK_STREAM, listening=True, where="127.0.0.1", options=()):
         """A bound socket, with a number above those that systemd uses."""
-        bound = socket.socket(socket.AF_INET, kind)
+        bound = socket.socket(socket.AF_INET6 if ":" in where else socket.AF_INET, kind)
         self.addCleanup(bound.close)
-        bound.bind(("127.0.0.1", 0))
+        for level, option, value in options:
+            bound.setsockopt(level, option, value)
+        bound.bind((where, 0))
         if kind == socket.SOCK_STREAM and listening:
             bound.listen()
         fd = fcntl.fcntl(bound, fcntl.F_DUPFD, 20)
@@ -92,6 +94,39 @@ class PassedSocketsTest(DaemonTestCase):
         self.assert_echo(self.connect(address))
         started.admin.delete("web", force=True)
         self.assertEqual(started.admin.listeners(), [])
+
+    def test_options_are_those_of_the_socket(self):
+        options = (
+            (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1),
+            (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 7),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+            (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 4500),
+        )
+        fd, address = self.passed(where="::", options=options)
+        port = address.rsplit(":", 1)[1]
+        started = self.start("--adopt", "web=echo", passed_fds=[fd], variables=self.variables("web"))
+        # The daemon's is the same one.
+        same = socket.socket(fileno=os.dup(fd))
+        self.addCleanup(same.close)
+        for level, option, value in options:
+            self.assertEqual(same.getsockopt(level, option), value)
+        web = started.admin.get_listener("web")
+        self.assertTrue(web.ipv6_only)
+        self.assertTrue(web.reuse_port)
+        keepalive = web.tcp_keepalive
+        self.assertEqual((keepalive.idle.seconds, keepalive.interval.seconds, keepalive.count), (77, 7, 3))
+        self.assertEqual(web.tcp_user_timeout.ToMilliseconds(), 4500)
+        # At 127.0.0.1 the port is another program's.
+        elsewhere = forward_pb2.ForwardParameters(upstreams=[f"tcp://127.0.0.1:{port}"])
+        started.admin.create("out", "tcp://127.0.0.1:0", "forward", forward=elsewhere)
+        # Opened anew it is the same.
+        started.admin.call("DrainListener", admin_pb2.DrainListenerRequest(name=web.name))
+        started.admin.call("ResumeListener", admin_pb2.ResumeListenerRequest(name=web.name))
+        with self.assertRaises(ConnectionRefusedError):
+            self.connect(f"tcp://127.0.0.1:{port}")
 
     def assert_refused(self, complaint, *flags, **options):
         ended = daemon.run("--admin", f"unix:{self.folder}/admin.sock", *flags, **options)
