@@ -12,6 +12,11 @@
 #include "sockhost/error.h"
 
 namespace sockhost {
+namespace {
+
+constexpr int64_t kAfterShortageNanos = 100'000'000;
+
+}  // namespace
 
 ListenerThread::~ListenerThread() { Stop(); }
 
@@ -74,12 +79,16 @@ void ListenerThread::Run() {
       wake_.wait_for(mutex_, std::chrono::nanoseconds(wait));
       continue;
     }
-    absl::AnyInvocable<void()> task = std::move(first->second);
-    tasks_.erase(first);
+    auto node = tasks_.extract(first);
     mutex_.Unlock();
-    task();
-    task = nullptr;  // what it holds is freed without the mutex
+    try {
+      node.mapped()();
+      node.mapped() = nullptr;  // what it holds is freed without the mutex
+    } catch (const std::bad_alloc&) {
+      node.key() = MonotonicNanos() + kAfterShortageNanos;
+    }
     mutex_.Lock();
+    if (node.mapped()) tasks_.insert(std::move(node));
   }
   // Freed without the mutex, too.
   auto dropped = std::exchange(tasks_, {});

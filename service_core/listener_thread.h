@@ -16,7 +16,8 @@ namespace sockhost {
 
 // Runs tasks one after another, each when it is due: work of listeners that nobody
 // asked for just now, such as opening a socket once more, or removing a file. The
-// service thread must not do it: a file system may take its time.
+// service thread must not do it: a file system may take its time. A task that throws
+// std::bad_alloc is run again 100 ms later.
 //
 // Thread rule: any thread.
 class ListenerThread {

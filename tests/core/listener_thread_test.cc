@@ -4,6 +4,7 @@
 
 #include <future>
 #include <memory>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -45,6 +46,20 @@ TEST(ListenerThreadTest, TasksRunInTheOrderInWhichTheyAreDue) {
   busy.End();
   done.get_future().wait();
   EXPECT_THAT(ran, ElementsAre(1, 2, 3, 4));
+}
+
+TEST(ListenerThreadTest, TaskWithoutMemoryIsRunAgain) {
+  ListenerThread thread;
+  ASSERT_TRUE(thread.Start().ok());
+  std::vector<int> ran;
+  std::promise<void> done;
+  thread.RunAfter(absl::ZeroDuration(), [&] {
+    ran.push_back(1);
+    if (ran.size() == 1) throw std::bad_alloc();
+    done.set_value();
+  });
+  done.get_future().wait();
+  EXPECT_THAT(ran, ElementsAre(1, 1));
 }
 
 TEST(ListenerThreadTest, StopRunsWhatWasPostedAndDropsWhatIsNotDue) {
