@@ -38,10 +38,11 @@ ssize_t Receive(int fd, msghdr& message, int flags) {
   // Looked at, but not received; and errors of earlier sends, not data.
   if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) return result;
   // With MSG_TRUNC the result is the size of the whole datagram.
+  const size_t size = SizeOf(message);
   const ssize_t received =
-      (flags & MSG_TRUNC) != 0 ? std::min(result, static_cast<ssize_t>(SizeOf(message))) : result;
+      (flags & MSG_TRUNC) != 0 ? std::min(result, static_cast<ssize_t>(size)) : result;
   const bool is_cut = result >= 0 && (message.msg_flags & MSG_TRUNC) != 0;
-  CountReceive(fd, received, 1, is_cut ? 1 : 0);
+  CountReceive(fd, received, 1, is_cut ? 1 : 0, false, size);
   return result;
 }
 
@@ -60,7 +61,7 @@ ssize_t ReceiveFromStream(int fd, void* buf, size_t size, int flags) {
   const ssize_t result = Uninterrupted([&] { return sockhost::Receive(fd, buf, size, flags); });
   if ((flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0) return result;
   const bool is_short = result > 0 && static_cast<size_t>(result) < size;
-  CountReceive(fd, result, 1, 0, is_short);
+  CountReceive(fd, result, 1, 0, is_short, size);
   return result;
 }
 

@@ -9,8 +9,28 @@
 namespace sockhost {
 namespace {
 
-bool IsRetry(int error_number) {
-  return error_number == EAGAIN || error_number == EWOULDBLOCK || error_number == EINTR;
+// Errors of the connection, after which nothing more will come: those of the network, from
+// tcp(7) and ip(7). What the caller asked for in vain (EINVAL of MSG_OOB, EFAULT) and a lack of
+// memory say nothing of it.
+bool EndsStream(int error_number) {
+  switch (error_number) {
+    case ECONNABORTED:
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETRESET:
+    case ENETUNREACH:
+    case ENOPROTOOPT:
+    case ENOTCONN:
+    case EPIPE:
+    case EPROTO:
+    case ETIMEDOUT:
+      return true;
+    default:
+      return false;
+  }
 }
 
 // Keeps errno as the system call left it.
@@ -45,7 +65,8 @@ bool IsOwnTcp(int fd) {
   return slot && slot->role != Role::kRegistered && slot->protocol == Protocol::kTcp;
 }
 
-void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, bool is_drained) {
+void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, bool is_drained,
+                  size_t asked) {
   const KeepErrno saved;
   SocketSlot* slot = ServiceLoop::SlotOnServiceThread(fd);
   if (!slot) {
@@ -54,7 +75,7 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, boo
   }
   slot->is_drained = is_drained || (result < 0 && saved.value() == EAGAIN);
   if (result < 0) {
-    if (!IsRetry(saved.value()) && slot->role == Role::kConnection) {
+    if (EndsStream(saved.value()) && slot->role == Role::kConnection) {
       slot->end_of_stream = true;
       slot->failed = true;
     }
@@ -64,7 +85,8 @@ void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, boo
   const bool is_stream =
       slot->protocol == Protocol::kTcp || slot->protocol == Protocol::kUnixStream;
   if (result == 0 && is_stream) {
-    if (slot->role != Role::kRegistered) slot->end_of_stream = slot->is_drained = true;
+    const bool is_end = asked > 0 && slot->role != Role::kRegistered;
+    if (is_end) slot->end_of_stream = slot->is_drained = true;
     return;
   }
   ForEachBlock(*slot, [&, time = WallTime()](CounterBlock& block) {

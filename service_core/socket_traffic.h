@@ -16,9 +16,10 @@ bool IsOwnTcp(int fd);
 
 // One receive call returned `result` bytes (0: end of stream or an empty
 // datagram), as `messages` messages; `truncated` of them lost their tail. `is_drained`:
-// there was no more.
+// there was no more. `asked`: the most bytes that it could return; of a stream that was
+// asked for none, 0 is not the end.
 void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated,
-                  bool is_drained = false);
+                  bool is_drained = false, size_t asked = 1);
 
 // One send call was offered `offered` bytes and returned `result`.
 void CountTransmit(int fd, ssize_t result, size_t offered, size_t messages);

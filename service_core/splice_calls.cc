@@ -17,7 +17,7 @@ extern "C" {
 
 long sockhost_splice_from(int fd, int pipe, size_t size) {
   const ssize_t moved = splice(fd, nullptr, pipe, nullptr, size, kFlags);
-  CountReceive(fd, moved, 1, 0);
+  CountReceive(fd, moved, 1, 0, false, size);
   return moved;
 }
 

@@ -22,7 +22,8 @@ TrafficRecord& Traffic() {
 // A program's own sockets.
 bool IsOwnTcp(int /*fd*/) { return false; }
 
-void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, bool /*is_drained*/) {
+void CountReceive(int fd, ssize_t result, size_t messages, size_t truncated, bool /*is_drained*/,
+                  size_t /*asked*/) {
   Traffic().received.push_back({fd, result, messages, truncated});
 }
 

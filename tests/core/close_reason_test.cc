@@ -1,5 +1,6 @@
 // Why a connection went away, as the table remembers it.
 #include <gmock/gmock.h>
+#include <zephyr/net/socket.h>
 
 #include <cerrno>
 #include <stdexcept>
@@ -66,6 +67,29 @@ TEST_F(CloseReasonTest, ReceiveErrorIsAFailure) {
   const UniqueFd client = Connect();
   SendText(client.get(), "x");
   EXPECT_EQ(Reason(), CloseReason::kFailed);
+}
+
+// No end of the stream, and no failure of the connection.
+TEST_F(CloseReasonTest, ReceiveCallsThatAskForNothingEndNothing) {
+  DefineTestService([](const Event& event) {
+    char byte;
+    EXPECT_EQ(zsock_recv(event.event.fd, &byte, 0, 0), 0);
+    iovec part{&byte, 0};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    EXPECT_EQ(zsock_recvmsg(event.event.fd, &message, 0), 0);
+    EXPECT_EQ(zsock_recv(event.event.fd, &byte, 1, MSG_OOB), -1);
+    EXPECT_EQ(errno, EINVAL);
+    Echo(event);
+  });
+  const StopOnExit stop(loop_);
+  const UniqueFd client = Connect();
+  for (int i = 0; i < 3; ++i) {
+    SendText(client.get(), "x");
+    EXPECT_EQ(ReceiveText(client.get(), 1), "x");
+  }
+  EXPECT_EQ(ListenerCounters("web")[Counter::receive_errors], 3);
 }
 
 TEST_F(CloseReasonTest, HandlerThatClosesIsTheService) {
