@@ -336,6 +336,8 @@ Closer SocketTable::NoteClose(int fd) {
   TableLock lock(*this);
   SocketSlot* slot = FindByFd(fd);
   if (!slot) return Closer::kProgram;
+  // The audit ends it; by now the number stands for a file of the program.
+  if (slot->role != Role::kRegistered && IsClosedBehindLocked(*slot)) return Closer::kProgram;
   if (slot->is_of_listener_itself()) return Closer::kNobody;
   const bool owned = slot->role != Role::kRegistered;
   RemoveLocked(*slot, owned ? Fate::kClose : Fate::kLeaveOpen,

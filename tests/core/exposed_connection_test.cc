@@ -68,6 +68,21 @@ TEST_F(ExposedConnectionTest, ClosedConnectionIsFoundAndFreed) {
   EXPECT_EQ(freed_, 1);
 }
 
+TEST_F(ExposedConnectionTest, NumberThatAProgramUsesAnewIsClosedByTheProgram) {
+  const StopOnExit stop(loop_);
+  std::atomic<Closer> closer{Closer::kNobody};
+  Serve([&](const Event& event) {
+    if (++calls_ > 1) return;
+    CloseSilently(event.event.fd);
+    const UniqueFd next = EventFdNumbered(event.event.fd, false);
+    closer = NoteClose(next.get());
+  });
+  const UniqueFd client = ConnectTo(listener_.effective_address);
+  SendText(client.get(), "x");
+  ExpectFound();
+  EXPECT_EQ(closer, Closer::kProgram);
+}
+
 // The kernel reports the connection for as long as its duplicate is open, under a number that
 // is another file's.
 TEST_F(ExposedConnectionTest, FileThatTookTheNumberIsNoConnection) {
