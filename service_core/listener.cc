@@ -20,6 +20,10 @@ namespace {
 // single one if many come in a row, and is awake still when they come between others.
 constexpr int kDefaultAcceptsPerTurn = 16;
 
+// After so many wake-ups in a row in which nobody waited the socket is looked at. Processes that
+// share it are woken up in vain, too.
+constexpr uint32_t kIdleAccepts = 64;
+
 // How long accepting rests when the process or the system is out of fds or
 // memory: accept(2) would fail at once, again and again.
 constexpr int64_t kAcceptPauseNanos = 100'000'000;
@@ -28,6 +32,12 @@ constexpr int64_t kAcceptPauseNanos = 100'000'000;
 bool HasWaiting(int fd) {
   pollfd look{fd, POLLIN, 0};
   return poll(&look, 1, 0) == 1 && (look.revents & POLLIN) != 0;
+}
+
+// It listens no more. accept(2) does not say so of a unix socket.
+bool IsShutDown(int fd) {
+  pollfd look{fd, POLLRDHUP, 0};
+  return poll(&look, 1, 0) == 1;
 }
 
 }  // namespace
@@ -51,6 +61,11 @@ void Listener::Accept(SocketSlot& slot, ServiceLoop& loop) {
   while (taken < budget && (last = AcceptOne(slot, loop)) == Taken::kOne) ++taken;
   // One that was taken says little: the next may find no room.
   if (is_short_ && last == Taken::kNone) EndShortage();
+  idle_accepts_ = taken > 0 ? 0 : idle_accepts_ + 1;
+  if (last == Taken::kNone && idle_accepts_ % kIdleAccepts == kIdleAccepts - 1 &&
+      IsShutDown(slot.fd)) {
+    ReplaceSocket("shut down", slot);
+  }
   accept_budget_.Note(taken);
   counters.Max(Counter::max_accepts_per_wakeup, taken);
   service_->counters.Max(Counter::max_accepts_per_wakeup, taken);
@@ -156,11 +171,26 @@ Listener::Taken Listener::HandleAcceptError(int error_number, SocketSlot& slot, 
     case ENOMEM:
     case ENOSPC:
       return PauseForShortage(absl::StrCat("accept: ", DescribeErrno(error_number)), slot, loop);
+    case EBADF:
+    case EINVAL:
+    case ENOTSOCK:
+      return ReplaceSocket(absl::StrCat("accept: ", DescribeErrno(error_number)), slot);
     default:
       // Errors of the connection that was waiting, e.g. ECONNABORTED; accept(2)
       // says to go on. The budget bounds how many are taken at a time.
       return Taken::kOne;
   }
+}
+
+// Whoever else has the socket can end it with shutdown(2): the process that passed it, or
+// `ss -K`. It would be reported for ever, and nobody can connect.
+Listener::Taken Listener::ReplaceSocket(std::string reason, SocketSlot& slot) {
+  const SocketId id = slot.id.load(std::memory_order_relaxed);
+  tasks_.RunAfter(absl::ZeroDuration(), [weak = weak_from_this(), id, reason = std::move(reason)] {
+    if (const auto listener = weak.lock()) listener->Reopen(id, reason);
+  });
+  table_.SetPolling(slot, Polling::kMasked);
+  return Taken::kNoRoom;
 }
 
 // A shortage that lasts is told once, however often accepting is tried meanwhile: many

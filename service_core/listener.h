@@ -156,6 +156,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void LogRejection(absl::string_view limit, int value, const SocketAddress& peer);
   Taken HandleAcceptError(int error_number, SocketSlot& slot, ServiceLoop& loop);
   Taken PauseForShortage(std::string reason, SocketSlot& slot, ServiceLoop& loop);
+  // Its socket does not listen any more; `reason` shows that. Throws std::bad_alloc.
+  Taken ReplaceSocket(std::string reason, SocketSlot& slot);
   // TryAgain comes for the socket `key` in 100 ms, unless this is called again before or the
   // shortage ends. Throws std::bad_alloc.
   void Rest(RegistrationKey key, ServiceLoop& loop);
@@ -172,6 +174,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void TryLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   void RetryLaterLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   void Retry(uint64_t attempt);
+  // Opens it anew, for this cause, unless `lost` has been replaced already.
+  void Reopen(SocketId lost, const std::string& cause);
   absl::Status CheckChangeLocked(const ListenerConfig* only, const ListenerConfig& next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   absl::Status ProbeChangeLocked(const ListenerConfig& next)
@@ -232,6 +236,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
   // Of the service thread.
   AcceptBudget accept_budget_;
+  // How many wake-ups in a row took no connection.
+  uint32_t idle_accepts_ = 0;
   // Connections wait that cannot be taken, or did 100 ms ago: the state is kPaused, unless a
   // call has changed it.
   bool is_short_ = false;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -148,11 +149,36 @@ void Listener::RetryLaterLocked() {
 void Listener::Retry(uint64_t attempt) {
   MutexLock lock(change_mutex_);
   if (attempt != attempt_ || state() != ListenerState::kFailed) return;
-  if (!retry_.IsDue(FileAt(ConfigLocked().address.path()))) return RetryLaterLocked();
-  TryLocked();
+  try {
+    if (!retry_.IsDue(FileAt(ConfigLocked().address.path()))) return RetryLaterLocked();
+    TryLocked();
+  } catch (const std::bad_alloc&) {
+    attempt_ = attempt;  // this one is made again
+    throw;
+  }
   if (socket_id_ == 0) return;
   Log(LogLevel::kInfo, "a listener is open after all",
       {{"listener", *name_}, {"address", address().ToString()}});
+}
+
+void Listener::Reopen(SocketId lost, const std::string& cause) {
+  const std::string reason = absl::StrCat("its socket does not listen any more: ", cause);
+  MutexLock lock(change_mutex_);
+  if (socket_id_ != lost) return;
+  OpenedSocket old;
+  {
+    MutexLock status_lock(status_mutex_);
+    if (status_.is_going) return;
+    Log(LogLevel::kWarning, "a listener is opened anew",
+        {{"listener", *name_}, {"address", status_.opened.address.ToString()}, {"error", reason}});
+    old = std::exchange(status_.opened, {});
+    SetStateLocked(ListenerState::kFailed, reason);
+  }
+  socket_id_ = 0;
+  table_.Remove(lost, Fate::kClose, CloseReason::kFailed);
+  old = {};  // its file: it would be in the way
+  retry_.Restart();
+  TryLocked();
 }
 
 // ---- Pausing and draining -------------------------------------------------------

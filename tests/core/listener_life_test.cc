@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -23,11 +24,14 @@
 namespace sockhost {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::Eq;
 using testing::Ge;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Ne;
 using testing::UnorderedElementsAreArray;
 
 class ListenerLifeTest : public ListenersFixture {
@@ -281,6 +285,27 @@ TEST_F(ListenerLifeTest, BusyAddressIsTriedUntilItIsFree) {
   EXPECT_TRUE(Becomes([this] { return State(); }, Eq(ListenerState::kActive)));
   EXPECT_THAT(Now().state_reason, IsEmpty());
   ExpectEcho(ConnectTo(config.address).get());
+}
+
+// Whoever shares it can end its listening, in either direction.
+TEST_F(ListenerLifeTest, SocketThatDoesNotListenAnyMoreIsReplaced) {
+  const StopOnExit stop(loop_);
+  const std::string path = absl::StrCat(testing::TempDir(), "sockhost-ended-", getpid(), ".sock");
+  for (const std::string& address : {std::string("tcp://127.0.0.1:0"), "unix://" + path}) {
+    for (const int how : {SHUT_RD, SHUT_RDWR}) {
+      SCOPED_TRACE(absl::StrCat(address, " ", how));
+      const LogLines log;
+      Create(Config("web", address));
+      const SocketSnapshot ended = SocketOf(Role::kListening);
+      ASSERT_EQ(shutdown(ended.fd, how), 0);
+      EXPECT_TRUE(Becomes([&] { return SocketOf(Role::kListening).id; },
+                          AllOf(Ne(ended.id), Ne(SocketSnapshot().id))));
+      EXPECT_TRUE(Becomes([this] { return State(); }, Eq(ListenerState::kActive)));
+      ExpectEcho(ConnectTo(Now().effective_address).get());
+      EXPECT_THAT(log.lines(), Contains(HasSubstr("its socket does not listen any more: ")));
+      Delete("web");
+    }
+  }
 }
 
 // Another program's server at a path, which counts who comes.
