@@ -133,7 +133,7 @@ int AdminAcceptor::Serve() {
     const auto connection = connections_.find(event.data.fd);
     if (connection == connections_.end()) {
       accept = true;
-    } else if (!connection->second.waits && (event.events & ~uint32_t{EPOLLIN}) != 0) {
+    } else if (!connection->second.waits && (event.events & EPOLLHUP) != 0) {
       Close(connection);
     }
   }
@@ -278,7 +278,8 @@ bool AdminAcceptor::EvictSilent(const AdminPeer& newcomer) {
 
 void AdminAcceptor::TakeTls(const AdminListeningSocket& listening, int fd, AdminPeer peer) {
   const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (own < 0 || !Watch(EPOLL_CTL_ADD, own, EPOLLRDHUP | EPOLLET).ok()) {
+  // As in HandOver.
+  if (own < 0 || !Watch(EPOLL_CTL_ADD, own, EPOLLET).ok()) {
     if (own >= 0) close(own);
     close(fd);
     return;
@@ -350,9 +351,10 @@ void AdminAcceptor::Advance(Connections::iterator connection, Time now) {
 void AdminAcceptor::HandOver(Connections::iterator connection) {
   const int fd = connection->first;
   Connection& state = connection->second;
-  // From now on only its end is of interest. An end that has come already is
-  // reported at once.
-  if (!Watch(EPOLL_CTL_MOD, fd, EPOLLRDHUP | EPOLLET).ok()) {
+  // From now on only its end is of interest: EPOLLHUP, which is always reported, and at once if it
+  // has come already. Not EPOLLRDHUP: a peer that writes no more may still read, and gRPC has the
+  // connection as long as it has not read so far.
+  if (!Watch(EPOLL_CTL_MOD, fd, EPOLLET).ok()) {
     Close(connection);
     return;
   }

@@ -38,6 +38,9 @@ namespace sockhost {
 //                            |     does not shake hands in 5 s        v
 //                            +------------------------------------> closed
 //
+// Gone is a peer when both directions are shut, be it by the peer, by gRPC or by CutOff: until then
+// gRPC may have the connection, and it has its place and its name.
+//
 // The one file that uses gRPC's experimental ways in (AddInsecureChannelFromFd,
 // AddExternalConnectionAcceptor). Thread rule: one thread, main.
 class AdminAcceptor {
@@ -132,7 +135,7 @@ class AdminAcceptor {
   // Kept for an operator who comes when no fd can be opened; -1 each when used.
   std::array<int, 2> spare_fds_{-1, -1};
   ConnectionNumbers numbers_;
-  // Kept only while the peer is there: our fd keeps a connection half alive.
+  // Kept no longer than gRPC or the peer does: our fd keeps a connection half alive.
   Connections connections_;
   size_t waiting_ = 0;
   LineBudget refusals_{1};

@@ -1,7 +1,9 @@
 #include "server/admin_acceptor.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -297,6 +299,36 @@ TEST_F(ConnectionsTest, OneThatHasSpokenMakesNoPlaceThoughNobodyHasLookedYet) {
   EXPECT_TRUE(IsServed(first.get()));
   EXPECT_TRUE(IsServed(second.get()));
   EXPECT_TRUE(IsClosed(third.get()));
+}
+
+// gRPC has the connection and does not read from it, as where a peer reads nothing of what it
+// provokes. Ends the process: 0 if the acceptor has kept it until it was cut off.
+[[noreturn]] void HalfCloseUnread(AdminAcceptor& acceptor, AdminPeers& peers,
+                                  const std::string& path) {
+  grpc::ServerBuilder builder;
+  grpc::AsyncGenericService service;
+  builder.RegisterAsyncGenericService(&service);
+  // That nobody drives it is why nothing is read.
+  const auto queue = builder.AddCompletionQueue();
+  const auto server = builder.BuildAndStart();
+  acceptor.SetServer(*server);
+  const UniqueFd client = ConnectUnix(path);
+  SendText(client.get(), kPreface);
+  acceptor.Serve();
+  EXPECT_EQ(shutdown(client.get(), SHUT_WR), 0);
+  acceptor.Serve();
+  EXPECT_EQ(acceptor.connections(), 1u) << "it has its place";
+  for (int number = 0; number < 100; ++number) peers.CutOff(AdminPeers::NameOf(number));
+  acceptor.Serve();
+  EXPECT_EQ(acceptor.connections(), 0u) << "it could be cut off";
+  _exit(testing::Test::HasFailure() ? 1 : 0);
+}
+
+TEST_F(ListenTest, ConnectionThatIsHalfClosedIsKnownUntilItEnds) {
+  // A process of its own: servers of other tests would read for all.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  ASSERT_TRUE(Listen(Unix(path_)).ok());
+  EXPECT_EXIT(HalfCloseUnread(acceptor_, peers_, path_), testing::ExitedWithCode(0), "");
 }
 
 class PlacesTest : public ConnectionsTest {
