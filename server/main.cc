@@ -8,6 +8,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -92,14 +93,12 @@ absl::StatusOr<std::vector<std::string>> Listen(const Config& config, AdminAccep
 // with it; it changes nothing then.
 void FollowFiles(TaskThread& tasks, std::shared_ptr<WatchedFiles> files, const char* what,
                  std::function<absl::Status()> reload) {
-  if (files->TakeChange()) {
-    const absl::Status status = reload();
-    if (status.ok()) {
-      LogLine(LogLevel::kInfo, "files that have changed are read again", {{"what", what}});
-    } else {
-      LogLine(LogLevel::kError, "files that have changed cannot be used: the old stay in force",
-              {{"what", what}, {"error", status.message()}});
-    }
+  const std::optional<absl::Status> outcome = files->Follow(reload);
+  if (outcome && outcome->ok()) {
+    LogLine(LogLevel::kInfo, "files that have changed are read again", {{"what", what}});
+  } else if (outcome) {
+    LogLine(LogLevel::kError, "files that have changed cannot be used: the old stay in force",
+            {{"what", what}, {"error", outcome->message()}});
   }
   tasks.RunAfter(kFileInterval,
                  [&tasks, files, what, reload] { FollowFiles(tasks, files, what, reload); });

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -14,6 +15,7 @@ namespace sockhost {
 namespace {
 
 constexpr size_t kLargestFile = size_t{1} << 20;
+constexpr int kLongestPause = 32;
 
 absl::Status CannotRead(const std::string& path, absl::string_view why) {
   return Error(Reason::kFIELD_INVALID, absl::StrCat("cannot read ", path, ": ", why));
@@ -33,6 +35,17 @@ bool WatchedFiles::TakeChange() {
   if (!settled || last_ == taken_) return false;
   taken_ = last_;
   return true;
+}
+
+std::optional<absl::Status> WatchedFiles::Follow(const std::function<absl::Status()>& reload) {
+  const bool is_new = TakeChange();
+  if (is_new) pause_ = 0;
+  const bool is_due = is_new || (!failure_.ok() && --left_ <= 0);
+  if (!is_due) return std::nullopt;
+  const absl::Status before = std::exchange(failure_, reload());
+  if (!failure_.ok()) left_ = pause_ = std::clamp(2 * pause_, 1, kLongestPause);
+  if (!is_new && failure_ == before) return std::nullopt;
+  return failure_;
 }
 
 std::vector<WatchedFiles::Stamp> WatchedFiles::Stamps() const {

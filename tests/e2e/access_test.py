@@ -219,6 +219,15 @@ class RolesTest(AccessTestCase):
         self.assert_fails("ROLE_REQUIRED", self.daemon.admin.delete, "web")
         self.assertEqual(len(self.daemon.admin.listeners()), 1)
 
+    def test_file_that_cannot_be_read_for_a_while_is_read_later(self):
+        self.start_with_roles(f"uid:{os.getuid()} admin\n")
+        self.daemon.use_up_fds()
+        self.roles.write_text(f"uid:{os.getuid()} viewer\n")
+        self.log_says(r"error files .* the old stay in force .*what=roles .*cannot read ")
+        self.daemon.restore_fds()
+        self.log_says(r"info files .* are read again what=roles")
+        self.assert_fails("ROLE_REQUIRED", self.daemon.admin.delete, "web")
+
     def test_bad_file_ends_the_start(self):
         self.roles.write_text("uid:0 king\n")
         refused = daemon.run("--admin", f"unix:{self.folder}/x.sock", "--roles", self.roles)

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "tests/server/admin_api.h"
@@ -55,6 +56,54 @@ TEST_F(WatchedFilesTest, ReplacedAndRemovedFilesHaveChanged) {
   std::filesystem::remove(first_);
   files.TakeChange();
   EXPECT_TRUE(files.TakeChange());
+}
+
+class FollowedFilesTest : public WatchedFilesTest {
+ protected:
+  // Looks until the reload was called; after how many times.
+  int LooksToReload() {
+    const int before = reloads_;
+    int looks = 0;
+    while (reloads_ == before && looks < 100) {
+      ++looks;
+      said_ = files_.Follow([this] {
+        ++reloads_;
+        return outcome_;
+      });
+    }
+    return looks;
+  }
+
+  WatchedFiles files_{{first_}};
+  int reloads_ = 0;
+  absl::Status outcome_ = absl::InternalError("no fd");
+  std::optional<absl::Status> said_;
+};
+
+TEST_F(FollowedFilesTest, AreReadAgainUntilThatWorks) {
+  Write(first_, "a");
+  EXPECT_EQ(LooksToReload(), 2);
+  EXPECT_EQ(said_, outcome_);
+  for (const int looks : {1, 2, 4, 8, 16, 32, 32}) {
+    EXPECT_EQ(LooksToReload(), looks);
+    EXPECT_EQ(said_, std::nullopt) << "it is said once";
+  }
+  outcome_ = absl::OkStatus();
+  EXPECT_EQ(LooksToReload(), 32);
+  EXPECT_EQ(said_, absl::OkStatus());
+  EXPECT_EQ(LooksToReload(), 100) << "no more";
+}
+
+TEST_F(FollowedFilesTest, AreReadAtOnceWhenTheyHaveChangedAgain) {
+  Write(first_, "a");
+  for (const int looks : {2, 1, 2, 4, 8}) EXPECT_EQ(LooksToReload(), looks);
+  Write(first_, "ab");
+  EXPECT_EQ(LooksToReload(), 2);
+  EXPECT_EQ(said_, outcome_) << "said of each change";
+  EXPECT_EQ(LooksToReload(), 1);
+  outcome_ = absl::InternalError("a bad line");
+  EXPECT_EQ(LooksToReload(), 2);
+  EXPECT_EQ(said_, outcome_) << "another reason";
 }
 
 TEST_F(WatchedFilesTest, SmallFilesAreReadAndOthersRefused) {
