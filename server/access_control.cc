@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -48,14 +49,17 @@ absl::Status AccessControl::Check(const Caller& caller, absl::string_view method
   const AdminRole least = rule != nullptr ? rule->role : AdminRole::kViewer;
   if (!is_for_nobody && caller.role >= least) return absl::OkStatus();
   const absl::string_view required = is_for_nobody ? "(nobody has it)" : RoleName(least);
-  const std::string peer = caller.peer ? caller.peer->ToString() : "the caller";
+  // A path of HTTP/2 may hold any bytes, and so may the names of a certificate.
+  const std::string called = absl::CHexEscape(absl::StripPrefix(method, "/"));
+  const std::string peer =
+      caller.peer ? absl::CHexEscape(caller.peer->ToString()) : std::string("the caller");
   const std::string has = caller.role == AdminRole::kNone
                               ? "no role"
                               : absl::StrCat("the role ", RoleName(caller.role));
   return Error(
       Reason::kROLE_REQUIRED,
-      absl::StrCat(absl::StripPrefix(method, "/"), " needs the role ", required, ": ", peer,
-                   " has ", has, Advice(caller, roles_.file())),
+      absl::StrCat(called, " needs the role ", required, ": ", peer, " has ", has,
+                   Advice(caller, roles_.file())),
       {{"required_role", std::string(required)}, {"role", std::string(RoleName(caller.role))}});
 }
 

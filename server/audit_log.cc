@@ -7,13 +7,12 @@
 #include <cerrno>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "json_string.h"
 #include "logging.h"
 #include "sockhost/error.h"
 
@@ -30,27 +29,17 @@ constexpr off_t kReservation = 256 << 10;
 // More than any name that is valid. A client may send a MiB, whether it has a role or not.
 constexpr size_t kLongestText = 256;
 
-// `text` is UTF-8: no character is cut in two.
+constexpr size_t kLongestCharacter = 4;
+
+// No character is cut in two.
 std::string Cut(absl::string_view text) {
   if (text.size() <= kLongestText) return std::string(text);
+  const auto continues = [&](size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80;
+  };
   size_t size = kLongestText;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+  while (size > kLongestText - kLongestCharacter && continues(size)) --size;
   return absl::StrCat(text.substr(0, size), "...");
-}
-
-// `text` is UTF-8: all strings of a request are.
-std::string Quoted(absl::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      absl::StrAppend(&out, "\\", absl::string_view(&c, 1));
-    } else if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
-      absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
 }
 
 std::string TimeText(absl::Time time) {
@@ -58,7 +47,7 @@ std::string TimeText(absl::Time time) {
 }
 
 void AppendField(std::string& out, absl::string_view name, absl::string_view value) {
-  if (!value.empty()) absl::StrAppend(&out, ",\"", name, "\":", Quoted(Cut(value)));
+  if (!value.empty()) absl::StrAppend(&out, ",\"", name, "\":", JsonString(Cut(value)));
 }
 
 void AppendPeer(std::string& out, const AdminPeer& peer) {
@@ -72,7 +61,7 @@ void AppendPeer(std::string& out, const AdminPeer& peer) {
     absl::StrAppend(&out, ",\"names\":[",
                     absl::StrJoin(peer.names, ",",
                                   [](std::string* list, const std::string& name) {
-                                    list->append(Quoted(absl::CHexEscape(name)));
+                                    list->append(JsonString(absl::CHexEscape(name)));
                                   }),
                     "]");
   }

@@ -197,6 +197,19 @@ class AuditTest(DaemonTestCase):
                 self.assertLessEqual(len(added), 10 * (time.monotonic() - begin + 2))
                 self.assertNotIn("call", [line["event"] for line in added])
 
+    def test_method_of_any_bytes_is_denied_as_others(self):
+        self.start_as_nobody()
+        # Each has its line: so few suppress none.
+        for method in (b"/x\xff\xfe/y", b"/grpc.health.v1.Health/\xc3", b'/a"b\\c'):
+            with self.subTest(method):
+                before = len(self.audit.read_bytes().splitlines())
+                with self.assertRaises(grpc.RpcError) as raised:
+                    self.admin.channel.unary_unary(method)(b"", timeout=admin.CALL_TIMEOUT_S)
+                self.assertEqual(raised.exception.code().name, "PERMISSION_DENIED")
+                [line] = self.audit.read_bytes().splitlines()[before:]
+                line = json.loads(line.decode())
+                self.assertEqual((line["event"], line["reason"]), ("denied", "ROLE_REQUIRED"))
+
     def test_what_does_not_exist_changes_nothing(self):
         self.start_as("viewer")
         before = self.lines()

@@ -122,6 +122,14 @@ TEST(AuditEntryTest, TextCannotBreakOutOfItsLine) {
   }
 }
 
+TEST(AuditEntryTest, LineIsUtf8WhateverTheMethodIs) {
+  AuditEntry entry = Entry();
+  entry.method = "/x\xff/y";
+  EXPECT_EQ(Text(JsonOf(entry), "method"), "x\xef\xbf\xbd/y");
+  entry.method = "/" + std::string(1000, '\x80');
+  EXPECT_THAT(Text(JsonOf(entry), "method"), AllOf(HasSubstr("\xef\xbf\xbd"), EndsWith("...")));
+}
+
 TEST(AuditEntryTest, LongTextsAreCutBetweenCharacters) {
   AuditEntry entry = Entry("listeners/" + std::string(1 << 20, '\x01'));
   for (int i = 0; i < 100'000; ++i) entry.request_id += "\xe2\x82\xac";
