@@ -150,7 +150,7 @@ absl::Status AuditLog::Write(const AuditEntry& entry) {
 }
 
 // Who rotates logs renames the file and may not tell. If no new one can be
-// opened, the old one still serves.
+// opened, the old one still serves, unless it is removed: nobody would find its lines.
 absl::Status AuditLog::ReopenIfMoved() {
   struct stat ours;
   struct stat named;
@@ -161,7 +161,10 @@ absl::Status AuditLog::ReopenIfMoved() {
   // Not blocking: the path may lead to a FIFO.
   const int fd =
       open(file_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, kFileMode);
-  if (fd < 0) return open_now ? absl::OkStatus() : Failed("open", errno);
+  if (fd < 0) {
+    const bool serves = open_now && ours.st_nlink > 0;
+    return serves ? absl::OkStatus() : Failed("open", errno);
+  }
   if (fd_ >= 0) close(fd_);
   fd_ = fd;
   reserved_ = 0;

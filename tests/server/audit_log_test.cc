@@ -193,6 +193,26 @@ TEST_F(AuditLogTest, RenamedFileIsLeftAlone) {
   EXPECT_THAT(Events(path_), ElementsAre("call"));
 }
 
+TEST_F(AuditLogTest, RemovedFileIsNotWrittenToWhereNoNewOneCanBeOpened) {
+  const auto log = Open(/*fail_closed=*/true);
+  std::filesystem::remove(path_);
+  std::filesystem::create_directory(path_);
+  EXPECT_EQ(DetailOf(log->Ready())->reason, Reason::kAUDIT_UNAVAILABLE);
+  EXPECT_EQ(DetailOf(log->Write(Entry()))->reason, Reason::kAUDIT_UNAVAILABLE);
+  std::filesystem::remove(path_);
+  EXPECT_TRUE(log->Ready().ok());
+  EXPECT_THAT(Events(path_), ElementsAre("resumed"));
+}
+
+TEST_F(AuditLogTest, RenamedFileStillServesWhereNoNewOneCanBeOpened) {
+  const auto log = Open(/*fail_closed=*/true);
+  std::filesystem::rename(path_, path_ + ".1");
+  std::filesystem::create_directory(path_);
+  EXPECT_TRUE(log->Ready().ok());
+  EXPECT_TRUE(log->Write(Entry()).ok());
+  EXPECT_THAT(Events(path_ + ".1"), ElementsAre("opened", "call"));
+}
+
 // The path becomes one at which every write fails, and a file again.
 class FullDiskTest : public AuditLogTest {
  protected:
