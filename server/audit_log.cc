@@ -25,6 +25,8 @@ constexpr mode_t kFileMode = 0640;
 // at once.
 constexpr off_t kLongestLine = 16 << 10;
 constexpr off_t kReservation = 256 << 10;
+// Of stat(2).
+constexpr int64_t kBlock = 512;
 
 // More than any name that is valid. A client may send a MiB, whether it has a role or not.
 constexpr size_t kLongestText = 256;
@@ -176,6 +178,8 @@ absl::Status AuditLog::ReopenIfMoved() {
 absl::Status AuditLog::Reserve() {
   struct stat status;
   if (fstat(fd_, &status) != 0) return Failed("fstat", errno);
+  // Who truncates the file in place, to rotate it, gives back what was reserved.
+  if (int64_t{status.st_blocks} * kBlock < reserved_) reserved_ = 0;
   if (!S_ISREG(status.st_mode) || status.st_size + kLongestLine <= reserved_) {
     return absl::OkStatus();
   }

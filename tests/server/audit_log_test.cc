@@ -213,6 +213,23 @@ TEST_F(AuditLogTest, RenamedFileStillServesWhereNoNewOneCanBeOpened) {
   EXPECT_THAT(Events(path_ + ".1"), ElementsAre("opened", "call"));
 }
 
+int64_t BytesOnDisk(const std::string& path) {
+  struct stat status;
+  EXPECT_EQ(stat(path.c_str(), &status), 0);
+  return int64_t{status.st_blocks} * 512;
+}
+
+TEST_F(AuditLogTest, RoomIsReservedAnewWhenTheFileWasTruncatedInPlace) {
+  constexpr int64_t kRoom = 16 << 10;
+  const auto log = Open(/*fail_closed=*/true);
+  ASSERT_TRUE(log->Ready().ok());
+  if (BytesOnDisk(path_) < kRoom) GTEST_SKIP() << "this file system reserves nothing";
+  std::filesystem::resize_file(path_, 0);
+  ASSERT_LT(BytesOnDisk(path_), kRoom);
+  EXPECT_TRUE(log->Ready().ok());
+  EXPECT_GE(BytesOnDisk(path_), kRoom);
+}
+
 // The path becomes one at which every write fails, and a file again.
 class FullDiskTest : public AuditLogTest {
  protected:
