@@ -137,6 +137,8 @@ class ProcessSignals::Guard {
 ProcessSignals::ProcessSignals() : guard_(*new Guard) {
   // A peer that goes away is an error of send(2), never the end of the process.
   TakeSignal(SIGPIPE, [](int, pid_t) {});
+  // So is a file that may not grow further (RLIMIT_FSIZE) one of write(2).
+  TakeSignal(SIGXFSZ, [](int, pid_t) {});
   guard_.Start();
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import resource
 import time
 import unittest
 
@@ -209,6 +210,19 @@ class AuditTest(DaemonTestCase):
                 [line] = self.audit.read_bytes().splitlines()[before:]
                 line = json.loads(line.decode())
                 self.assertEqual((line["event"], line["reason"]), ("denied", "ROLE_REQUIRED"))
+
+    def test_limit_of_file_sizes_does_not_end_the_daemon(self):
+        self.audit.write_text(json.dumps({"event": "x" * 100_000}) + "\n")
+        self.start_as("admin")
+        _, hard = resource.prlimit(self.daemon.pid, resource.RLIMIT_FSIZE)
+        size = self.audit.stat().st_size
+        resource.prlimit(self.daemon.pid, resource.RLIMIT_FSIZE, (size, hard))
+        self.admin.create("web", "tcp://127.0.0.1:0")
+        resource.prlimit(self.daemon.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        self.admin.delete("web")
+        resumed, call = self.lines()[2:]
+        self.assertEqual((resumed["event"], resumed["lost_lines"]), ("resumed", 1))
+        self.assertEqual(call["method"], f"{admin.SERVICE}/DeleteListener")
 
     def test_what_does_not_exist_changes_nothing(self):
         self.start_as("viewer")
