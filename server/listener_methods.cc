@@ -39,6 +39,11 @@ absl::Status EncodeResult(const absl::StatusOr<ListenerSnapshot>& listener, v1::
   return listener.status();
 }
 
+// Whom a call that names an etag is about, whoever changes it meanwhile. nullptr: anybody.
+const ListenerSnapshot* Only(const ListenerSnapshot& found, const std::string& etag) {
+  return etag.empty() ? nullptr : &found;
+}
+
 // The field of the request that an error of OpenSocket speaks of, unless it says so itself.
 absl::Status WithAddressField(const absl::Status& status) {
   const std::optional<ErrorDetail> detail = DetailOf(status);
@@ -189,7 +194,8 @@ absl::Status AdminService::Pause(const v1::PauseListenerRequest& request, v1::Li
   const absl::StatusOr<ListenerSnapshot> found =
       FindListener(request.name(), request.etag(), "etag");
   if (!found.ok()) return found.status();
-  return EncodeResult(host_.PauseListener(found->config->name), response);
+  return EncodeResult(host_.PauseListener(found->config->name, Only(*found, request.etag())),
+                      response);
 }
 
 grpc::ServerUnaryReactor* AdminService::ResumeListener(grpc::CallbackServerContext* context,
@@ -204,7 +210,8 @@ absl::Status AdminService::Resume(const v1::ResumeListenerRequest& request,
   const absl::StatusOr<ListenerSnapshot> found =
       FindListener(request.name(), request.etag(), "etag");
   if (!found.ok()) return found.status();
-  return EncodeResult(host_.ResumeListener(found->config->name), response);
+  return EncodeResult(host_.ResumeListener(found->config->name, Only(*found, request.etag())),
+                      response);
 }
 
 grpc::ServerUnaryReactor* AdminService::DrainListener(grpc::CallbackServerContext* context,
@@ -222,7 +229,8 @@ absl::Status AdminService::Drain(const v1::DrainListenerRequest& request, v1::Li
   if (!status.ok()) return status;
   std::optional<absl::Duration> timeout;
   if (request.has_drain_timeout()) timeout = DecodeDuration(request.drain_timeout());
-  return EncodeResult(host_.DrainListener(found->config->name, timeout), response);
+  return EncodeResult(
+      host_.DrainListener(found->config->name, timeout, Only(*found, request.etag())), response);
 }
 
 // Adds what the core does not know: how many fds are used, and what bounds the

@@ -76,13 +76,14 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // an option that an open socket cannot change), and those of Open for a new
   // address; then nothing has changed.
   absl::Status Update(const ListenerConfig* only, ListenerConfig next, Keep keep);
+  // These three, too, only if `only` is nullptr or in force; else ETAG_MISMATCH.
   // Stops polling its socket, which stays bound. Error: STATE_INVALID.
-  absl::Status Pause();
+  absl::Status Pause(const ListenerConfig* only);
   // Ends a pause or a drain. Error: STATE_INVALID.
-  absl::Status Resume();
+  absl::Status Resume(const ListenerConfig* only);
   // Closes its socket, and `timeout` later (its drain_timeout unless given) the
   // connections that are left. Errors: STATE_INVALID, FIELD_INVALID.
-  absl::Status Drain(std::optional<absl::Duration> timeout);
+  absl::Status Drain(std::optional<absl::Duration> timeout, const ListenerConfig* only);
 
   // ---- Any thread.
 
@@ -176,6 +177,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void Retry(uint64_t attempt);
   // Opens it anew, for this cause, unless `lost` has been replaced already.
   void Reopen(SocketId lost, const std::string& cause);
+  absl::Status CheckUnchangedLocked(const ListenerConfig* only) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   absl::Status CheckChangeLocked(const ListenerConfig* only, const ListenerConfig& next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   absl::Status ProbeChangeLocked(const ListenerConfig& next)

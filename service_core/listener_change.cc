@@ -15,18 +15,21 @@ absl::Status Listener::Update(const ListenerConfig* only, ListenerConfig next, K
   return ApplyLocked(std::move(next));
 }
 
+absl::Status Listener::CheckUnchangedLocked(const ListenerConfig* only) const {
+  if (!only || only == &ConfigLocked()) return absl::OkStatus();
+  return Error(Reason::kETAG_MISMATCH,
+               absl::StrCat("listener \"", *name_,
+                            "\" was changed by another call meanwhile; read it again"),
+               {{"listener", absl::StrCat("listeners/", *name_)}}, "etag");
+}
+
 absl::Status Listener::CheckChangeLocked(const ListenerConfig* only, const ListenerConfig& next) {
   {
     MutexLock lock(status_mutex_);
     if (status_.is_going) return StateErrorLocked("updated");
   }
+  if (absl::Status status = CheckUnchangedLocked(only); !status.ok()) return status;
   const ListenerConfig& now = ConfigLocked();
-  if (only && only != &now) {
-    return Error(Reason::kETAG_MISMATCH,
-                 absl::StrCat("listener \"", *name_,
-                              "\" was changed by another call meanwhile; read it again"),
-                 {{"listener", absl::StrCat("listeners/", *name_)}}, "etag");
-  }
   const bool stays_open = socket_id_ != 0 && next.enabled && next.address == now.address;
   if (stays_open && next.socket.ipv6_only != now.socket.ipv6_only) return FixedError("ipv6_only");
   if (stays_open && next.socket.reuse_port != now.socket.reuse_port) {

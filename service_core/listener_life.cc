@@ -183,8 +183,9 @@ void Listener::Reopen(SocketId lost, const std::string& cause) {
 
 // ---- Pausing and draining -------------------------------------------------------
 
-absl::Status Listener::Pause() {
+absl::Status Listener::Pause(const ListenerConfig* only) {
   MutexLock lock(change_mutex_);
+  if (absl::Status status = CheckUnchangedLocked(only); !status.ok()) return status;
   {
     MutexLock status_lock(status_mutex_);
     const bool is_open =
@@ -197,8 +198,9 @@ absl::Status Listener::Pause() {
   return absl::OkStatus();
 }
 
-absl::Status Listener::Resume() {
+absl::Status Listener::Resume(const ListenerConfig* only) {
   MutexLock lock(change_mutex_);
+  if (absl::Status status = CheckUnchangedLocked(only); !status.ok()) return status;
   ListenerState before;
   {
     MutexLock status_lock(status_mutex_);
@@ -217,8 +219,9 @@ absl::Status Listener::Resume() {
   return absl::OkStatus();
 }
 
-absl::Status Listener::Drain(std::optional<absl::Duration> timeout) {
+absl::Status Listener::Drain(std::optional<absl::Duration> timeout, const ListenerConfig* only) {
   MutexLock lock(change_mutex_);
+  if (absl::Status status = CheckUnchangedLocked(only); !status.ok()) return status;
   const absl::Duration left = timeout.value_or(ConfigLocked().drain_timeout);
   if (left < absl::ZeroDuration() || left > kMaxDrainTimeout) {
     return Error(Reason::kFIELD_INVALID,

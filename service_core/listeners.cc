@@ -111,17 +111,20 @@ absl::StatusOr<ListenerSnapshot> Listeners::Update(const ListenerConfig* only,
   });
 }
 
-absl::StatusOr<ListenerSnapshot> Listeners::Pause(absl::string_view name) {
-  return Change(name, [](Listener& listener) { return listener.Pause(); });
+absl::StatusOr<ListenerSnapshot> Listeners::Pause(absl::string_view name,
+                                                  const ListenerConfig* only) {
+  return Change(name, [only](Listener& listener) { return listener.Pause(only); });
 }
 
-absl::StatusOr<ListenerSnapshot> Listeners::Resume(absl::string_view name) {
-  return Change(name, [](Listener& listener) { return listener.Resume(); });
+absl::StatusOr<ListenerSnapshot> Listeners::Resume(absl::string_view name,
+                                                   const ListenerConfig* only) {
+  return Change(name, [only](Listener& listener) { return listener.Resume(only); });
 }
 
 absl::StatusOr<ListenerSnapshot> Listeners::Drain(absl::string_view name,
-                                                  std::optional<absl::Duration> timeout) {
-  return Change(name, [&](Listener& listener) { return listener.Drain(timeout); });
+                                                  std::optional<absl::Duration> timeout,
+                                                  const ListenerConfig* only) {
+  return Change(name, [&](Listener& listener) { return listener.Drain(timeout, only); });
 }
 
 absl::StatusOr<ListenerSnapshot> Listeners::Change(

@@ -42,14 +42,17 @@ class Listeners {
   absl::StatusOr<ListenerSnapshot> Adopt(ListenerConfig config, UniqueFd fd);
 
   // Each returns the listener as it is afterwards, or LISTENER_NOT_FOUND, or an
-  // error of the method of Listener.
+  // error of the method of Listener. `only` is not nullptr: ETAG_MISMATCH unless it is in force.
   absl::StatusOr<ListenerSnapshot> Update(const ListenerConfig* only, const ListenerConfig& next,
                                           Keep keep);
-  absl::StatusOr<ListenerSnapshot> Pause(absl::string_view name);
-  absl::StatusOr<ListenerSnapshot> Resume(absl::string_view name);
+  absl::StatusOr<ListenerSnapshot> Pause(absl::string_view name,
+                                         const ListenerConfig* only = nullptr);
+  absl::StatusOr<ListenerSnapshot> Resume(absl::string_view name,
+                                          const ListenerConfig* only = nullptr);
   // `timeout`: the listener's drain_timeout unless given.
   absl::StatusOr<ListenerSnapshot> Drain(absl::string_view name,
-                                         std::optional<absl::Duration> timeout);
+                                         std::optional<absl::Duration> timeout,
+                                         const ListenerConfig* only = nullptr);
 
   // Removes the listener and its connections; `done` runs with no lock when all is closed
   // and the name is free, before the return or on a thread of the host, and must not

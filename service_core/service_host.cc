@@ -116,20 +116,23 @@ absl::StatusOr<ListenerSnapshot> ServiceHost::UpdateListener(const ListenerSnaps
   return parts_->listeners.Update(now.config.get(), next, keep);
 }
 
-absl::StatusOr<ListenerSnapshot> ServiceHost::PauseListener(absl::string_view name) {
+absl::StatusOr<ListenerSnapshot> ServiceHost::PauseListener(absl::string_view name,
+                                                            const ListenerSnapshot* only) {
   if (absl::Status status = CheckOpen(name); !status.ok()) return status;
-  return parts_->listeners.Pause(name);
+  return parts_->listeners.Pause(name, only ? only->config.get() : nullptr);
 }
 
-absl::StatusOr<ListenerSnapshot> ServiceHost::ResumeListener(absl::string_view name) {
+absl::StatusOr<ListenerSnapshot> ServiceHost::ResumeListener(absl::string_view name,
+                                                             const ListenerSnapshot* only) {
   if (absl::Status status = CheckOpen(name); !status.ok()) return status;
-  return parts_->listeners.Resume(name);
+  return parts_->listeners.Resume(name, only ? only->config.get() : nullptr);
 }
 
 absl::StatusOr<ListenerSnapshot> ServiceHost::DrainListener(absl::string_view name,
-                                                            std::optional<absl::Duration> timeout) {
+                                                            std::optional<absl::Duration> timeout,
+                                                            const ListenerSnapshot* only) {
   if (absl::Status status = CheckOpen(name); !status.ok()) return status;
-  return parts_->listeners.Drain(name, timeout);
+  return parts_->listeners.Drain(name, timeout, only ? only->config.get() : nullptr);
 }
 
 absl::Status ServiceHost::CheckOpen(absl::string_view listener) const {

@@ -90,6 +90,25 @@ TEST_F(ListenerLifeTest, PausedListenerLeavesConnectionsInItsQueue) {
   EXPECT_EQ(ReceiveText(client.get(), 1), "x");
 }
 
+TEST_F(ListenerLifeTest, OneThatHasChangedIsLeftAloneByWhoHasSeenItBefore) {
+  const StopOnExit stop(loop_);
+  const ListenerSnapshot before = Create(Config("web"));
+  ListenerConfig next = *before.config;
+  next.max_connections = 7;
+  const ListenerSnapshot after = Update(next);
+  const auto* const old = before.config.get();
+  EXPECT_EQ(ReasonOf(listeners_.Pause("web", old).status()), Reason::kETAG_MISMATCH);
+  EXPECT_EQ(ReasonOf(listeners_.Drain("web", absl::Hours(1), old).status()),
+            Reason::kETAG_MISMATCH);
+  EXPECT_EQ(State(), ListenerState::kActive);
+  const auto* const now = after.config.get();
+  ASSERT_TRUE(listeners_.Pause("web", now).ok());
+  EXPECT_EQ(ReasonOf(listeners_.Resume("web", old).status()), Reason::kETAG_MISMATCH);
+  EXPECT_EQ(State(), ListenerState::kPaused);
+  ASSERT_TRUE(listeners_.Resume("web", now).ok());
+  ASSERT_TRUE(listeners_.Drain("web", absl::Hours(1), now).ok());
+}
+
 // The timer of the pause for want of fds must not end a pause that was asked for.
 TEST_F(ListenerLifeTest, PauseOutlastsAShortage) {
   const StopOnExit stop(loop_);

@@ -116,16 +116,20 @@ class ServiceHost {
                                                   const ListenerConfig& next,
                                                   Keep keep = Keep::kYes);
   // Stops polling the listener's socket, which stays bound: what comes waits in its
-  // queue. Errors: LISTENER_NOT_FOUND, STATE_INVALID.
-  absl::StatusOr<ListenerSnapshot> PauseListener(absl::string_view name);
+  // queue. `only` is not nullptr: if it still is as it was found. Errors:
+  // LISTENER_NOT_FOUND, ETAG_MISMATCH, STATE_INVALID.
+  absl::StatusOr<ListenerSnapshot> PauseListener(absl::string_view name,
+                                                 const ListenerSnapshot* only = nullptr);
   // Ends a pause, or a drain: then the socket is opened anew, and if it cannot be,
-  // the listener is kFailed and tried again. Errors: as above.
-  absl::StatusOr<ListenerSnapshot> ResumeListener(absl::string_view name);
+  // the listener is kFailed and tried again. `only` and errors: as above.
+  absl::StatusOr<ListenerSnapshot> ResumeListener(absl::string_view name,
+                                                  const ListenerSnapshot* only = nullptr);
   // Closes the listener's socket, and what connections are left after `timeout`,
-  // which is the listener's drain_timeout unless given. Errors: as above, and
+  // which is the listener's drain_timeout unless given. `only` and errors: as above, and
   // FIELD_INVALID.
   absl::StatusOr<ListenerSnapshot> DrainListener(absl::string_view name,
-                                                 std::optional<absl::Duration> timeout);
+                                                 std::optional<absl::Duration> timeout,
+                                                 const ListenerSnapshot* only = nullptr);
 
   // Removes a listener. With `force` its connections are closed; without it they
   // make the call fail. `done` runs when everything is closed and the name is
