@@ -30,25 +30,38 @@ void TaskThread::Run(Task task) {
   if (waits_) changed_.notify_one();
 }
 
-void TaskThread::RunAfter(absl::Duration delay, Task task) {
-  RunAt(MonotonicTime() + delay, std::move(task));
+TaskThread::TimedTask TaskThread::RunAfter(absl::Duration delay, Task task) {
+  return RunAt(MonotonicTime() + delay, std::move(task));
 }
 
 void TaskThread::RunSomeTimeAfter(absl::Duration delay, Task task) {
   RunAt(absl::Ceil(MonotonicTime() + delay, kSomeTime), std::move(task));
 }
 
-void TaskThread::RunAt(absl::Duration time, Task task) {
+TaskThread::TimedTask TaskThread::RunAt(absl::Duration time, Task task) {
   const std::lock_guard lock(mutex_);
-  if (stop_) return;
-  const auto added = later_.emplace(time, std::move(task));
+  const TimedTask timed(time, ++timed_);
+  if (stop_) return timed;
+  const auto added = later_.emplace(timed, std::move(task)).first;
   if (waits_ && added == later_.begin()) changed_.notify_one();
+  return timed;
+}
+
+void TaskThread::Cancel(const TimedTask& timed) {
+  std::map<TimedTask, Task>::node_type dropped;  // destroyed without the mutex
+  const std::lock_guard lock(mutex_);
+  dropped = later_.extract(timed);
+}
+
+size_t TaskThread::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return later_.size();
 }
 
 void TaskThread::Stop() {
   // Destroyed without the mutex.
   std::deque<Task> dropped;
-  std::multimap<absl::Duration, Task> dropped_later;
+  std::map<TimedTask, Task> dropped_later;
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
@@ -77,7 +90,7 @@ void TaskThread::WaitForTasks(std::unique_lock<std::mutex>& lock) {
   while (!stop_) {
     absl::Duration wait = kLongestWait;
     while (!later_.empty()) {
-      wait = later_.begin()->first - MonotonicTime();
+      wait = later_.begin()->first.first - MonotonicTime();
       if (wait > absl::ZeroDuration()) break;
       ready_.push_back(std::move(later_.begin()->second));
       later_.erase(later_.begin());

@@ -74,7 +74,6 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchSet::Start(const v1::WatchSocke
   if (!options.ok()) return new RefusedWatch(ToGrpcStatus(options.status()));
   const absl::StatusOr<std::shared_ptr<SocketWatch>> watch = Add(*options, std::move(reader));
   if (!watch.ok()) return new RefusedWatch(ToGrpcStatus(watch.status()));
-  if (options->heartbeat > absl::ZeroDuration()) BeatLater(*watch, options->heartbeat);
   return watch->get();
 }
 
@@ -118,6 +117,9 @@ absl::StatusOr<std::shared_ptr<SocketWatch>> WatchSet::Add(const WatchOptions& o
   WantLocked(watch);
   ++size_;
   if (is_new && !options.once()) tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
+  // One that ends with its first sample is never silent.
+  const bool beats = options.heartbeat > absl::ZeroDuration() && !options.once();
+  if (beats) BeatLaterLocked(watch, options.heartbeat);
   BeginPatrolsLocked();
   return watch;
 }
@@ -126,6 +128,8 @@ void WatchSet::Remove(const SocketWatch* watch) {
   const auto is_it = [watch](const auto& other) { return other.get() == watch; };
   absl::MutexLock lock(&mutex_);
   --size_;
+  // What waits for its time holds memory of the watch, for as long as an hour.
+  if (const auto beat = beats_.extract(watch)) tasks_.Cancel(beat.mapped());
   std::erase_if(wanting_, is_it);
   for (auto& [interval, group] : groups_) {
     for (auto of_view = group.begin(); of_view != group.end();) {
@@ -248,11 +252,17 @@ void WatchSet::End(const Round& round) {
 
 // ---- Time --------------------------------------------------------------------
 
-void WatchSet::BeatLater(std::weak_ptr<SocketWatch> watch, absl::Duration delay) {
-  tasks_.RunAfter(delay, [this, watch = std::move(watch)] {
-    // Gone: so is the need for heartbeats.
-    if (const std::shared_ptr<SocketWatch> alive = watch.lock()) BeatLater(alive, alive->Beat());
+void WatchSet::BeatLaterLocked(const std::shared_ptr<SocketWatch>& watch, absl::Duration delay) {
+  beats_[watch.get()] = tasks_.RunAfter(delay, [this, weak = std::weak_ptr(watch)] {
+    if (const std::shared_ptr<SocketWatch> alive = weak.lock()) Beat(alive);
   });
+}
+
+void WatchSet::Beat(const std::shared_ptr<SocketWatch>& watch) {
+  const absl::Duration delay = watch->Beat();
+  absl::MutexLock lock(&mutex_);
+  // Else it has ended: so has the need for heartbeats.
+  if (beats_.count(watch.get()) > 0) BeatLaterLocked(watch, delay);
 }
 
 void WatchSet::BeginPatrolsLocked() {

@@ -115,7 +115,9 @@ class WatchSet {
   void Serve(Round& round, const ViewWatches& of_view);
   void BoundHeld(const std::shared_ptr<SocketView>& served);
   void End(const Round& round);
-  void BeatLater(std::weak_ptr<SocketWatch> watch, absl::Duration delay);
+  void BeatLaterLocked(const std::shared_ptr<SocketWatch>& watch, absl::Duration delay)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Beat(const std::shared_ptr<SocketWatch>& watch);
   void BeginPatrolsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Patrol();
   Watches AllLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -137,6 +139,8 @@ class WatchSet {
   // stays without watches until its sampler comes by and ends: a group never has
   // two.
   std::map<absl::Duration, Group> groups_ ABSL_GUARDED_BY(mutex_);
+  // The next heartbeat of each watch that has some.
+  std::map<const SocketWatch*, TaskThread::TimedTask> beats_ ABSL_GUARDED_BY(mutex_);
   // Those that want a sample; not empty: ServeWanting is on its way.
   Watches wanting_ ABSL_GUARDED_BY(mutex_);
 

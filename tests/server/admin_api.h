@@ -65,6 +65,7 @@ class AdminApi {
 
   ServiceHost& host() { return host_; }
   WatchSet& watches() { return watches_; }
+  TaskThread& tasks() { return tasks_; }
   AdminServer& server() { return *server_; }
   const std::string& path() const { return path_; }
   // HOST:PORT of the addresses with TLS, if there are certificates, and without.

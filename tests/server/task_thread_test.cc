@@ -125,6 +125,20 @@ TEST(TaskThreadTest, StopWaitsForTheTaskInProgressAndDropsTheOthers) {
   EXPECT_EQ(dropped.use_count(), 1) << "what a dropped task holds is let go";
 }
 
+TEST(TaskThreadTest, CancelledTaskDoesNotRunAndHoldsNothing) {
+  TaskThread tasks;
+  const auto held = std::make_shared<int>(0);
+  const auto timed = tasks.RunAfter(absl::Hours(1), [held] { ADD_FAILURE() << "was cancelled"; });
+  std::promise<void> done;
+  tasks.RunAfter(absl::Milliseconds(1), [&done] { done.set_value(); });
+  tasks.Cancel(timed);
+  EXPECT_EQ(held.use_count(), 1);
+  done.get_future().wait();
+  EXPECT_EQ(tasks.waiting(), 0u) << "others run";
+  // There is nothing to cancel.
+  tasks.Cancel(timed);
+}
+
 TEST(TaskThreadTest, AfterStopTasksAreDropped) {
   TaskThread tasks;
   tasks.Stop();

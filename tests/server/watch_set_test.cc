@@ -95,6 +95,16 @@ TEST(WatchSetTest, OnceEndsBehindTheInitialSet) {
   EXPECT_TRUE(Becomes([&] { return api.watches().size(); }, Eq(0u)));
 }
 
+TEST(WatchSetTest, WhatHasEndedLeavesNoHeartbeatBehind) {
+  AdminApi api;
+  for (WatchSocketsRequest request : {Once(), Every(absl::Milliseconds(100))}) {
+    request.mutable_heartbeat_interval()->set_seconds(3600);
+    Stream stream(api, request);
+    EXPECT_TRUE(stream.Read().sync());
+  }
+  EXPECT_TRUE(Becomes([&] { return api.tasks().waiting(); }, Eq(0u)));
+}
+
 TEST(WatchSetTest, StreamGoesOn) {
   AdminApi api;
   Stream stream(api, Every(absl::Milliseconds(100)));
