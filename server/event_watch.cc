@@ -14,8 +14,9 @@
 namespace sockhost {
 namespace {
 
-// A message stays under 256 KiB: one event has at most the difference.
-constexpr size_t kFullMessage = 192 * 1024;
+// Of events in a message, which has at most 256 KiB with what stands around them. One event has
+// less.
+constexpr size_t kMostBytes = 255 * 1024;
 // Events that one step looks at: a filter that matches nothing must not hold a
 // thread of gRPC for the whole ring.
 constexpr int kMostLookedAt = 4096;
@@ -114,7 +115,7 @@ EventWatch::Step EventWatch::NextStepLocked() {
 absl::Status EventWatch::CollectLocked() {
   const int64_t end = options_.once ? sync_at_ : std::numeric_limits<int64_t>::max();
   size_t size = 0;
-  for (int looked_at = 0; size < kFullMessage && looked_at < kMostLookedAt && position_ < end;) {
+  for (int looked_at = 0; looked_at < kMostLookedAt && position_ < end;) {
     const EventRing::Batch batch = ring_.Read(position_ + 1);
     const int64_t lost = batch.first - position_ - 1;
     if (lost > 0 && seeks_oldest_) {
@@ -134,9 +135,14 @@ absl::Status EventWatch::CollectLocked() {
     if (batch.events.empty()) break;
     looked_at += static_cast<int>(batch.events.size());
     for (const HostEvent& event : batch.events) {
-      if (size >= kFullMessage || event.sequence > end) break;
-      position_ = event.sequence;
+      if (event.sequence > end) break;
       if (options_.filter.Matches(event)) size += Add(event);
+      if (size > kMostBytes && message_.events_size() > 1) {
+        // The next message begins with it.
+        message_.mutable_events()->RemoveLast();
+        return absl::OkStatus();
+      }
+      position_ = event.sequence;
     }
   }
   return absl::OkStatus();

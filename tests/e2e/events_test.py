@@ -6,7 +6,7 @@
 4  ShortHistoryTest.test_old_token_is_out_of_range, TokenTest
 5  ShortHistoryTest.test_reader_that_is_too_slow_is_told
 6  stalled_readers_test: NotReadingTest.test_of_events_are_cut_off
-7  ManyEventsTest
+7  ManyEventsTest, LargeEventsTest
 8  HostStopTest
 9  HistoryTest, OnceTest
 """
@@ -22,7 +22,13 @@ import unittest
 
 import grpc
 from google.protobuf import field_mask_pb2
-from sockhost.v1 import admin_pb2, event_pb2, listener_pb2, socket_pb2
+from sockhost.v1 import (
+    admin_pb2,
+    event_pb2,
+    listener_pb2,
+    service_parameters_pb2,
+    socket_pb2,
+)
 
 import admin
 import daemon
@@ -639,6 +645,29 @@ class ManyEventsTest(EventsTestCase):
                 break
         self.assertLessEqual(max(sizes), MESSAGE_LIMIT)
         self.assertEqual(sequences_of(events), list(range(events[0].sequence, events[0].sequence + 4000)))
+
+
+class LargeEventsTest(EventsTestCase):
+    def test_message_ends_before_an_event_that_does_not_fit(self):
+        labels = {f"k{number:02}" + "x" * 59 + "y": "v" * 256 for number in range(64)}
+        banner = service_parameters_pb2.BannerParameters(text="t" * 65536)
+        for name, fields in (("large", {"service": "banner", "banner": banner}), ("small", {})):
+            self.admin.create(name, "tcp://127.0.0.1:0", labels=labels, **fields)
+        token = self.now()
+        # What is before the last one leaves less room than that takes.
+        for number, name in enumerate(("large", "large", "small", "large")):
+            listener = admin.Listener(name=f"listeners/{name}", display_name=f"{number}" * 256)
+            request = admin_pb2.UpdateListenerRequest(listener=listener)
+            self.admin.call("UpdateListener", request)
+        messages = []
+        for message in self.watch(resume_token=token):
+            messages.append(message)
+            if sum(len(m.events) for m in messages) >= 4:
+                break
+        self.assertEqual([len(message.events) for message in messages], [3, 1])
+        self.assertLessEqual(max(message.ByteSize() for message in messages), MESSAGE_LIMIT)
+        sequences = sequences_of(event for message in messages for event in message.events)
+        self.assertEqual(sequences, list(range(sequences[0], sequences[0] + 4)))
 
 
 class LimitTest(EventsTestCase):
