@@ -93,15 +93,19 @@ class AdminService {
   class Deletion;
 
   absl::Status Create(const v1::CreateListenerRequest& request, v1::Listener& response);
-  absl::Status Update(const v1::UpdateListenerRequest& request, v1::Listener& response);
+  // Those that say whether they have `changed` anything set it to true if so.
+  absl::Status Update(const v1::UpdateListenerRequest& request, v1::Listener& response,
+                      bool& changed);
   absl::Status TryUpdate(const ListenerSnapshot& now, const v1::UpdateListenerRequest& request,
-                         v1::Listener& response);
+                         v1::Listener& response, bool& changed);
   // Answers when the service thread has closed what the call has removed; OK also
   // when that takes too long.
   grpc::ServerUnaryReactor* ReplyWhenClosed(grpc::CallbackServerContext* context,
                                             const absl::Status& status);
-  absl::Status Pause(const v1::PauseListenerRequest& request, v1::Listener& response);
-  absl::Status Resume(const v1::ResumeListenerRequest& request, v1::Listener& response);
+  absl::Status Pause(const v1::PauseListenerRequest& request, v1::Listener& response,
+                     bool& changed);
+  absl::Status Resume(const v1::ResumeListenerRequest& request, v1::Listener& response,
+                      bool& changed);
   absl::Status Drain(const v1::DrainListenerRequest& request, v1::Listener& response);
   // The listener of that name, if it has `etag` or that is empty. Errors:
   // NAME_INVALID, LISTENER_NOT_FOUND, ETAG_MISMATCH with the field.

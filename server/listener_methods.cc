@@ -39,6 +39,10 @@ absl::Status EncodeResult(const absl::StatusOr<ListenerSnapshot>& listener, v1::
   return listener.status();
 }
 
+bool DiffersInState(const ListenerSnapshot& before, const ListenerSnapshot& after) {
+  return before.state != after.state || before.state_reason != after.state_reason;
+}
+
 // Whom a call that names an etag is about, whoever changes it meanwhile. nullptr: anybody.
 const ListenerSnapshot* Only(const ListenerSnapshot& found, const std::string& etag) {
   return etag.empty() ? nullptr : &found;
@@ -116,8 +120,9 @@ grpc::ServerUnaryReactor* AdminService::UpdateListener(grpc::CallbackServerConte
                                                        const v1::UpdateListenerRequest* request,
                                                        v1::Listener* response) {
   return ReplyWhenClosed(context, AnswerOnce(requests_, "UpdateListener", *request, *response, [&] {
-                           absl::Status status = Update(*request, *response);
-                           if (request->validate_only()) return status;
+                           bool changed = false;
+                           absl::Status status = Update(*request, *response, changed);
+                           if (!changed) return status;
                            return Noted(context, "UpdateListener", response->name(),
                                         std::move(status));
                          }));
@@ -135,8 +140,8 @@ grpc::ServerUnaryReactor* AdminService::ReplyWhenClosed(grpc::CallbackServerCont
   return reactor;
 }
 
-absl::Status AdminService::Update(const v1::UpdateListenerRequest& request,
-                                  v1::Listener& response) {
+absl::Status AdminService::Update(const v1::UpdateListenerRequest& request, v1::Listener& response,
+                                  bool& changed) {
   const v1::Listener& wanted = request.listener();
   absl::Status status;
   for (int i = 0; i < kUpdateAttempts; ++i) {
@@ -147,7 +152,7 @@ absl::Status AdminService::Update(const v1::UpdateListenerRequest& request,
       const bool of_name = detail && detail->field == "name";
       return of_name ? WithField(found.status(), "listener.name") : found.status();
     }
-    status = TryUpdate(*found, request, response);
+    status = TryUpdate(*found, request, response, changed);
     // Changed between the two calls. A client that named no etag does not mind.
     if (!absl::IsAborted(status) || !wanted.etag().empty()) break;
   }
@@ -156,7 +161,7 @@ absl::Status AdminService::Update(const v1::UpdateListenerRequest& request,
 
 absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
                                      const v1::UpdateListenerRequest& request,
-                                     v1::Listener& response) {
+                                     v1::Listener& response, bool& changed) {
   const ListenerRecord& record = RecordOf(now);
   const v1::Listener before = DeclaredOf(record);
   v1::Listener declared = before;
@@ -178,6 +183,7 @@ absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
   const absl::StatusOr<ListenerSnapshot> updated =
       host_.UpdateListener(now, *config, request.validate_only() ? Keep::kNo : Keep::kYes);
   if (!updated.ok()) return ExplainLimit(WithAddressField(updated.status()));
+  changed = !request.validate_only();
   request.validate_only() ? EncodeForecast(*updated, *config, response)
                           : Encode(*updated, response);
   return absl::OkStatus();
@@ -186,32 +192,41 @@ absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
 grpc::ServerUnaryReactor* AdminService::PauseListener(grpc::CallbackServerContext* context,
                                                       const v1::PauseListenerRequest* request,
                                                       v1::Listener* response) {
-  return Reply(context,
-               Noted(context, "PauseListener", request->name(), Pause(*request, *response)));
+  bool changed = false;
+  absl::Status status = Pause(*request, *response, changed);
+  if (changed) status = Noted(context, "PauseListener", request->name(), std::move(status));
+  return Reply(context, status);
 }
 
-absl::Status AdminService::Pause(const v1::PauseListenerRequest& request, v1::Listener& response) {
+absl::Status AdminService::Pause(const v1::PauseListenerRequest& request, v1::Listener& response,
+                                 bool& changed) {
   const absl::StatusOr<ListenerSnapshot> found =
       FindListener(request.name(), request.etag(), "etag");
   if (!found.ok()) return found.status();
-  return EncodeResult(host_.PauseListener(found->config->name, Only(*found, request.etag())),
-                      response);
+  const absl::StatusOr<ListenerSnapshot> paused =
+      host_.PauseListener(found->config->name, Only(*found, request.etag()));
+  changed = paused.ok() && DiffersInState(*found, *paused);
+  return EncodeResult(paused, response);
 }
 
 grpc::ServerUnaryReactor* AdminService::ResumeListener(grpc::CallbackServerContext* context,
                                                        const v1::ResumeListenerRequest* request,
                                                        v1::Listener* response) {
-  return Reply(context,
-               Noted(context, "ResumeListener", request->name(), Resume(*request, *response)));
+  bool changed = false;
+  absl::Status status = Resume(*request, *response, changed);
+  if (changed) status = Noted(context, "ResumeListener", request->name(), std::move(status));
+  return Reply(context, status);
 }
 
-absl::Status AdminService::Resume(const v1::ResumeListenerRequest& request,
-                                  v1::Listener& response) {
+absl::Status AdminService::Resume(const v1::ResumeListenerRequest& request, v1::Listener& response,
+                                  bool& changed) {
   const absl::StatusOr<ListenerSnapshot> found =
       FindListener(request.name(), request.etag(), "etag");
   if (!found.ok()) return found.status();
-  return EncodeResult(host_.ResumeListener(found->config->name, Only(*found, request.etag())),
-                      response);
+  const absl::StatusOr<ListenerSnapshot> resumed =
+      host_.ResumeListener(found->config->name, Only(*found, request.etag()));
+  changed = resumed.ok() && DiffersInState(*found, *resumed);
+  return EncodeResult(resumed, response);
 }
 
 grpc::ServerUnaryReactor* AdminService::DrainListener(grpc::CallbackServerContext* context,

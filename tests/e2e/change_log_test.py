@@ -85,8 +85,15 @@ class ChangeLogTest(LogTestCase):
         self.admin.call("CreateListener", create)
         # The same request once more.
         self.admin.call("CreateListener", create)
+        self.admin.call("UpdateListener", admin_pb2.UpdateListenerRequest(
+            listener=admin.Listener(name="listeners/web", service="echo")))
+        name = {"name": "listeners/web"}
+        self.admin.call("ResumeListener", admin_pb2.ResumeListenerRequest(**name))
+        for _ in range(2):
+            self.admin.call("PauseListener", admin_pb2.PauseListenerRequest(**name))
         self.admin.delete("web")
         self.eventually(self.changes, [("CreateListener", "listeners/web"),
+                                       ("PauseListener", "listeners/web"),
                                        ("DeleteListener", "listeners/web")])
 
     def test_lines_are_a_hundred_a_second_and_the_rest_is_counted(self):
