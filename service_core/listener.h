@@ -51,6 +51,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   ListenerSnapshot Snapshot() const;
   // It takes no more connections, and those that it has are ending.
   bool is_draining() const;
+  // Announce was called.
+  bool is_announced() const;
   // Says of a socket of its own, which has `role`, what the listener knows. Of a connection
   // that is the local address, unless it may differ between them: only the kernel knows then.
   void Describe(Role role, SocketSnapshot& out) const;

@@ -65,6 +65,11 @@ bool Listener::is_draining() const {
   return IsDrainingLocked();
 }
 
+bool Listener::is_announced() const {
+  MutexLock lock(status_mutex_);
+  return status_.is_announced;
+}
+
 void Listener::Describe(Role role, SocketSnapshot& out) const {
   if (out.listener != name_) out.listener = name_;
   MutexLock lock(status_mutex_);

@@ -32,8 +32,18 @@ size_t Listeners::size() const {
   return by_name_.size();
 }
 
-absl::Status Listeners::Reserve(const std::string& name) {
+absl::StatusOr<std::shared_ptr<Listener>> Listeners::Reserve(const ListenerConfig& config) {
+  const std::string& name = config.name;
   MutexLock lock(mutex_);
+  // With the mutex: until the name is reserved nobody may withdraw it.
+  std::shared_ptr<Service> service = registry_.Find(config.service);
+  if (!service) {
+    const std::string shown = absl::CHexEscape(config.service.substr(0, 128));
+    return Error(Reason::kSERVICE_NOT_FOUND,
+                 absl::StrCat("service \"", shown,
+                              "\" does not exist; `sockctl service list` shows the services"),
+                 {{"service", absl::StrCat("services/", shown)}}, "listener.service");
+  }
   if (by_name_.contains(name)) {
     return Error(Reason::kLISTENER_EXISTS,
                  absl::StrCat("listener \"", name,
@@ -50,16 +60,17 @@ absl::Status Listeners::Reserve(const std::string& name) {
                   {"used", absl::StrCat(by_name_.size())},
                   {"setting", "--max-listeners"}});
   }
-  by_name_.emplace(name, nullptr);
-  return absl::OkStatus();
+  auto listener = std::make_shared<Listener>(config, std::move(service), table_, tasks_);
+  by_name_.emplace(name, listener);
+  return listener;
 }
 
-bool Listeners::Release(absl::string_view name, const Listener* listener) {
+bool Listeners::Release(const Listener& listener) {
   std::shared_ptr<Listener> gone;  // destroyed without the mutex
   MutexLock lock(mutex_);
-  const auto found = by_name_.find(name);
+  const auto found = by_name_.find(*listener.name());
   // Two calls may delete the same listener.
-  if (found == by_name_.end() || found->second.get() != listener) return false;
+  if (found == by_name_.end() || found->second.get() != &listener) return false;
   gone = std::move(found->second);
   by_name_.erase(found);
   return true;
@@ -81,25 +92,15 @@ absl::StatusOr<ListenerSnapshot> Listeners::Adopt(ListenerConfig config, UniqueF
 absl::StatusOr<ListenerSnapshot> Listeners::Add(const ListenerConfig& config, Keep keep,
                                                 absl::FunctionRef<absl::Status(Listener&)> open) {
   if (absl::Status status = ValidateListenerConfig(config); !status.ok()) return status;
-  std::shared_ptr<Service> service = registry_.Find(config.service);
-  if (!service) {
-    const std::string shown = absl::CHexEscape(config.service.substr(0, 128));
-    return Error(Reason::kSERVICE_NOT_FOUND,
-                 absl::StrCat("service \"", shown,
-                              "\" does not exist; `sockctl service list` shows the services"),
-                 {{"service", absl::StrCat("services/", shown)}}, "listener.service");
-  }
-  if (absl::Status status = Reserve(config.name); !status.ok()) return status;
+  absl::StatusOr<std::shared_ptr<Listener>> reserved = Reserve(config);
+  if (!reserved.ok()) return reserved.status();
+  const std::shared_ptr<Listener> listener = *std::move(reserved);
   // Also when there is no memory.
-  absl::Cleanup release = [&] { Release(config.name, nullptr); };
-  const auto listener = std::make_shared<Listener>(config, std::move(service), table_, tasks_);
+  absl::Cleanup release = [&] { Release(*listener); };
   if (absl::Status status = open(*listener); !status.ok()) return ExplainOpenError(status, config);
   if (keep == Keep::kNo) return listener->Snapshot();
   // Once the socket is polled, nothing may fail: no more memory is taken.
   std::move(release).Cancel();
-  MutexLock lock(mutex_);
-  by_name_.find(config.name)->second = listener;
-  // With the mutex: nobody changes or deletes it before it is recorded.
   return listener->Announce();
 }
 
@@ -170,14 +171,14 @@ absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* onl
 void Listeners::Finish(Deletion& deletion) {
   Listener& listener = *deletion.listener;
   listener.RemoveFile();
-  if (Release(*listener.name(), &listener)) listener.Record(HostEventKind::kListenerDeleted);
+  if (Release(listener)) listener.Record(HostEventKind::kListenerDeleted);
   if (deletion.done) deletion.done();
 }
 
 std::shared_ptr<Listener> Listeners::Get(absl::string_view name) const {
   MutexLock lock(mutex_);
   const auto found = by_name_.find(name);
-  return found == by_name_.end() ? nullptr : found->second;
+  return found == by_name_.end() || !found->second->is_announced() ? nullptr : found->second;
 }
 
 std::optional<ListenerSnapshot> Listeners::Find(absl::string_view name) const {
@@ -190,7 +191,7 @@ std::vector<std::shared_ptr<Listener>> Listeners::All() const {
   std::vector<std::shared_ptr<Listener>> all;
   MutexLock lock(mutex_);
   for (const auto& [name, listener] : by_name_) {
-    if (listener) all.push_back(listener);
+    if (listener->is_announced()) all.push_back(listener);
   }
   return all;
 }
@@ -217,18 +218,20 @@ std::string Listeners::OwnerOf(const SocketAddress& address) const {
   const std::optional<SocketAddress> own_socket = OwnSocketWithFileAt(address);
   MutexLock lock(mutex_);
   for (const auto& [name, listener] : by_name_) {
-    if (!listener) continue;
+    if (!listener->is_announced()) continue;
     const SocketAddress bound = listener->address();
     if (bound == own_socket || bound.Overlaps(address)) return name;
   }
   return "";
 }
 
-bool Listeners::IsUsed(const Service& service) const {
+bool Listeners::WithdrawUnlessUsed(const Service& service, absl::FunctionRef<void()> withdraw) {
   MutexLock lock(mutex_);
-  return std::any_of(by_name_.begin(), by_name_.end(), [&service](const auto& entry) {
-    return entry.second && &entry.second->service() == &service;
-  });
+  for (const auto& [name, listener] : by_name_) {
+    if (&listener->service() == &service) return false;
+  }
+  withdraw();
+  return true;
 }
 
 }  // namespace sockhost

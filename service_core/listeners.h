@@ -73,8 +73,9 @@ class Listeners {
   std::vector<ListenerSnapshot> List() const;
   // Name of the listener that is bound to `address`, however that is spelled, or "".
   std::string OwnerOf(const SocketAddress& address) const;
-  // True if a listener is bound to `service`.
-  bool IsUsed(const Service& service) const;
+  // Calls `withdraw`, which forgets `service`, unless a listener is bound to it or is about to
+  // be: then false. In between nobody finds the service for another one.
+  bool WithdrawUnlessUsed(const Service& service, absl::FunctionRef<void()> withdraw);
 
  private:
   // One on its way. An object of its own, so that what carries it needs no memory.
@@ -84,16 +85,17 @@ class Listeners {
   };
   void Finish(Deletion& deletion);
 
-  absl::Status Reserve(const std::string& name);
-  // Frees a name; with `listener`, only while it is that listener's. False if it is
-  // not.
-  bool Release(absl::string_view name, const Listener* listener);
+  // Makes a listener that has the name and its service. Others find it once it is announced.
+  absl::StatusOr<std::shared_ptr<Listener>> Reserve(const ListenerConfig& config);
+  // Frees the name of `listener`. False if that is another one's.
+  bool Release(const Listener& listener);
   absl::StatusOr<ListenerSnapshot> Add(const ListenerConfig& config, Keep keep,
                                        absl::FunctionRef<absl::Status(Listener&)> open);
   absl::StatusOr<ListenerSnapshot> Change(absl::string_view name,
                                           absl::FunctionRef<absl::Status(Listener&)> change);
   absl::Status ExplainOpenError(const absl::Status& status, const ListenerConfig& config) const;
   std::vector<std::shared_ptr<Listener>> All() const;
+  // nullptr if there is none.
   std::shared_ptr<Listener> Get(absl::string_view name) const;
 
   SocketTable& table_;
@@ -101,8 +103,9 @@ class Listeners {
   ListenerThread& tasks_;
   std::atomic<size_t> max_listeners_{0};
 
+  // Before the registry's and the table's.
   mutable Mutex mutex_;
-  // nullptr: the name is reserved, its listener is being opened.
+  // Those too that are being opened.
   std::map<std::string, std::shared_ptr<Listener>, std::less<>> by_name_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -212,12 +212,13 @@ int sockhost_service_undefine(const struct net_socket_service_desc* descriptor) 
   const std::shared_ptr<Service> service = host.registry.Find(descriptor);
   if (!service) return -ENOENT;
   if (!service->storage) return -EINVAL;
-  if (host.listeners.IsUsed(*service)) return -EBUSY;
   return OrOutOfMemory([&] {
-    // First what memory is needed for: sockets must not outlive their service.
-    host.table.WithdrawService(service, {});
-    host.registry.Withdraw(*service);
-    return 0;
+    const auto withdraw = [&] {
+      // First what memory is needed for: sockets must not outlive their service.
+      host.table.WithdrawService(service, {});
+      host.registry.Withdraw(*service);
+    };
+    return host.listeners.WithdrawUnlessUsed(*service, withdraw) ? 0 : -EBUSY;
   });
 }
 

@@ -308,14 +308,35 @@ TEST_F(ListenersTest, OwnerIsFoundByAddress) {
   EXPECT_EQ(listeners_.OwnerOf(*SocketAddress::Parse("tcp://127.0.0.1:1")), "");
 }
 
-TEST_F(ListenersTest, ServiceIsUsedWhileAListenerIsBoundToIt) {
+TEST_F(ListenersTest, ServiceIsWithdrawnOnlyWhileNoListenerIsBoundToIt) {
   const StopOnExit stop(loop_);
-  EXPECT_FALSE(listeners_.IsUsed(*test_service_));
+  int withdrawals = 0;
+  const auto withdraw = [&](const Service& service) {
+    return listeners_.WithdrawUnlessUsed(service, [&] { ++withdrawals; });
+  };
+  EXPECT_TRUE(withdraw(*test_service_));
   Create(Config("web"));
-  EXPECT_TRUE(listeners_.IsUsed(*test_service_));
-  EXPECT_FALSE(listeners_.IsUsed(*NewService()));
+  EXPECT_FALSE(withdraw(*test_service_));
+  EXPECT_TRUE(withdraw(*NewService()));
   Delete("web");
-  EXPECT_FALSE(listeners_.IsUsed(*test_service_));
+  EXPECT_TRUE(withdraw(*test_service_));
+  EXPECT_EQ(withdrawals, 3);
+}
+
+TEST_F(ListenersTest, ServiceIsUsedByAListenerThatIsBeingOpened) {
+  const StopOnExit stop(loop_);
+  std::future<ListenerSnapshot> created;
+  // What opens it waits for the table.
+  table_.RunBetweenHandlers(
+      [&] {
+        created = std::async(std::launch::async, [&] { return Create(Config("web")); });
+        EXPECT_TRUE(Becomes([&] { return listeners_.size(); }, Eq(1u)));
+        EXPECT_FALSE(listeners_.WithdrawUnlessUsed(
+            *test_service_, [] { ADD_FAILURE() << "a listener is about to be open"; }));
+        EXPECT_FALSE(listeners_.Find("web").has_value());
+      },
+      [] {});
+  EXPECT_EQ(created.get().state, ListenerState::kActive);
 }
 
 // ---- Deleting -------------------------------------------------------------------

@@ -63,8 +63,8 @@ int sockhost_service_define(const struct sockhost_service_definition *definition
 /*
  * Unregisters and forgets a service that was defined at run time. Its memory is
  * freed when no handler call can be in progress any more.
- * -ENOENT: unknown; -EBUSY: a listener is bound to it; -EINVAL: it was defined
- * by a macro.
+ * -ENOENT: unknown; -EBUSY: a listener is bound to it, or is being opened
+ * for it; -EINVAL: it was defined by a macro.
  */
 int sockhost_service_undefine(const struct net_socket_service_desc *service);
 
