@@ -69,8 +69,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   // Tells whether Open would succeed, as far as the system and the table go. Its errors.
   absl::Status Probe();
   // Others can find it: changes of its state are recorded from now on. Returns it as it
-  // is now.
-  ListenerSnapshot Announce();
+  // is now. Error: STATE_INVALID (it is being deleted); then nothing of it is recorded.
+  absl::StatusOr<ListenerSnapshot> Announce();
 
   // Puts `next` in force, of the same name and service. With `only`, which may be
   // nullptr, fails unless that is in force. With Keep::kNo does everything but keep

@@ -63,8 +63,9 @@ absl::Status Listener::ProbeLocked(const ListenerConfig& config) {
   return is_full ? TableError(*name_, ENOSPC, table_) : status;
 }
 
-ListenerSnapshot Listener::Announce() {
+absl::StatusOr<ListenerSnapshot> Listener::Announce() {
   MutexLock lock(status_mutex_);
+  if (status_.is_going) return TableError(*name_, ENOENT, table_);
   status_.is_announced = true;
   RecordLocked(HostEventKind::kListenerCreated);
   return SnapshotLocked();

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "log.h"
 #include "sockhost/error.h"
 #include "sockhost/own_socket_files.h"
 
@@ -153,18 +154,37 @@ absl::Status Listeners::Delete(absl::string_view name, const ListenerConfig* onl
                                absl::AnyInvocable<void()> done) {
   const std::shared_ptr<Listener> listener = Get(name);
   if (!listener || (only && !listener->IsInForce(only))) return NotFound(name);
-  auto deletion = std::make_unique<Deletion>(Deletion{listener, std::move(done)});
-  const size_t connections =
-      table_.RemoveListener(*listener, force, [this, deletion = std::move(deletion)]() mutable {
-        Listener& closed = *deletion->listener;
-        closed.RunWithFiles([this, deletion = std::move(deletion)] { Finish(*deletion); });
-      });
+  const size_t connections = Remove(listener, force, std::move(done));
   if (connections == 0 || force) return absl::OkStatus();
   return Error(
       Reason::kLISTENER_BUSY,
       absl::StrCat("listener \"", name, "\" has live connections (", connections,
                    "); use force to close them"),
       {{"listener", absl::StrCat("listeners/", name)}, {"connections", absl::StrCat(connections)}});
+}
+
+void Listeners::DeleteOf(const Service& service) {
+  std::vector<std::shared_ptr<Listener>> bound;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [name, listener] : by_name_) {
+      if (&listener->service() == &service) bound.push_back(listener);
+    }
+  }
+  for (const std::shared_ptr<Listener>& listener : bound) {
+    Log(LogLevel::kWarning, "a listener is deleted: its service goes",
+        {{"listener", *listener->name()}, {"service", *service.name}, {"owner", service.owner}});
+    Remove(listener, /*force=*/true, {});
+  }
+}
+
+size_t Listeners::Remove(const std::shared_ptr<Listener>& listener, bool force,
+                         absl::AnyInvocable<void()> done) {
+  auto deletion = std::make_unique<Deletion>(Deletion{listener, std::move(done)});
+  return table_.RemoveListener(*listener, force, [this, deletion = std::move(deletion)]() mutable {
+    Listener& closed = *deletion->listener;
+    closed.RunWithFiles([this, deletion = std::move(deletion)] { Finish(*deletion); });
+  });
 }
 
 // The name is taken until the last fd is closed: who sees it free can use the address again.

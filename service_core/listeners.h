@@ -65,6 +65,10 @@ class Listeners {
   // listener is DRAINING until it is deleted. The caller closes them after `drain_timeout`.
   void StopAccepting(absl::Duration drain_timeout);
 
+  // Removes the listeners of `service`, which takes no more sockets, with their connections;
+  // also those that are being opened.
+  void DeleteOf(const Service& service);
+
   // After StopAccepting: removes the connections that are left.
   void CloseConnections();
 
@@ -83,6 +87,10 @@ class Listeners {
     std::shared_ptr<Listener> listener;
     absl::AnyInvocable<void()> done;
   };
+  // As Delete. Returns how many connections there were; without `force` nothing is done if
+  // there are any.
+  size_t Remove(const std::shared_ptr<Listener>& listener, bool force,
+                absl::AnyInvocable<void()> done);
   void Finish(Deletion& deletion);
 
   // Makes a listener that has the name and its service. Others find it once it is announced.

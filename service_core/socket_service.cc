@@ -181,8 +181,11 @@ void sockhost_service_withdraw(const struct net_socket_service_desc* descriptor)
   const std::shared_ptr<Service> service = host.registry.Find(descriptor);
   if (!service) return;
   host.registry.Withdraw(*service);
+  // From then on no socket is added for it.
+  host.table.WithdrawService(service, {});
+  host.listeners.DeleteOf(*service);
   auto completion = std::make_shared<Completion>();
-  host.table.WithdrawService(service, [completion] { completion->Set(); });
+  host.table.RunBetweenHandlers([] {}, [completion] { completion->Set(); });
   // The code of the handler is about to be unmapped (or the process ends): the one
   // place that waits for a handler in progress, but not for ever.
   const bool runs = host.loop.state() == ServiceLoop::State::kRunning;

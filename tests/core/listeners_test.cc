@@ -14,6 +14,7 @@
 #include "sockhost/error.h"
 #include "sockhost/fd_limit.h"
 #include "tests/core/listeners_fixture.h"
+#include "tests/core/log_lines.h"
 #include "tests/core/process_limits.h"
 
 namespace sockhost {
@@ -22,6 +23,7 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::Eq;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Key;
 using testing::Not;
@@ -388,6 +390,48 @@ TEST_F(ListenersTest, PortIsFreeForImmediateReuseWhenTheDeletionIsDone) {
     ASSERT_EQ(ReceiveText(client.get(), 1), "x") << "round " << round;
     Delete("web");
   }
+}
+
+TEST_F(ListenersTest, ListenersOfAServiceAreDeletedAndOthersStay) {
+  const StopOnExit stop(loop_);
+  const LogLines log;
+  sockhost_service_definition definition{};
+  definition.name = "other";
+  definition.handler = HandlerCalls::Handle;
+  ASSERT_TRUE(registry_.Define(definition, ServiceKind::kModule).ok());
+  ListenerConfig other = Config("other");
+  other.service = "other";
+  Create(other);
+  const UniqueFd client = ConnectTo(Create(Config("web")).effective_address);
+  Create(Config("dns", "udp://127.0.0.1:0"));
+  ASSERT_TRUE(CounterBecomes("web", Counter::active_connections, 1));
+  listeners_.DeleteOf(*test_service_);
+  EXPECT_TRUE(WaitClosed(client.get()));
+  EXPECT_TRUE(Becomes([&] { return Names(); }, ElementsAre("other")));
+  EXPECT_EQ(table_.size(), 1u);
+}
+
+TEST_F(ListenersTest, ListenerThatIsBeingOpenedIsDeletedWithItsService) {
+  const StopOnExit stop(loop_);
+  const LogLines log;
+  std::future<absl::Status> created;
+  std::future<void> deleted;
+  // Both wait for the table.
+  table_.RunBetweenHandlers(
+      [&] {
+        created = std::async(std::launch::async,
+                             [&] { return listeners_.Create(Config("web")).status(); });
+        EXPECT_TRUE(Becomes([&] { return listeners_.size(); }, Eq(1u)));
+        deleted = std::async(std::launch::async, [&] { listeners_.DeleteOf(*test_service_); });
+        EXPECT_TRUE(Becomes([&] { return log.lines(); },
+                            ElementsAre(HasSubstr("a listener is deleted: its service goes"))));
+      },
+      [] {});
+  deleted.get();
+  // As often as not it was announced before.
+  created.get().IgnoreError();
+  EXPECT_TRUE(Becomes([&] { return listeners_.size(); }, Eq(0u)));
+  EXPECT_EQ(table_.size(), 0u);
 }
 
 TEST_F(ListenersTest, NameIsTakenUntilTheDeletionIsDone) {

@@ -11,8 +11,10 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/core/eventually.h"
 #include "tests/core/fixtures/definitions.h"
+#include "tests/core/log_lines.h"
 #include "tests/core/process_host_fixture.h"
 #include "tests/core/sockets.h"
 
@@ -175,6 +177,30 @@ TEST_F(ServiceDefinitionTest, LoadedServiceIsServedUntilItIsUnloaded) {
   eventfd_write(fd.get(), 1);
   FinishTurns(loop());
   EXPECT_TRUE(IsOpen(fd.get()));
+}
+
+TEST_F(ServiceDefinitionTest, ListenersGoWithTheServiceWhenItIsUnloaded) {
+  const LogLines log;
+  Load();
+  ListenerConfig config;
+  config.service = "fixture_public";
+  std::vector<UniqueFd> clients;
+  for (const char* address : {"tcp://127.0.0.1:0", "udp://127.0.0.1:0"}) {
+    config.name = absl::StrCat("l", clients.size());
+    config.address = *SocketAddress::Parse(address);
+    const absl::StatusOr<ListenerSnapshot> listener = host().CreateListener(config);
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    clients.push_back(ConnectTo(listener->effective_address));
+    SendText(clients.back().get(), "x");
+    ASSERT_TRUE(Becomes(definitions_.calls, Eq(static_cast<int>(clients.size()))));
+  }
+  Unload();
+  EXPECT_EQ(host().sockets(), 0u);
+  EXPECT_EQ(host().listeners(), 0u);
+  EXPECT_TRUE(WaitClosed(clients[0].get()));
+  // A call would end the process.
+  send(clients[1].get(), "y", 1, MSG_NOSIGNAL);
+  FinishTurns(loop());
 }
 
 #endif
