@@ -39,19 +39,20 @@ absl::Status EpollSet::Open() {
   return Replace();
 }
 
-absl::Status EpollSet::Replace() {
+absl::Status EpollSet::Replace(absl::FunctionRef<int(int fresh)> fill) {
   UniqueFd fresh(epoll_create1(EPOLL_CLOEXEC));
   if (!fresh.valid()) return OpenFailed("epoll_create1", errno);
   // Edge-triggered: the wake-up counter is never read, each write is an edge.
-  const int error = Control(fresh.get(), EPOLL_CTL_ADD, wake_.get(), EPOLLIN | EPOLLET, kWakeData);
+  int error = Control(fresh.get(), EPOLL_CTL_ADD, wake_.get(), EPOLLIN | EPOLLET, kWakeData);
+  if (error == 0) error = fill(fresh.get());
   if (error != 0) return OpenFailed("epoll_ctl", error);
   epoll_ = fresh.get();
   epoll_owner_ = std::move(fresh);
   return absl::OkStatus();
 }
 
-int EpollSet::Add(int fd, uint32_t events, RegistrationKey key) const {
-  return Control(epoll_, EPOLL_CTL_ADD, fd, events, key.Pack());
+int EpollSet::AddTo(int epoll, int fd, uint32_t events, RegistrationKey key) {
+  return Control(epoll, EPOLL_CTL_ADD, fd, events, key.Pack());
 }
 
 int EpollSet::Modify(int fd, uint32_t events, RegistrationKey key) const {

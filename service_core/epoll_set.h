@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "unique_fd.h"
 
@@ -36,7 +37,10 @@ class EpollSet {
   int fd() const { return epoll_; }
 
   // These return 0 or an errno of epoll_ctl(2). `events` holds EPOLL* bits.
-  int Add(int fd, uint32_t events, RegistrationKey key) const;
+  int Add(int fd, uint32_t events, RegistrationKey key) const {
+    return AddTo(epoll_, fd, events, key);
+  }
+  static int AddTo(int epoll, int fd, uint32_t events, RegistrationKey key);
   int Modify(int fd, uint32_t events, RegistrationKey key) const;
   int Remove(int fd) const;
 
@@ -47,9 +51,10 @@ class EpollSet {
   // Ends the present or the next Wait.
   void Wake();
 
-  // Starts anew with an empty set: the only way to lose an entry whose fd is
-  // closed while its open file description lives on in another process.
-  absl::Status Replace();
+  // Starts anew with what `fill` adds to the empty set that it is given: the only way to lose
+  // an entry whose fd is closed while its open file description lives on in another process.
+  // Nothing has changed on error, of `fill` too, which returns 0 or an errno.
+  absl::Status Replace(absl::FunctionRef<int(int fresh)> fill = [](int) { return 0; });
 
  private:
   UniqueFd wake_;

@@ -30,6 +30,10 @@ constexpr size_t kEventsPerTurn = 256;
 constexpr int64_t kAuditIntervalNanos = 100'000'000;
 constexpr uint32_t kAuditedSlots = 64;
 
+// How long a rebuild of the epoll set that has failed is not tried again: it is a system call for
+// each socket.
+constexpr int64_t kRebuildPauseNanos = 100'000'000;
+
 // How often the wall clock is looked at for a step: what is told of an event then is at most
 // so long behind.
 constexpr int64_t kWallLookNanos = 10'000'000;
@@ -225,7 +229,9 @@ void ServiceLoop::DropStaleEvent(RegistrationKey key) {
   // The kernel still holds the entry: the fd was closed while its open file
   // description lives on elsewhere (dup, fork, SCM_RIGHTS). No call can name
   // such an entry, so the set is built anew.
-  if (table_.RebuildEpoll()) AddTo(statistics_.epoll_rebuilds, 1);
+  if (turn_started_ < next_rebuild_) return;
+  if (table_.RebuildEpoll()) return AddTo(statistics_.epoll_rebuilds, 1);
+  next_rebuild_ = turn_started_ + kRebuildPauseNanos;
 }
 
 void ServiceLoop::AuditNext(const SocketSlot& slot) {

@@ -136,6 +136,7 @@ class ServiceLoop {
   SocketSlot* current_slot_ = nullptr;
   SocketId current_id_ = 0;
   int64_t next_audit_ = 0;
+  int64_t next_rebuild_ = 0;
   // False while removed sockets are left for the next turn.
   bool is_reaped_ = true;
   LimitedLog spin_log_;

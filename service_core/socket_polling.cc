@@ -40,10 +40,10 @@ uint32_t SocketTable::EpollEvents(const SocketSlot& slot, uint32_t events) {
   return events;
 }
 
-int SocketTable::AddToEpoll(const SocketSlot& slot) const {
+int SocketTable::AddToEpoll(const SocketSlot& slot, int epoll) {
   if (slot.polling.load(std::memory_order_relaxed) == Polling::kOpening) return 0;
   const uint32_t events = slot.events.load(std::memory_order_relaxed);
-  return epoll_.Add(slot.fd, EpollEvents(slot, events), slot.key());
+  return EpollSet::AddTo(epoll, slot.fd, EpollEvents(slot, events), slot.key());
 }
 
 bool SocketTable::RemoveFromEpoll(const SocketSlot& slot) const {
@@ -102,7 +102,7 @@ int SocketTable::StartPolling(SocketSlot& slot, SocketId id) {
   TableLock lock(*this);
   if (slot.id.load(std::memory_order_relaxed) != id) return 0;
   slot.polling.store(FirstPolling(*slot.service, slot.protocol), std::memory_order_relaxed);
-  const int error = AddToEpoll(slot);
+  const int error = AddToEpoll(slot, epoll_.fd());
   if (error == 0) return 0;
   // Else it would count as closed behind our back, as it is if its number is not open.
   if (error != EBADF) slot.polling.store(Polling::kOpening, std::memory_order_relaxed);
@@ -129,15 +129,19 @@ bool SocketTable::RebuildEpoll() {
       RemoveLocked(slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
     }
   }
-  if (!epoll_.Replace().ok()) return false;
-  for (uint32_t i = 0; i < end; ++i) {
-    SocketSlot& slot = Slot(i);
-    if (slot.id.load(std::memory_order_relaxed) == 0) continue;
-    if (AddToEpoll(slot) != 0) {
-      RemoveLocked(slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
+  const auto fill = [&](int fresh) {
+    mutex_.AssertHeld();
+    for (uint32_t i = 0; i < end; ++i) {
+      SocketSlot& slot = Slot(i);
+      if (slot.id.load(std::memory_order_relaxed) == 0) continue;
+      const int error = AddToEpoll(slot, fresh);
+      // All or nothing: what is polled stays so until there is room for all of it.
+      if (error == ENOMEM || error == ENOSPC) return error;
+      if (error != 0) RemoveLocked(slot, Fate::kLeaveOpen, CloseReason::kClosedBehind);
     }
-  }
-  return true;
+    return 0;
+  };
+  return epoll_.Replace(fill).ok();
 }
 
 std::vector<SocketId> SocketTable::FindClosedBehind(uint32_t count) {

@@ -161,7 +161,7 @@ int SocketTable::AddLocked(const SocketSpec& spec, SocketSlot** out) {
   slot->polling.store(spec.polling, std::memory_order_relaxed);
   slot->id.store(next_id_, std::memory_order_release);
 
-  const int error = AddToEpoll(*slot);
+  const int error = AddToEpoll(*slot, epoll_.fd());
   if (error != 0) {
     GiveBackLocked(*slot);
     // EBADF, EEXIST, EPERM (cannot be polled), ENOMEM, ENOSPC (the limit of

@@ -216,7 +216,8 @@ class SocketTable {
   // `now`: on the wall clock, ns since 1970; 0: it is looked at.
   bool ReapSome(int64_t now = 0);
 
-  // Builds the epoll set anew; false if that failed for want of an fd.
+  // Builds the epoll set anew; false if that failed for want of an fd or memory: then
+  // all is polled as before.
   bool RebuildEpoll();
 
  private:
@@ -236,7 +237,7 @@ class SocketTable {
   SocketSlot& Slot(uint32_t index) const { return chunks_[index / kChunk][index % kChunk]; }
   // What epoll is asked for on behalf of a slot that wants `events`.
   static uint32_t EpollEvents(const SocketSlot& slot, uint32_t events);
-  int AddToEpoll(const SocketSlot& slot) const;
+  static int AddToEpoll(const SocketSlot& slot, int epoll);
   // False if the fd no longer stands for the file that was added.
   bool RemoveFromEpoll(const SocketSlot& slot) const;
   // 0 if `fd` is not open.

@@ -2,11 +2,17 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <iterator>
 
 namespace sockhost {
 namespace {
@@ -46,6 +52,31 @@ NoMoreThreads::NoMoreThreads() {
 NoMoreThreads::~NoMoreThreads() {
   EXPECT_EQ(pthread_setattr_default_np(&before_), 0);
   pthread_attr_destroy(&before_);
+}
+
+// seccomp(2): the call fails before the kernel looks at it.
+void RefuseToPoll(int fd) {
+  const auto load = [](size_t offset) {
+    return sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
+  };
+  const auto unless_equal = [](long wanted, uint8_t skipped) {
+    return sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(wanted), 0,
+                                skipped);
+  };
+  // Of the arguments the low halves: little-endian.
+  sock_filter filter[] = {
+      load(offsetof(seccomp_data, nr)),
+      unless_equal(SYS_epoll_ctl, 5),
+      load(offsetof(seccomp_data, args[1])),
+      unless_equal(EPOLL_CTL_ADD, 3),
+      load(offsetof(seccomp_data, args[2])),
+      unless_equal(fd, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  sock_fprog program{static_cast<uint16_t>(std::size(filter)), filter};
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0) << std::strerror(errno);
+  ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0) << std::strerror(errno);
 }
 
 void DropCapability(unsigned capability) {

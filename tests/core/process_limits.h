@@ -39,6 +39,10 @@ class NoMoreThreads {
   pthread_attr_t before_;
 };
 
+// The kernel has no memory to put the number `fd` into an epoll set, for the calling thread and
+// for good.
+void RefuseToPoll(int fd);
+
 // Gives up a capability (CAP_NET_BIND_SERVICE: to bind to ports below 1024), for the
 // calling thread and for good.
 void DropCapability(unsigned capability);

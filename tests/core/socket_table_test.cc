@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -524,6 +525,31 @@ TEST_F(SocketTableTest, FailedRebuildKeepsTheOldSet) {
     EXPECT_FALSE(table_.RebuildEpoll());
   }
   EXPECT_THAT(ReadyFds(), ElementsAre(fd.get()));
+}
+
+TEST_F(SocketTableTest, FailedRebuildForWantOfMemoryLosesNoSocket) {
+  const auto service = NewService();
+  const UniqueFd first = EventFd(true);
+  const UniqueFd second = EventFd(true);
+  UniqueFd owned = EventFd(true);
+  Add(*service, first.get());
+  Add(*service, second.get());
+  const SocketId connection =
+      Add(*service, owned.get(), Role::kConnection, NewListener(service).get());
+  const int owned_number = owned.release();
+  for (const int refused : {second.get(), owned_number}) {
+    std::thread([&] {
+      RefuseToPoll(refused);
+      EXPECT_FALSE(table_.RebuildEpoll());
+    }).join();
+    EXPECT_THAT(ReadyFds(), UnorderedElementsAre(first.get(), second.get(), owned_number));
+  }
+  ASSERT_TRUE(table_.RebuildEpoll());
+  EXPECT_THAT(ReadyFds(), UnorderedElementsAre(first.get(), second.get(), owned_number));
+  EXPECT_EQ(table_.closed_behind(), 0);
+  ASSERT_TRUE(table_.Remove(connection, Fate::kClose));
+  table_.Reap();
+  EXPECT_FALSE(IsOpen(owned_number));
 }
 
 TEST_F(SocketTableTest, CheckingDoesNotMakeAPausedHangUpReportAgain) {
