@@ -78,10 +78,10 @@ absl::Status ServiceLoop::Start() {
 
 void ServiceLoop::Stop() {
   if (!thread_.joinable()) return;
-  stop_ = true;
+  // From now on programs remove nothing more: the last reaping comes to an end.
+  state_ = State::kStopping;
   table_.epoll().Wake();
   thread_.join();
-  state_ = State::kStopped;
 }
 
 template <typename Work>
@@ -151,12 +151,13 @@ void ServiceLoop::Run() {
   const SignalStack signal_stack;
   current_loop = this;
   LookAtWallClock();
-  while (!stop_.load(std::memory_order_relaxed)) Turn();
+  while (state_.load(std::memory_order_relaxed) != State::kStopping) Turn();
   table_.BeginTurn();
   RunPosted();
   table_.Reap();
   table_.EndTurn();
   current_loop = nullptr;
+  state_ = State::kStopped;
 }
 
 int ServiceLoop::TimeoutMs() const {

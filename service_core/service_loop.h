@@ -20,14 +20,14 @@ namespace sockhost {
 
 // Runs handlers on one thread of its own.
 //
-//              Start                    Stop
-//   kNotStarted -----> kRunning --------------------> kStopped
-//        |                ^    thread cannot be made
-//        +---------------------------------------> kFailed
+//              Start             Stop              its last turn is over
+//   kNotStarted -----> kRunning ------> kStopping -----------------------> kStopped
+//        |
+//        +-----------> kFailed: the thread cannot be made
 //
 class ServiceLoop {
  public:
-  enum class State { kNotStarted, kRunning, kStopped, kFailed };
+  enum class State { kNotStarted, kRunning, kStopping, kStopped, kFailed };
 
   // `table` is not owned and outlives the loop.
   explicit ServiceLoop(SocketTable& table);
@@ -118,7 +118,6 @@ class ServiceLoop {
   ConnectionTimeouts connection_timeouts_{*this};
   std::thread thread_;
   std::atomic<State> state_{State::kNotStarted};
-  std::atomic<bool> stop_{false};
 
   Mutex posted_mutex_;
   std::vector<absl::AnyInvocable<void()>> posted_ ABSL_GUARDED_BY(posted_mutex_);

@@ -42,8 +42,9 @@ int FindService(const net_socket_service_desc* descriptor, std::shared_ptr<Servi
   *service = host.registry.Find(descriptor);
   if (!*service) return -ENOENT;
   const ServiceLoop::State state = host.loop.state();
-  const bool dead = state == ServiceLoop::State::kFailed || state == ServiceLoop::State::kStopped;
-  return dead || !host.opened.ok() ? -EIO : 0;
+  const bool serves =
+      state == ServiceLoop::State::kNotStarted || state == ServiceLoop::State::kRunning;
+  return serves && host.opened.ok() ? 0 : -EIO;
 }
 
 // The slot of `fd` if the caller may change it: it belongs to a listener, and
@@ -188,7 +189,8 @@ void sockhost_service_withdraw(const struct net_socket_service_desc* descriptor)
   host.table.RunBetweenHandlers([] {}, [completion] { completion->Set(); });
   // The code of the handler is about to be unmapped (or the process ends): the one
   // place that waits for a handler in progress, but not for ever.
-  const bool runs = host.loop.state() == ServiceLoop::State::kRunning;
+  const ServiceLoop::State state = host.loop.state();
+  const bool runs = state == ServiceLoop::State::kRunning || state == ServiceLoop::State::kStopping;
   if (!runs || host.loop.OnServiceThread() || completion->Wait(kWithdrawTimeoutMs)) return;
   sockhost::Log(sockhost::LogLevel::kError, "a service is unloaded while its handler runs",
                 {{"service", *service->name}, {"owner", service->owner}});

@@ -27,6 +27,21 @@ const net_socket_service_desc* Define(const char* name) {
   return service;
 }
 
+// Closes its set again and again, each time when the last one is done, until that is refused.
+struct EndlessCloser {
+  const net_socket_service_desc* service;
+  // The host is about to be stopped: it must be refused after so many times.
+  std::atomic<bool> counts{false};
+  int left = 1'000'000;
+  std::atomic<int> result{0};
+
+  void Close() {
+    const auto again = [](void* self) { static_cast<EndlessCloser*>(self)->Close(); };
+    if (counts && --left == 0) return;
+    result = sockhost_service_close(service, again, this);
+  }
+};
+
 struct Ignorer {
   void OnReady(const net_socket_service_event&) {}
 };
@@ -66,7 +81,11 @@ TEST(StoppedHostTest, EveryCallIsRefusedAfterTheEndAndNoneHangsDuringIt) {
     });
   }
   while (rounds < 100) std::this_thread::yield();
+  EndlessCloser closer{Define("closer")};
+  closer.Close();
+  closer.counts = true;
   host.Stop();
+  EXPECT_EQ(closer.result, -EIO);
   for (std::thread& waiter : waiters) waiter.join();
 
   EXPECT_THAT(CallEverything(service, fd.get()), Each(Eq(-EIO)));
@@ -78,7 +97,7 @@ TEST(StoppedHostTest, EveryCallIsRefusedAfterTheEndAndNoneHangsDuringIt) {
   int visits = 0;
   net_socket_service_foreach(
       [](const net_socket_service_desc*, void* arg) { ++*static_cast<int*>(arg); }, &visits);
-  EXPECT_EQ(visits, 4);
+  EXPECT_EQ(visits, 5);
   EXPECT_EQ(sockhost_service_undefine(service), 0);
 }
 

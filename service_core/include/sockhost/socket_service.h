@@ -98,7 +98,7 @@ struct net_socket_service_desc {
  *            listener (the log names it)
  *   -ENOSPC  the kernel's limit of epoll watches, or the host's socket limit, which
  *            the old and the new sockets share during the call
- *   -EIO     the service thread could not start or has stopped
+ *   -EIO     the service thread could not start, or the host stops or has stopped
  */
 int net_socket_service_register(const struct net_socket_service_desc *service, struct pollfd *fds,
                                 int len, void *user_data);
