@@ -64,10 +64,11 @@ void ServiceHost::Stop() {
     }
   };
   delete_listeners();
-  // The loop's last turn closes what was removed.
-  parts_->loop.Stop();
-  // Not destroyed: other threads may be asking it.
-  if (parts_->watchdog) parts_->watchdog->Stop();
+  // The loop's last turn closes what was removed. The watchdog looks at the last handlers too,
+  // but at no thread that is gone. Not destroyed: other threads may be asking it.
+  parts_->loop.Stop([this] {
+    if (parts_->watchdog) parts_->watchdog->Stop();
+  });
   // There is no service thread any more: what other threads did since the first
   // pass is finished here.
   delete_listeners();

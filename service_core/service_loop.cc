@@ -76,11 +76,13 @@ absl::Status ServiceLoop::Start() {
   return absl::OkStatus();
 }
 
-void ServiceLoop::Stop() {
+void ServiceLoop::Stop(absl::FunctionRef<void()> before_join) {
   if (!thread_.joinable()) return;
   // From now on programs remove nothing more: the last reaping comes to an end.
   state_ = State::kStopping;
   table_.epoll().Wake();
+  state_.wait(State::kStopping);
+  before_join();
   thread_.join();
 }
 
@@ -158,6 +160,7 @@ void ServiceLoop::Run() {
   table_.EndTurn();
   current_loop = nullptr;
   state_ = State::kStopped;
+  state_.notify_all();
 }
 
 int ServiceLoop::TimeoutMs() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "connection_timeouts.h"
 #include "mutex.h"
@@ -39,8 +40,9 @@ class ServiceLoop {
   // Starts the thread. What was registered before is polled from now on. Once.
   absl::Status Start();
   // Lets the handler in progress finish, closes what was removed, and ends the
-  // thread. Not on the service thread. A second call does nothing.
-  void Stop();
+  // thread. `before_join` runs when no handler will any more and native_handle() is still
+  // good. Not on the service thread. A second call does nothing.
+  void Stop(absl::FunctionRef<void()> before_join = [] {});
   State state() const { return state_.load(); }
 
   // Any thread: runs `task` on the service thread between two handlers.
@@ -77,6 +79,7 @@ class ServiceLoop {
   uint64_t call_number() const { return call_number_.load(std::memory_order_acquire); }
   // The service of the last call. Only to be compared: it may be gone.
   const Service* call_service() const { return call_service_.load(std::memory_order_relaxed); }
+  // Until Stop returns.
   std::thread::native_handle_type native_handle() { return thread_.native_handle(); }
 
   // The service thread only, for a connection that was added as kOpening: calls the handler,

@@ -33,7 +33,8 @@ class StallWatchdog {
   static constexpr int kUnhealthyMs = 200;
   static constexpr int64_t kAbortCpuNanos = 2'000'000'000;
 
-  // Both are not owned and outlive the watchdog; `loop` has been started.
+  // Both are not owned and outlive the watchdog; `loop` has been started, and is joined only
+  // when the watchdog has stopped.
   StallWatchdog(ServiceLoop& loop, const ServiceRegistry& registry, bool abort_on_stall = false);
   ~StallWatchdog();
   StallWatchdog(const StallWatchdog&) = delete;

@@ -69,6 +69,21 @@ TEST(ServiceLoopLifeTest, StateFollowsItsLife) {
   EXPECT_EQ(loop.state(), ServiceLoop::State::kStopped);
 }
 
+TEST(ServiceLoopLifeTest, ThreadCanBeNamedUntilItIsJoined) {
+  SocketTable table;
+  ASSERT_TRUE(table.Open().ok());
+  ServiceLoop loop(table);
+  ASSERT_TRUE(loop.Start().ok());
+  int calls = 0;
+  loop.Stop([&] {
+    ++calls;
+    EXPECT_EQ(loop.state(), ServiceLoop::State::kStopped);
+    EXPECT_NE(loop.native_handle(), pthread_t{});
+  });
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(loop.native_handle(), pthread_t{});
+}
+
 TEST(ServiceLoopLifeTest, LoopThatNeverStartedCanBeDestroyed) {
   SocketTable table;
   ASSERT_TRUE(table.Open().ok());

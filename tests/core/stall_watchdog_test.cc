@@ -54,7 +54,7 @@ class WatchedThread {
 
   ~WatchedThread() {
     if (blocked_) Release();
-    loop_.Stop();
+    loop_.Stop([this] { watchdog_.reset(); });
   }
 
   // A handler call begins that lasts until Release.
