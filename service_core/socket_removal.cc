@@ -239,9 +239,15 @@ void SocketTable::RunAfterReapLocked(AfterReapList& after) {
   reap_needed_.store(true, std::memory_order_release);
 }
 
+// No mutex: what runs here is a program's, which may remove more and reap, or wait for another
+// thread that does.
 void SocketTable::Reap() {
-  while (!ReapSome()) {
-  }
+  if (reapers_.fetch_add(1) > 0) return;
+  int calls = 1;
+  do {
+    while (!ReapSome()) {
+    }
+  } while (!reapers_.compare_exchange_strong(calls, 0));
 }
 
 bool SocketTable::ReapSome(int64_t now) {

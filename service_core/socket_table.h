@@ -209,7 +209,9 @@ class SocketTable {
   bool HasExposed() const { return exposed_.load(std::memory_order_relaxed) > 0; }
 
   // Closes the fds and frees the slots of what was removed, and runs what waits
-  // for that, in the order of the removals. Must run when no handler does.
+  // for that, in the order of the removals. Must run when no handler does. Once there is no
+  // service thread, on any thread: while one is at it, it does also what the others come for,
+  // which return at once.
   void Reap();
   // The same for a bounded number of sockets: closing thousands of connections at
   // once would keep every handler waiting. False if there is more to do.
@@ -353,7 +355,9 @@ class SocketTable {
   uint64_t closing_elsewhere_ ABSL_GUARDED_BY(mutex_) = 0;
   AfterReapList after_reap_ ABSL_GUARDED_BY(mutex_);
   ClosedSockets closed_ ABSL_GUARDED_BY(mutex_);
-  // Of the service thread: what ReapSome is about to put into `closed_`; kReapChunk of them.
+  // How many calls of Reap the one that is at it stands for.
+  std::atomic<int> reapers_{0};
+  // Of who reaps: what ReapSome is about to put into `closed_`; kReapChunk of them.
   std::vector<std::unique_ptr<SocketSnapshot>> closing_;
   std::atomic<int64_t> not_described_{0};
   // True while there is something to reap: spares the mutex on quiet turns.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <set>
@@ -525,6 +526,27 @@ TEST_F(SocketTableTest, FailedRebuildKeepsTheOldSet) {
     EXPECT_FALSE(table_.RebuildEpoll());
   }
   EXPECT_THAT(ReadyFds(), ElementsAre(fd.get()));
+}
+
+TEST_F(SocketTableTest, OneThreadReapsForAll) {
+  const auto service = NewService(
+      8, [](void* user_data) { (*static_cast<const std::function<void()>*>(user_data))(); });
+  const auto other = NewService();
+  const int first = EventFd(false).release();
+  const int second = EventFd(false).release();
+  std::function<void()> while_it_is_freed = [&] {
+    std::thread([&] {
+      table_.RemoveSet(*other, Fate::kClose, {});
+      table_.Reap();
+    }).join();
+    EXPECT_TRUE(IsOpen(second)) << "two threads reaped at the same time";
+  };
+  ASSERT_EQ(table_.AddOne(*service, first, POLLIN, &while_it_is_freed), 0);
+  ASSERT_EQ(table_.AddOne(*other, second, POLLIN, nullptr), 0);
+  table_.RemoveSet(*service, Fate::kClose, {});
+  table_.Reap();
+  EXPECT_FALSE(IsOpen(first));
+  EXPECT_FALSE(IsOpen(second));
 }
 
 TEST_F(SocketTableTest, FailedRebuildForWantOfMemoryLosesNoSocket) {
