@@ -1,4 +1,7 @@
 // What applications print: LOG_*, printk, failed assertions.
+//
+// Nothing here changes errno, whatever becomes of the text: Zephyr's code logs first
+// and looks at errno afterwards.
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
 
@@ -9,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "keep_errno.h"
 #include "log.h"
 
 namespace {
@@ -57,6 +61,7 @@ std::string DumpLine(const unsigned char* data, size_t length) {
 extern "C" {
 
 void sockhost_log(int level, const char* module, const char* format, ...) {
+  const sockhost::KeepErrno kept;
   char message[kMessageSize];
   va_list arguments;
   va_start(arguments, format);
@@ -67,6 +72,7 @@ void sockhost_log(int level, const char* module, const char* format, ...) {
 
 void sockhost_log_hexdump(int level, const char* module, const void* data, size_t length,
                           const char* text) {
+  const sockhost::KeepErrno kept;
   LogLine(level, module, text);
   const unsigned char* const bytes = static_cast<const unsigned char*>(data);
   for (size_t at = 0; at < length; at += kHexdumpLine) {
@@ -83,6 +89,7 @@ bool sockhost_log_is_due(int64_t* last) {
 }
 
 void vprintk(const char* format, va_list arguments) {
+  const sockhost::KeepErrno kept;
   std::vfprintf(stdout, format, arguments);
   std::fflush(stdout);
 }

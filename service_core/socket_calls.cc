@@ -12,6 +12,7 @@
 #include <cstdarg>
 
 #include "datagram_segments.h"
+#include "keep_errno.h"
 #include "monotonic_clock.h"
 #include "socket_traffic.h"
 #include "system_calls.h"
@@ -71,12 +72,11 @@ bool IsRetry(ssize_t result) {
 
 // Linux leaves the address alone when a stream ends, and servers print it then.
 void FillPeerAddress(int fd, sockaddr* addr, socklen_t* addrlen) {
-  const int saved = errno;
+  const sockhost::KeepErrno kept;
   if (getpeername(fd, addr, addrlen) != 0) {
     if (*addrlen >= sizeof(sa_family_t)) addr->sa_family = AF_UNSPEC;
     *addrlen = 0;
   }
-  errno = saved;
 }
 
 bool IsInternet(const sockaddr* addr) {

@@ -1,6 +1,10 @@
+#include <fcntl.h>
+#include <unistd.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "service_core/unique_fd.h"
 #include "sockhost/log_sink.h"
 
 LOG_MODULE_REGISTER(logged, LOG_LEVEL_INF);
@@ -88,6 +93,28 @@ TEST_F(ApplicationLogTest, HexdumpHasALineForEach16Bytes) {
 TEST_F(ApplicationLogTest, RateLimitedMessageComesOnceASecond) {
   for (int i = 0; i < 3; ++i) LOG_WRN_RATELIMIT("again");
   EXPECT_THAT(lines, SizeIs(1));
+}
+
+// A destination that fails.
+TEST_F(ApplicationLogTest, ErrnoIsTheProgramsBeforeAndAfter) {
+  sockhost::SetLogSink([](LogLevel, absl::string_view, sockhost::LogFields) { errno = EPIPE; });
+  errno = EADDRINUSE;
+  LOG_ERR("bind: %d", -errno);
+  EXPECT_EQ(errno, EADDRINUSE);
+  LOG_HEXDUMP_WRN("data", 4, "data");
+  EXPECT_EQ(errno, EADDRINUSE);
+}
+
+TEST(PrintkTest, KeepsErrnoWhenStandardOutputIsFull) {
+  const sockhost::UniqueFd standard_output(dup(STDOUT_FILENO));
+  const sockhost::UniqueFd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+  ASSERT_NE(dup2(full.get(), STDOUT_FILENO), -1);
+  errno = EADDRINUSE;
+  printk("bind: %d\n", -errno);
+  const int error = errno;
+  dup2(standard_output.get(), STDOUT_FILENO);
+  std::clearerr(stdout);
+  EXPECT_EQ(error, EADDRINUSE);
 }
 
 TEST(ApplicationLogDeathTest, PanicAborts) {
