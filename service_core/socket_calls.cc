@@ -278,6 +278,8 @@ int zsock_poll(struct zsock_pollfd* fds, int nfds, int timeout_ms) {
 
 int zsock_select(int nfds, zsock_fd_set* readfds, zsock_fd_set* writefds, zsock_fd_set* exceptfds,
                  struct zsock_timeval* timeout) {
+  // The kernel would read and write the sets as far as it says, beyond their end.
+  nfds = std::min(nfds, ZSOCK_FD_SETSIZE);
   // An interrupted select(2) leaves the sets as they are, and the time that is left in `timeout`.
   return Uninterrupted([&] { return select(nfds, readfds, writefds, exceptfds, timeout); });
 }

@@ -1,8 +1,10 @@
 // Sources that call close, send, recv and so on are counted if they include a Zephyr
 // header, whatever else they include, and whatever they call their members.
 #include <fcntl.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 
+#include <cstring>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "service_core/unique_fd.h"
 #include "tests/compat/traffic_record.h"
+#include "tests/core/process_limits.h"
 #include "tests/core/sockets.h"
 
 extern "C" {
@@ -22,6 +25,7 @@ int use_fortified_zephyr_headers_first(int fd);
 int use_fortified_zephyr_headers_last(int fd);
 int use_zephyr_headers_last_cxx(int fd);
 int accept_with_zephyr_headers(int fd);
+int select_behind_the_set_with_zephyr_headers(fd_set* set);
 }
 
 namespace sockhost {
@@ -94,6 +98,18 @@ TEST(Accept4RouteTest, IsRouted) {
   const UniqueFd accepted(accept_with_zephyr_headers(listening.get()));
   EXPECT_EQ(fcntl(accepted.get(), F_GETFD), FD_CLOEXEC);
   EXPECT_NE(fcntl(accepted.get(), F_GETFL) & O_NONBLOCK, 0);
+}
+
+TEST(FdSetRouteTest, FdsThatNoSetHoldsAreIgnored) {
+  const FdLimit limit(2 * FD_SETSIZE);
+  const UniqueFd high(fcntl(BoundUdp().get(), F_DUPFD_CLOEXEC, 2 * FD_SETSIZE - 1));
+  ASSERT_TRUE(high.valid());
+  fd_set sets[2];
+  std::memset(sets, 0x55, sizeof(sets));
+  FD_ZERO(&sets[0]);
+  const fd_set behind = sets[1];
+  EXPECT_EQ(select_behind_the_set_with_zephyr_headers(sets), 0);
+  EXPECT_EQ(std::memcmp(&sets[1], &behind, sizeof(behind)), 0);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@
 namespace sockhost {
 namespace {
 
+using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -296,6 +297,46 @@ TEST_F(SocketCallsTest, AddressThatCannotBePrintedIsEmptyText) {
   EXPECT_EQ(zsock_inet_ntop(4711, &address, text, sizeof(text)), nullptr);
   EXPECT_STREQ(text, "");
   EXPECT_STREQ(zsock_inet_ntop(AF_INET6, &address, text, sizeof(text)), "::1");
+}
+
+// An fd set with memory behind it that a wrong number would reach.
+struct GuardedFdSet {
+  zsock_fd_set set;
+  unsigned char behind[sizeof(zsock_fd_set)];
+};
+
+TEST_F(SocketCallsTest, FdsThatNoSetHoldsAreIgnored) {
+  GuardedFdSet guarded;
+  std::memset(&guarded, 0x55, sizeof(guarded));
+  ZSOCK_FD_ZERO(&guarded.set);
+  const volatile int none[] = {-1, ZSOCK_FD_SETSIZE, 2 * ZSOCK_FD_SETSIZE - 1};
+  for (const int fd : none) {
+    ZSOCK_FD_SET(fd, &guarded.set);
+    EXPECT_FALSE(ZSOCK_FD_ISSET(fd, &guarded.set));
+    ZSOCK_FD_CLR(fd, &guarded.set);
+  }
+  for (int fd = 0; fd < ZSOCK_FD_SETSIZE; ++fd) {
+    EXPECT_FALSE(ZSOCK_FD_ISSET(fd, &guarded.set));
+  }
+  EXPECT_THAT(guarded.behind, Each(0x55));
+}
+
+TEST_F(SocketCallsTest, SelectTouchesNothingBehindItsSets) {
+  const SocketPair pair = UnixPair();
+  SendText(pair.peer.get(), "a");
+  const int fd = pair.ours.get();
+  // The kernel goes as far as the process may have fds.
+  const FdLimit limit(2 * ZSOCK_FD_SETSIZE);
+  const UniqueFd high(fcntl(fd, F_DUPFD_CLOEXEC, 2 * ZSOCK_FD_SETSIZE - 1));
+  ASSERT_TRUE(high.valid());
+  GuardedFdSet guarded;
+  std::memset(&guarded, 0x55, sizeof(guarded));
+  ZSOCK_FD_ZERO(&guarded.set);
+  ZSOCK_FD_SET(fd, &guarded.set);
+  ZSOCK_FD_CLR(pair.peer.get(), &guarded.set);
+  EXPECT_EQ(zsock_select(2 * ZSOCK_FD_SETSIZE, &guarded.set, nullptr, nullptr, nullptr), 1);
+  EXPECT_TRUE(ZSOCK_FD_ISSET(fd, &guarded.set));
+  EXPECT_THAT(guarded.behind, Each(0x55));
 }
 
 // ---- Errors: -1 and errno, as the POSIX call of the same name

@@ -47,6 +47,7 @@
 #undef __USE_FORTIFY_LEVEL
 #define __USE_FORTIFY_LEVEL 0
 #include <arpa/inet.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -67,6 +68,7 @@ extern "C" {
 #pragma redefine_extname sendmsg zsock_sendmsg
 #pragma redefine_extname recvmsg zsock_recvmsg
 #pragma redefine_extname write sockhost_write
+#pragma redefine_extname select zsock_select
 #pragma redefine_extname readv sockhost_readv
 #pragma redefine_extname writev sockhost_writev
 #pragma redefine_extname inet_ntop sockhost_inet_ntop
@@ -98,6 +100,8 @@ ssize_t sendto(int, const void *, size_t, int, __CONST_SOCKADDR_ARG,
                socklen_t) __asm__("zsock_sendto");
 ssize_t sendmsg(int, const struct msghdr *, int) __asm__("zsock_sendmsg");
 ssize_t recvmsg(int, struct msghdr *, int) __asm__("zsock_recvmsg");
+int select(int, fd_set *__restrict, fd_set *__restrict, fd_set *__restrict,
+           struct timeval *__restrict) __asm__("zsock_select");
 ssize_t write(int, const void *, size_t) __asm__("sockhost_write");
 ssize_t readv(int, const struct iovec *, int) __asm__("sockhost_readv");
 ssize_t writev(int, const struct iovec *, int) __asm__("sockhost_writev");

@@ -10,3 +10,14 @@
 
 int accept_with_zephyr_headers(int fd);
 int accept_with_zephyr_headers(int fd) { return accept4(fd, NULL, NULL, SOCK_NONBLOCK); }
+
+/* Without effect where the plain names are routed. */
+int select_behind_the_set_with_zephyr_headers(fd_set *set);
+int select_behind_the_set_with_zephyr_headers(fd_set *set) {
+  volatile int fd = 2 * FD_SETSIZE - 1;
+  struct timeval at_once = {0, 0};
+
+  FD_SET(fd, set);
+  FD_CLR(fd, set);
+  return FD_ISSET(fd, set) ? -1 : select(fd + 1, set, NULL, NULL, &at_once);
+}

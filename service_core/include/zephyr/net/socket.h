@@ -11,7 +11,7 @@
  *   - signals that the host takes interrupt no call: EINTR comes from others only.
  * All fds block unless O_NONBLOCK is set, as on Zephyr.
  *
- * The plain names (close, recv, send, ...) are routed to these functions in every
+ * The plain names (close, recv, send, FD_SET, ...) are routed to these functions in every
  * source that includes this file: see sockhost/posix_routes.h. A source that
  * defines SOCKHOST_PLAIN_POSIX gets the declarations below and nothing else: no
  * routes, no kernel names.
@@ -109,11 +109,31 @@ int zsock_poll(struct zsock_pollfd *fds, int nfds, int timeout_ms);
 int zsock_select(int nfds, zsock_fd_set *readfds, zsock_fd_set *writefds, zsock_fd_set *exceptfds,
                  struct zsock_timeval *timeout);
 
+/* A set holds the fds below this number, and a process may have more: others are
+ * never in it. zsock_poll() takes any fd. */
 #define ZSOCK_FD_SETSIZE FD_SETSIZE
-#define ZSOCK_FD_ZERO(set) FD_ZERO(set)
-#define ZSOCK_FD_SET(fd, set) FD_SET(fd, set)
-#define ZSOCK_FD_CLR(fd, set) FD_CLR(fd, set)
-#define ZSOCK_FD_ISSET(fd, set) FD_ISSET(fd, set)
+
+static inline void ZSOCK_FD_ZERO(zsock_fd_set *set) { FD_ZERO(set); }
+static inline void ZSOCK_FD_SET(int fd, zsock_fd_set *set) {
+  if (fd >= 0 && fd < ZSOCK_FD_SETSIZE) FD_SET(fd, set);
+}
+static inline void ZSOCK_FD_CLR(int fd, zsock_fd_set *set) {
+  if (fd >= 0 && fd < ZSOCK_FD_SETSIZE) FD_CLR(fd, set);
+}
+static inline int ZSOCK_FD_ISSET(int fd, const zsock_fd_set *set) {
+  return fd >= 0 && fd < ZSOCK_FD_SETSIZE && FD_ISSET(fd, set);
+}
+
+#ifndef SOCKHOST_PLAIN_POSIX
+#undef FD_ZERO
+#undef FD_SET
+#undef FD_CLR
+#undef FD_ISSET
+#define FD_ZERO(set) ZSOCK_FD_ZERO(set)
+#define FD_SET(fd, set) ZSOCK_FD_SET(fd, set)
+#define FD_CLR(fd, set) ZSOCK_FD_CLR(fd, set)
+#define FD_ISSET(fd, set) ZSOCK_FD_ISSET(fd, set)
+#endif
 
 /* ---- Names and addresses ------------------------------------------------------ */
 
