@@ -19,10 +19,16 @@ k_ticks_t NextDue(k_ticks_t due, k_ticks_t period) {
   return due + period + (late > 0 ? late / period * period : 0);
 }
 
-// Counts an expiration and starts the next period. False: the timer was stopped.
+// True from a start until the delay is over.
+bool IsDelayed(const k_timer& timer) {
+  return (k_work_delayable_busy_get(&timer.work) & K_WORK_DELAYED) != 0;
+}
+
+// Counts an expiration and starts the next period. False: this one was taken back, as
+// the timer was stopped, or started anew, when its turn had not come yet.
 bool Expire(k_timer& timer) {
   Guard guard(timer.wait_q);
-  if (!timer.running) return false;
+  if (!timer.running || IsDelayed(timer)) return false;
   ++timer.status;
   WakeAll(timer.wait_q, 0);
   if (timer.period > 0) {

@@ -315,5 +315,59 @@ TEST(TimerTest, ExpiryFunctionMayStopAndStartItsTimer) {
   k_timer_stop(&timer);
 }
 
+// A point in time that is over: what starts with it is due at once, in the order of the starts.
+#define PAST K_TIMEOUT_ABS_TICKS(1)
+
+// Holds the thread of all timers in an expiry function, while it lives.
+class HeldTimers {
+ public:
+  HeldTimers() {
+    k_sem_init(&began_, 0, 1);
+    k_sem_init(&may_end_, 0, 1);
+    k_timer_init(&timer_, Hold, nullptr);
+    k_timer_user_data_set(&timer_, this);
+    k_timer_start(&timer_, PAST, K_NO_WAIT);
+    k_sem_take(&began_, K_FOREVER);
+  }
+  ~HeldTimers() {
+    k_sem_give(&may_end_);
+    k_timer_stop(&timer_);
+  }
+
+ private:
+  static void Hold(k_timer* timer) {
+    HeldTimers& self = *static_cast<HeldTimers*>(k_timer_user_data_get(timer));
+    k_sem_give(&self.began_);
+    k_sem_take(&self.may_end_, K_FOREVER);
+  }
+
+  k_timer timer_;
+  k_sem began_;
+  k_sem may_end_;
+};
+
+TEST(TimerTest, StartTakesBackAnExpirationWhoseTurnHasNotCome) {
+  static K_TIMER_DEFINE(restarted, CountExpiry, nullptr);
+  k_timer first;
+  k_timer last;
+  k_timer_init(
+      &first, [](k_timer*) { k_timer_start(&restarted, K_HOURS(1), K_NO_WAIT); }, nullptr);
+  k_timer_init(&last, nullptr, nullptr);
+  expirations = 0;
+  {
+    const HeldTimers held;
+    for (k_timer* timer : {&first, &restarted, &last}) k_timer_start(timer, PAST, K_NO_WAIT);
+  }
+  EXPECT_EQ(k_timer_status_sync(&last), 1u);
+  EXPECT_EQ(expirations, 0);
+  EXPECT_EQ(k_timer_status_get(&restarted), 0u);
+  EXPECT_GT(k_timer_remaining_get(&restarted), 0u);
+  // The start itself is not used up.
+  k_timer_start(&restarted, PAST, K_NO_WAIT);
+  EXPECT_EQ(k_timer_status_sync(&restarted), 1u);
+  for (k_timer* timer : {&first, &restarted, &last}) k_timer_stop(timer);
+  EXPECT_EQ(expirations, 1);
+}
+
 }  // namespace
 }  // namespace sockhost
