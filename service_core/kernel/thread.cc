@@ -21,7 +21,7 @@ using sockhost::kernel::WakeAll;
 namespace {
 
 // A thread goes through them in this order.
-enum State { kCreated, kRunning, kEnded };
+enum State { kCreated, kStarting, kRunning, kEnded };
 
 // 15 characters and the NUL: the limit of pthread_setname_np(3).
 constexpr size_t kLinuxNameSize = 16;
@@ -57,8 +57,8 @@ void* Run(void* argument) {
     thread.pthread = pthread_self();
     thread.state = kRunning;
     ShowName(thread);
+    if (!IsNoWait(thread.delay)) Wait(guard, thread.start_q, thread.delay);
   }
-  k_sleep(thread.delay);
   thread.entry(thread.arguments[0], thread.arguments[1], thread.arguments[2]);
   running_threads.fetch_sub(1);
   Guard guard(thread.wait_q);
@@ -68,7 +68,8 @@ void* Run(void* argument) {
   return nullptr;
 }
 
-bool Start(k_thread& thread) {
+// Makes the Linux thread. False, and the thread has ended, if the system has none.
+bool Launch(k_thread& thread) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -87,6 +88,20 @@ bool Start(k_thread& thread) {
   sockhost::Log(sockhost::LogLevel::kError, "cannot create a thread",
                 {{"thread", thread.name}, {"error", sockhost::DescribeErrno(error)}});
   return false;
+}
+
+// Starts `thread` after `delay`. One that was started before stays as it is, but if
+// there is no delay its own one ends. False as Launch().
+bool Start(k_thread& thread, k_timeout_t delay) {
+  {
+    Guard guard(thread.wait_q);
+    const bool was_started = thread.state != kCreated;
+    if (!was_started || IsNoWait(delay)) thread.delay = delay;
+    if (IsNoWait(delay)) WakeAll(thread.start_q, 0);
+    if (was_started) return true;
+    thread.state = kStarting;
+  }
+  return Launch(thread);
 }
 
 sockhost::Mutex defined_mutex;
@@ -154,13 +169,10 @@ k_tid_t k_thread_create(struct k_thread* thread, k_thread_stack_t*, size_t, k_th
   thread->arguments[1] = p2;
   thread->arguments[2] = p3;
   thread->state = kCreated;
-  // A thread that waits for k_thread_start() begins at once then.
-  thread->delay = IsForever(delay) ? K_NO_WAIT : delay;
-  if (!IsForever(delay) && !Start(*thread)) return nullptr;
-  return thread;
+  return IsForever(delay) || Start(*thread, delay) ? thread : nullptr;
 }
 
-void k_thread_start(k_tid_t thread) { Start(*thread); }
+void k_thread_start(k_tid_t thread) { Start(*thread, K_NO_WAIT); }
 
 int k_thread_join(struct k_thread* thread, k_timeout_t timeout) {
   if (thread == current_thread) return -EDEADLK;

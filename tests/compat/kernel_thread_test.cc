@@ -11,6 +11,8 @@
 namespace sockhost {
 namespace {
 
+#define LONG_WAIT K_SECONDS(30)
+
 struct Seen {
   k_tid_t thread = nullptr;
   std::string name;
@@ -73,6 +75,35 @@ TEST(ThreadTest, StartsAfterItsDelay) {
   k_thread_create(&thread, nullptr, 0, Look, &seen, nullptr, nullptr, 0, 0, K_MSEC(20));
   EXPECT_EQ(k_thread_join(&thread, K_FOREVER), 0);
   EXPECT_GE(k_uptime_get() - begin, 20);
+}
+
+void MeetTester(void* began, void* may_end, void*) {
+  k_sem_give(static_cast<k_sem*>(began));
+  k_sem_take(static_cast<k_sem*>(may_end), K_FOREVER);
+}
+
+TEST(ThreadTest, StartedThreadIsNotStartedAgain) {
+  static K_SEM_DEFINE(began, 0, 1);
+  static K_SEM_DEFINE(may_end, 0, 1);
+  static k_thread thread;
+  k_thread_create(&thread, nullptr, 0, MeetTester, &began, &may_end, nullptr, 0, 0, K_FOREVER);
+  k_thread_start(&thread);
+  ASSERT_EQ(k_sem_take(&began, LONG_WAIT), 0);
+  k_thread_start(&thread);
+  k_sem_give(&may_end);
+  EXPECT_EQ(k_thread_join(&thread, LONG_WAIT), 0);
+  k_thread_start(&thread);
+  EXPECT_FALSE(kernel::ThreadsRun()) << "a second thread waits";
+}
+
+TEST(ThreadTest, StartEndsTheDelay) {
+  static K_SEM_DEFINE(began, 0, 1);
+  static K_SEM_DEFINE(may_end, 1, 1);
+  static k_thread thread;
+  k_thread_create(&thread, nullptr, 0, MeetTester, &began, &may_end, nullptr, 0, 0, K_HOURS(1));
+  k_thread_start(&thread);
+  EXPECT_EQ(k_thread_join(&thread, LONG_WAIT), 0);
+  EXPECT_FALSE(kernel::ThreadsRun()) << "the delay goes on";
 }
 
 TEST(ThreadTest, ThreadThatTheSystemRefusesHasEnded) {

@@ -29,11 +29,13 @@ typedef void (*k_thread_entry_t)(void *p1, void *p2, void *p3);
 
 struct k_thread {
   struct sockhost_wait_queue wait_q;
+  /* The thread itself, during its delay. */
+  struct sockhost_wait_queue start_q;
   k_thread_entry_t entry;
   void *arguments[3];
   k_timeout_t delay;
   pthread_t pthread;
-  /* The library's: created, running, ended. */
+  /* The library's: created, starting, running, ended. */
   int state;
   char name[CONFIG_THREAD_MAX_NAME_LEN];
 };
@@ -71,7 +73,8 @@ k_tid_t k_thread_create(struct k_thread *thread, k_thread_stack_t *stack, size_t
                         k_thread_entry_t entry, void *p1, void *p2, void *p3, int prio,
                         uint32_t options, k_timeout_t delay);
 
-/* Starts a thread that was created with K_FOREVER. Without success it has ended. */
+/* Starts a thread that was created with K_FOREVER; without success it has ended. Ends the
+ * delay of one that was created with a delay; does nothing to one that runs or has ended. */
 void k_thread_start(k_tid_t thread);
 
 /* 0: it has ended; -EBUSY: it runs, and no waiting was asked for; -EAGAIN: timed
