@@ -94,6 +94,14 @@ bool IsStream(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
 }
 
+// In Zephyr IPv4 and IPv6 have ports of their own: a server opens a socket for each, on
+// the same port, or asks for both on one by setting the option to 0.
+void LeaveIpv4Alone(int fd) {
+  const sockhost::KeepErrno kept;
+  const int on = 1;
+  setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+}
+
 // Connections of an earlier run in TIME_WAIT do not keep a server from its port then;
 // Linux wants it of the earlier server as well.
 void AllowRestart(int fd) {
@@ -108,7 +116,9 @@ extern "C" {
 // ---- Life of a socket
 
 int zsock_socket(int family, int type, int proto) {
-  return socket(family, type | SOCK_CLOEXEC, proto);
+  const int fd = socket(family, type | SOCK_CLOEXEC, proto);
+  if (fd >= 0 && family == AF_INET6) LeaveIpv4Alone(fd);
+  return fd;
 }
 
 int zsock_socketpair(int family, int type, int proto, int* sv) {

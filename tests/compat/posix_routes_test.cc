@@ -1,6 +1,7 @@
 // Sources that call close, send, recv and so on are counted if they include a Zephyr
 // header, whatever else they include, and whatever they call their members.
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 
@@ -25,6 +26,7 @@ int use_fortified_zephyr_headers_first(int fd);
 int use_fortified_zephyr_headers_last(int fd);
 int use_zephyr_headers_last_cxx(int fd);
 int accept_with_zephyr_headers(int fd);
+int open_ipv6_with_zephyr_headers(void);
 int select_behind_the_set_with_zephyr_headers(fd_set* set);
 }
 
@@ -98,6 +100,14 @@ TEST(Accept4RouteTest, IsRouted) {
   const UniqueFd accepted(accept_with_zephyr_headers(listening.get()));
   EXPECT_EQ(fcntl(accepted.get(), F_GETFD), FD_CLOEXEC);
   EXPECT_NE(fcntl(accepted.get(), F_GETFL) & O_NONBLOCK, 0);
+}
+
+TEST(SocketRouteTest, IsRouted) {
+  const UniqueFd opened(open_ipv6_with_zephyr_headers());
+  int is_v6_only = 0;
+  socklen_t length = sizeof(is_v6_only);
+  ASSERT_EQ(getsockopt(opened.get(), IPPROTO_IPV6, IPV6_V6ONLY, &is_v6_only, &length), 0);
+  EXPECT_EQ(is_v6_only, 1);
 }
 
 TEST(FdSetRouteTest, FdsThatNoSetHoldsAreIgnored) {

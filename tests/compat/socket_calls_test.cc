@@ -248,6 +248,37 @@ TEST_F(SocketCallsTest, ServerCanBindWhileOldConnectionsAreInTimeWait) {
   EXPECT_EQ(Bind(again, LoopbackAddress(htons(address.port()))), 0) << std::strerror(errno);
 }
 
+// Binds to every address of the socket's family, and listens if it is for streams.
+int Serve(const UniqueFd& fd, in_port_t port) {
+  sockaddr_storage any = {};
+  socklen_t length = sizeof(any);
+  zsock_getsockname(fd.get(), net_sad(&any), &length);
+  // At the same place in both structures.
+  reinterpret_cast<sockaddr_in&>(any).sin_port = htons(port);
+  if (zsock_bind(fd.get(), net_sad(&any), length) != 0) return -1;
+  return zsock_listen(fd.get(), 1) != 0 && errno != EOPNOTSUPP ? -1 : 0;
+}
+
+class PortsOfBothFamiliesTest : public SocketCallsTest, public testing::WithParamInterface<int> {};
+
+TEST_P(PortsOfBothFamiliesTest, AreApartUntilAskedFor) {
+  const UniqueFd ipv6(zsock_socket(AF_INET6, GetParam(), 0));
+  ASSERT_EQ(Serve(ipv6, 0), 0) << std::strerror(errno);
+  const in_port_t port = LocalAddress(ipv6.get(), Protocol::kTcp).port();
+  UniqueFd ipv4(zsock_socket(AF_INET, GetParam(), 0));
+  EXPECT_EQ(Serve(ipv4, port), 0) << std::strerror(errno);
+
+  const UniqueFd both(zsock_socket(AF_INET6, GetParam(), 0));
+  const int off = 0;
+  EXPECT_EQ(zsock_setsockopt(both.get(), IPPROTO_IPV6, ZSOCK_IPV6_V6ONLY, &off, sizeof(off)), 0);
+  ASSERT_EQ(Serve(both, 0), 0) << std::strerror(errno);
+  ipv4.reset(zsock_socket(AF_INET, GetParam(), 0));
+  EXPECT_EQ(Serve(ipv4, LocalAddress(both.get(), Protocol::kTcp).port()), -1);
+  EXPECT_EQ(errno, EADDRINUSE);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, PortsOfBothFamiliesTest, testing::Values(SOCK_STREAM, SOCK_DGRAM));
+
 TEST_F(SocketCallsTest, EndOfStreamTellsThePeer) {
   SocketPair pair = TcpPair();
   const SocketAddress peer = LocalAddress(pair.peer.get(), Protocol::kTcp);

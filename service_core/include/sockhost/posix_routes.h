@@ -60,6 +60,7 @@ extern "C" {
 #ifdef __clang__
 
 #pragma redefine_extname close zsock_close
+#pragma redefine_extname socket zsock_socket
 #pragma redefine_extname bind zsock_bind
 #pragma redefine_extname accept zsock_accept
 #pragma redefine_extname accept4 sockhost_accept4
@@ -89,6 +90,7 @@ extern "C" {
 #endif
 
 int close(int) __asm__("zsock_close");
+int socket(int, int, int) SOCKHOST_NOTHROW __asm__("zsock_socket");
 int bind(int, __CONST_SOCKADDR_ARG, socklen_t)
 SOCKHOST_NOTHROW __asm__("zsock_bind");
 int accept(int, __SOCKADDR_ARG, socklen_t *__restrict) __asm__("zsock_accept");

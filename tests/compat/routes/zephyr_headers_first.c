@@ -11,6 +11,9 @@
 int accept_with_zephyr_headers(int fd);
 int accept_with_zephyr_headers(int fd) { return accept4(fd, NULL, NULL, SOCK_NONBLOCK); }
 
+int open_ipv6_with_zephyr_headers(void);
+int open_ipv6_with_zephyr_headers(void) { return socket(AF_INET6, SOCK_DGRAM, 0); }
+
 /* Without effect where the plain names are routed. */
 int select_behind_the_set_with_zephyr_headers(fd_set *set);
 int select_behind_the_set_with_zephyr_headers(fd_set *set) {

@@ -7,7 +7,9 @@
  *   - a peer that went away is EPIPE, never SIGPIPE;
  *   - TCP sockets bind with SO_REUSEADDR: Zephyr can restart a server on its port
  *     at once, Linux only so;
- *   - new sockets are not inherited by programs that the process starts.
+ *   - IPv6 sockets have IPV6_V6ONLY set: in Zephyr a server of IPv4 and one of IPv6
+ *     share a port. Set it to 0 before binding to take both with one socket;
+ *   - new sockets are not inherited by programs that the process starts;
  *   - signals that the host takes interrupt no call: EINTR comes from others only.
  * All fds block unless O_NONBLOCK is set, as on Zephyr.
  *
