@@ -113,9 +113,11 @@ bool IsOwnThread(const k_work& work) {
   return work.queue && k_current_get() == &work.queue->thread;
 }
 
+// Of the run that is going on: when this thread looks again the next one may be.
 void AwaitEndOfRun(Guard& guard, const k_work& work) {
   if (IsOwnThread(work)) return;
-  while (Has(work, K_WORK_RUNNING)) Wait(guard, settled, K_FOREVER);
+  const uint32_t begin = work.settled;
+  while (Has(work, K_WORK_RUNNING) && work.settled == begin) Wait(guard, settled, K_FOREVER);
 }
 
 bool Flush(Guard& guard, const k_work& work) {

@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/core/eventually.h"
 #include "tests/core/log_lines.h"
 #include "tests/core/process_limits.h"
 
@@ -17,6 +18,8 @@ namespace {
 using testing::ElementsAre;
 
 #define LONG_WAIT K_SECONDS(30)
+// A point in time that is over: what starts with it is due at once, in the order of the starts.
+#define PAST K_TIMEOUT_ABS_TICKS(1)
 
 // An item that can be held inside its handler.
 struct Item {
@@ -246,6 +249,35 @@ TEST(DelayableTest, CancelSyncWaitsForTheRun) {
   releaser.join();
 }
 
+TEST(DelayableTest, CancelSyncWaitsForNoLaterRun) {
+  struct Repeating : Item {
+    static void RunAndRepeat(k_work* work) {
+      Item& item = *CONTAINER_OF(k_work_delayable_from_work(work), Item, dwork);
+      Run(work);
+      // The next run begins before anybody has seen the end of this one.
+      if (item.runs == 1) k_work_reschedule(&item.dwork, PAST);
+    }
+  };
+  Item item;
+  k_work_init_delayable(&item.dwork, Repeating::RunAndRepeat);
+  item.holds = true;
+  k_work_schedule(&item.dwork, K_NO_WAIT);
+  ASSERT_TRUE(item.AwaitRun());
+  K_SEM_DEFINE(cancelled, 0, 1);
+  std::thread canceller([&] {
+    k_work_sync sync;
+    EXPECT_TRUE(k_work_cancel_delayable_sync(&item.dwork, &sync));
+    k_sem_give(&cancelled);
+  });
+  EXPECT_TRUE(Becomes([&] { return k_work_delayable_busy_get(&item.dwork); },
+                      K_WORK_RUNNING | K_WORK_CANCELING));
+  k_sem_give(&item.may_end);
+  ASSERT_TRUE(item.AwaitRun());
+  EXPECT_EQ(k_sem_take(&cancelled, LONG_WAIT), 0) << "while the second run is held";
+  k_sem_give(&item.may_end);
+  canceller.join();
+}
+
 TEST(DelayableTest, FlushRunsItAtOnce) {
   Item item;
   k_work_schedule(&item.dwork, K_HOURS(1));
@@ -314,9 +346,6 @@ TEST(TimerTest, ExpiryFunctionMayStopAndStartItsTimer) {
   EXPECT_EQ(k_sem_take(&expired, LONG_WAIT), 0);
   k_timer_stop(&timer);
 }
-
-// A point in time that is over: what starts with it is due at once, in the order of the starts.
-#define PAST K_TIMEOUT_ABS_TICKS(1)
 
 // Holds the thread of all timers in an expiry function, while it lives.
 class HeldTimers {
