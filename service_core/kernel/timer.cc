@@ -30,7 +30,6 @@ bool Expire(k_timer& timer) {
   Guard guard(timer.wait_q);
   if (!timer.running || IsDelayed(timer)) return false;
   ++timer.status;
-  WakeAll(timer.wait_q, 0);
   if (timer.period > 0) {
     const k_ticks_t due = NextDue(timer.work.due, timer.period);
     k_work_reschedule_for_queue(&timer_queue, &timer.work, K_TIMEOUT_ABS_TICKS(due));
@@ -52,7 +51,11 @@ extern "C" {
 
 void sockhost_timer_expire(struct k_work* work) {
   k_timer* const timer = CONTAINER_OF(k_work_delayable_from_work(work), struct k_timer, work);
-  if (Expire(*timer) && timer->expiry_fn) timer->expiry_fn(timer);
+  if (!Expire(*timer)) return;
+  if (timer->expiry_fn) timer->expiry_fn(timer);
+  // Not before: who has waited sees what the function did.
+  Guard guard(timer->wait_q);
+  WakeAll(timer->wait_q, 0);
 }
 
 void k_timer_init(struct k_timer* timer, k_timer_expiry_t expiry_fn, k_timer_stop_t stop_fn) {

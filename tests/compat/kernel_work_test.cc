@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/compat/waiters.h"
 #include "tests/core/eventually.h"
 #include "tests/core/log_lines.h"
 #include "tests/core/process_limits.h"
@@ -325,6 +326,20 @@ TEST(TimerTest, StopWakesWhoeverWaitsForIt) {
   std::thread stopper([&] { k_timer_stop(&timer); });
   EXPECT_EQ(k_timer_status_sync(&timer), 0u);
   stopper.join();
+}
+
+TEST(TimerTest, WhoeverWaitsIsWokenAfterTheExpiryFunction) {
+  static std::atomic<size_t> waiting_at_expiry{0};
+  k_timer timer;
+  k_timer_init(
+      &timer, [](k_timer* self) { waiting_at_expiry = Waiters(self->wait_q); }, nullptr);
+  k_timer_start(&timer, K_HOURS(1), K_NO_WAIT);
+  std::thread waiter([&] { EXPECT_EQ(k_timer_status_sync(&timer), 1u); });
+  EXPECT_TRUE(Becomes([&] { return Waiters(timer.wait_q); }, 1u));
+  k_timer_start(&timer, PAST, K_NO_WAIT);
+  waiter.join();
+  EXPECT_EQ(waiting_at_expiry, 1u);
+  k_timer_stop(&timer);
 }
 
 TEST(TimerTest, ExpiryFunctionMayStopAndStartItsTimer) {

@@ -58,8 +58,8 @@ void k_timer_start(struct k_timer *timer, k_timeout_t duration, k_timeout_t peri
  * running, except if that is who calls. */
 void k_timer_stop(struct k_timer *timer);
 
-/* Expirations since the last reading. status_sync waits for the first one; 0: the
- * timer was stopped. */
+/* Expirations since the last reading. status_sync waits for the first one and its
+ * expiry function; 0: the timer was stopped, or that function started it anew. */
 uint32_t k_timer_status_get(struct k_timer *timer);
 uint32_t k_timer_status_sync(struct k_timer *timer);
 
