@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "kernel/wait.h"
 #include "log.h"
@@ -107,12 +108,10 @@ bool Start(k_thread& thread, k_timeout_t delay) {
 sockhost::Mutex defined_mutex;
 sockhost_static_thread* defined_threads ABSL_GUARDED_BY(defined_mutex) = nullptr;
 
-// Takes the thread that was announced first out of the list.
+// Takes the list of those that were announced.
 sockhost_static_thread* TakeDefined() {
   sockhost::MutexLock lock(defined_mutex);
-  sockhost_static_thread* const first = defined_threads;
-  if (first) defined_threads = first->next;
-  return first;
+  return std::exchange(defined_threads, nullptr);
 }
 
 }  // namespace
@@ -122,11 +121,16 @@ namespace sockhost::kernel {
 bool ThreadsRun() { return running_threads.load() > 0; }
 
 void StartDefinedThreads() {
-  while (sockhost_static_thread* defined = TakeDefined()) {
-    k_thread_create(defined->thread, nullptr, 0, defined->entry, defined->arguments[0],
-                    defined->arguments[1], defined->arguments[2], 0, 0,
-                    SYS_TIMEOUT_MS(defined->delay_ms));
-    k_thread_name_set(defined->thread, defined->name);
+  sockhost_static_thread* const all = TakeDefined();
+  // The first one may start or join the last one.
+  for (const sockhost_static_thread* at = all; at; at = at->next) {
+    k_thread_create(at->thread, nullptr, 0, at->entry, at->arguments[0], at->arguments[1],
+                    at->arguments[2], 0, 0, K_FOREVER);
+    k_thread_name_set(at->thread, at->name);
+  }
+  for (const sockhost_static_thread* at = all; at; at = at->next) {
+    const k_timeout_t delay = SYS_TIMEOUT_MS(at->delay_ms);
+    if (!IsForever(delay)) Start(*at->thread, delay);
   }
 }
 
@@ -135,10 +139,7 @@ bool HasDefinedThreads() {
   return defined_threads != nullptr;
 }
 
-void ForgetDefinedThreads() {
-  while (TakeDefined()) {
-  }
-}
+void ForgetDefinedThreads() { TakeDefined(); }
 
 }  // namespace sockhost::kernel
 

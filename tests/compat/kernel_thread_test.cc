@@ -144,5 +144,27 @@ TEST(DefinedThreadTest, StartsWhenTheHostSaysSo) {
   EXPECT_STREQ(k_thread_name_get(defined_thread), "defined_thread");
 }
 
+// So many that the first one runs while the last ones are still being started.
+constexpr size_t kDefined = 300;
+k_thread many_threads[kDefined];
+
+void StartTheLast(void*, void*, void*) { k_thread_start(&many_threads[kDefined - 1]); }
+void DoNothing(void*, void*, void*) {}
+
+TEST(DefinedThreadTest, FirstOneMayStartTheLastOne) {
+  static sockhost_static_thread definitions[kDefined];
+  for (size_t i = 0; i < kDefined; ++i) {
+    definitions[i] = {&many_threads[i],
+                      i == 0 ? StartTheLast : DoNothing,
+                      {},
+                      i == kDefined - 1 ? SYS_FOREVER_MS : 0,
+                      "one of many",
+                      nullptr};
+    sockhost_thread_announce(&definitions[i]);
+  }
+  kernel::StartDefinedThreads();
+  for (k_thread& thread : many_threads) EXPECT_EQ(k_thread_join(&thread, LONG_WAIT), 0);
+}
+
 }  // namespace
 }  // namespace sockhost
