@@ -245,5 +245,21 @@ TEST(MemSlabTest, FreedBlockGoesToTheThreadThatWaits) {
   EXPECT_EQ(k_mem_slab_num_used_get(&slab), 1u);
 }
 
+// ---- Heap
+
+TEST(HeapTest, AlignedBlockHasAnySizeAndAlignment) {
+  for (const size_t align : {size_t{0}, size_t{1}, size_t{16}, size_t{4096}}) {
+    void* const block = k_aligned_alloc(align, 3);
+    ASSERT_NE(block, nullptr);
+    EXPECT_TRUE(align == 0 || IS_ALIGNED(block, align));
+    k_free(block);
+  }
+}
+
+TEST(HeapTest, AlignedBlockOfAllMemoryIsRefused) {
+  const volatile size_t size = SIZE_MAX;
+  EXPECT_EQ(k_aligned_alloc(16, size), nullptr);
+}
+
 }  // namespace
 }  // namespace sockhost

@@ -63,6 +63,7 @@ static inline int64_t k_uptime_delta(int64_t *reference) {
 static inline void *k_malloc(size_t size) { return malloc(size); }
 static inline void *k_calloc(size_t count, size_t size) { return calloc(count, size); }
 static inline void *k_realloc(void *memory, size_t size) { return realloc(memory, size); }
+/* `align`: a power of 2, or 0 for that of a pointer. */
 void *k_aligned_alloc(size_t align, size_t size);
 static inline void k_free(void *memory) { free(memory); }
 
