@@ -51,6 +51,8 @@ uint32_t Replace(k_event& event, uint32_t events, uint32_t mask) {
 }
 
 uint32_t Await(k_event& event, Wanted wanted, bool reset, k_timeout_t timeout) {
+  // Nothing could end the wait.
+  if (wanted.events == 0) return 0;
   Guard guard(event.wait_q);
   if (reset) event.events = 0;
   const uint32_t found = wanted.In(event.events);

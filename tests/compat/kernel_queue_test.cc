@@ -170,6 +170,14 @@ TEST(EventTest, WaitReturnsWhatIsSet) {
   EXPECT_EQ(k_event_wait(&event, 0x3, /*reset=*/true, K_NO_WAIT), 0u);
 }
 
+TEST(EventTest, NobodyWaitsForNoEvents) {
+  K_EVENT_DEFINE(event);
+  k_event_set(&event, 0x1);
+  EXPECT_EQ(k_event_wait(&event, 0, /*reset=*/true, K_NO_WAIT), 0u);
+  EXPECT_EQ(k_event_test(&event, 0x1), 0x1u);
+  EXPECT_EQ(k_event_wait_all(&event, 0, false, K_FOREVER), 0u);
+}
+
 TEST(EventTest, SetReplacesAndClearClears) {
   k_event event;
   k_event_init(&event);

@@ -36,8 +36,8 @@ uint32_t k_event_clear(struct k_event *event, uint32_t events);
 uint32_t k_event_test(struct k_event *event, uint32_t mask);
 
 /*
- * Waits for any (all) of `events` and returns those that are set; 0: timed out.
- * `reset` clears all flags first. The safe variants clear what they return, in one
+ * Waits for any (all) of `events` and returns those that are set; 0: timed out, or
+ * there are none to wait for. `reset` clears all flags first. The safe variants clear what they return, in one
  * step.
  */
 uint32_t k_event_wait(struct k_event *event, uint32_t events, bool reset, k_timeout_t timeout);
