@@ -37,8 +37,8 @@ uint32_t k_event_test(struct k_event *event, uint32_t mask);
 
 /*
  * Waits for any (all) of `events` and returns those that are set; 0: timed out, or
- * there are none to wait for. `reset` clears all flags first. The safe variants clear what they return, in one
- * step.
+ * there are none to wait for. `reset` clears all flags first. The safe variants clear
+ * what they return, in one step.
  */
 uint32_t k_event_wait(struct k_event *event, uint32_t events, bool reset, k_timeout_t timeout);
 uint32_t k_event_wait_all(struct k_event *event, uint32_t events, bool reset, k_timeout_t timeout);
