@@ -47,10 +47,11 @@ TaskThread::TimedTask TaskThread::RunAt(absl::Duration time, Task task) {
   return timed;
 }
 
-void TaskThread::Cancel(const TimedTask& timed) {
+bool TaskThread::Cancel(const TimedTask& timed) {
   std::map<TimedTask, Task>::node_type dropped;  // destroyed without the mutex
   const std::lock_guard lock(mutex_);
   dropped = later_.extract(timed);
+  return !dropped.empty();
 }
 
 size_t TaskThread::waiting() const {

@@ -39,8 +39,8 @@ class TaskThread {
   // Up to 100 ms later than that, together with others: for a task that will
   // usually have nothing to do.
   void RunSomeTimeAfter(absl::Duration delay, Task task);
-  // Drops it with all that it holds, unless its time has come.
-  void Cancel(const TimedTask& timed);
+  // Drops it with all that it holds; false if its time has come.
+  bool Cancel(const TimedTask& timed);
 
   // Tasks whose time has not come. For tests.
   size_t waiting() const;

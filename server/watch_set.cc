@@ -109,14 +109,14 @@ absl::StatusOr<std::shared_ptr<SocketWatch>> WatchSet::Add(const WatchOptions& o
   if (absl::Status status = CheckLocked(reader); !status.ok()) return status;
   const absl::Duration interval = options.interval;
   const auto [group, is_new] = groups_.try_emplace(interval);
-  ViewWatches& of_view = group->second[options.view_key];
+  ViewWatches& of_view = group->second.views[options.view_key];
   if (!of_view.view) of_view.view = std::make_shared<SocketView>(options.filter, options.mask);
   auto watch = std::make_shared<SocketWatch>(*this, options, of_view.view, std::move(reader));
   watch->HoldUntilDone(watch);
   of_view.watches.push_back(watch);
   WantLocked(watch);
   ++size_;
-  if (is_new && !options.once()) tasks_.RunAfter(interval, [this, interval] { Tick(interval); });
+  if (is_new && !options.once()) TickLaterLocked(interval, interval);
   // One that ends with its first sample is never silent.
   const bool beats = options.heartbeat > absl::ZeroDuration() && !options.once();
   if (beats) BeatLaterLocked(watch, options.heartbeat);
@@ -131,12 +131,15 @@ void WatchSet::Remove(const SocketWatch* watch) {
   // What waits for its time holds memory of the watch, for as long as an hour.
   if (const auto beat = beats_.extract(watch)) tasks_.Cancel(beat.mapped());
   std::erase_if(wanting_, is_it);
-  for (auto& [interval, group] : groups_) {
-    for (auto of_view = group.begin(); of_view != group.end();) {
+  for (auto group = groups_.begin(); group != groups_.end();) {
+    auto& [views, tick] = group->second;
+    for (auto of_view = views.begin(); of_view != views.end();) {
       Watches& watches = of_view->second.watches;
       std::erase_if(watches, is_it);
-      of_view = watches.empty() ? group.erase(of_view) : std::next(of_view);
+      of_view = watches.empty() ? views.erase(of_view) : std::next(of_view);
     }
+    const bool is_over = views.empty() && tick && tasks_.Cancel(*tick);
+    group = is_over ? groups_.erase(group) : std::next(group);
   }
 }
 
@@ -167,6 +170,10 @@ void WatchSet::ServeWanting() {
   Begin(std::move(round));
 }
 
+void WatchSet::TickLaterLocked(absl::Duration interval, absl::Duration delay) {
+  groups_[interval].tick = tasks_.RunAfter(delay, [this, interval] { Tick(interval); });
+}
+
 void WatchSet::Tick(absl::Duration interval) {
   Round round;
   round.interval = interval;
@@ -174,11 +181,12 @@ void WatchSet::Tick(absl::Duration interval) {
   {
     absl::MutexLock lock(&mutex_);
     const auto found = groups_.find(interval);
-    if (found->second.empty() || stopping_) {
+    found->second.tick.reset();
+    if (found->second.views.empty() || stopping_) {
       groups_.erase(found);
       return;
     }
-    for (const auto& [key, of_view] : found->second) round.views.push_back(of_view);
+    for (const auto& [key, of_view] : found->second.views) round.views.push_back(of_view);
   }
   Begin(std::move(round));
 }
@@ -242,7 +250,15 @@ void WatchSet::End(const Round& round) {
   if (interval == absl::ZeroDuration()) return;
   const absl::Duration now = MonotonicTime();
   const absl::Duration took = now - round.begin;
-  tasks_.RunAfter(interval - took, [this, interval] { Tick(interval); });
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = groups_.find(interval);
+    if (found->second.views.empty()) {
+      groups_.erase(found);
+    } else {
+      TickLaterLocked(interval, interval - took);
+    }
+  }
   if (took < 2 * interval || now - told_late_ < kLateLogInterval) return;
   told_late_ = now;
   LogLine(LogLevel::kWarning,
@@ -329,7 +345,7 @@ void WatchSet::Stop() {
 WatchSet::Watches WatchSet::AllLocked() const {
   Watches all;
   for (const auto& [interval, group] : groups_) {
-    for (const auto& [key, of_view] : group) {
+    for (const auto& [key, of_view] : group.views) {
       all.insert(all.end(), of_view.watches.begin(), of_view.watches.end());
     }
   }

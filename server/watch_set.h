@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,8 +89,13 @@ class WatchSet {
     std::shared_ptr<SocketView> view;
     Watches watches;
   };
-  // By WatchOptions::view_key.
-  using Group = std::map<std::string, ViewWatches>;
+  // Watches with the same interval.
+  struct Group {
+    // By WatchOptions::view_key.
+    std::map<std::string, ViewWatches> views;
+    // When its sampler comes next; empty: it is there, or there is none.
+    std::optional<TaskThread::TimedTask> tick;
+  };
   struct Round {
     // Of the sampler that comes again; zero: for watches that want a sample.
     absl::Duration interval;
@@ -109,6 +115,8 @@ class WatchSet {
                                                    StreamReader reader);
   void WantLocked(std::shared_ptr<SocketWatch> watch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ServeWanting();
+  void TickLaterLocked(absl::Duration interval, absl::Duration delay)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Tick(absl::Duration interval);
   void Begin(Round round);
   void ServeNext();
@@ -136,8 +144,8 @@ class WatchSet {
   bool patrols_ ABSL_GUARDED_BY(mutex_) = false;
   size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
   // By interval; zero: watches that end with the first sample, no sampler. A group
-  // stays without watches until its sampler comes by and ends: a group never has
-  // two.
+  // without watches goes, with its sampler's next visit; while the sampler is there
+  // it stays, until that ends: a group never has two.
   std::map<absl::Duration, Group> groups_ ABSL_GUARDED_BY(mutex_);
   // The next heartbeat of each watch that has some.
   std::map<const SocketWatch*, TaskThread::TimedTask> beats_ ABSL_GUARDED_BY(mutex_);
