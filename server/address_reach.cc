@@ -2,12 +2,13 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include <cstdint>
 #include <cstring>
 
 #include "absl/hash/hash.h"
 #include "absl/time/time.h"
+#include "local_route.h"
 #include "monotonic_time.h"
 
 namespace sockhost {
@@ -20,7 +21,9 @@ struct Host {
     sockaddr_storage storage;
     address.ToSockaddr(storage);
     if (storage.ss_family == AF_INET6) {
-      bytes = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
+      const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(storage);
+      bytes = ipv6.sin6_addr;
+      scope_id = ipv6.sin6_scope_id;
       return;
     }
     bytes.s6_addr[10] = bytes.s6_addr[11] = 0xff;
@@ -47,19 +50,9 @@ struct Host {
   }
 
   in6_addr bytes{};
+  // Of a link-local address.
+  uint32_t scope_id = 0;
 };
-
-// True for the addresses of this machine: only to those a socket can be bound.
-bool CanBind(const Host& host) {
-  const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return false;
-  sockaddr_in6 address{};
-  address.sin6_family = AF_INET6;
-  address.sin6_addr = host.bytes;
-  const bool bound = bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
-  close(fd);
-  return bound;
-}
 
 // An address that was another machine's lately.
 struct ForeignHost {
@@ -67,9 +60,9 @@ struct ForeignHost {
   absl::Duration until;
 };
 
-// Who forwards to the port at which he listens himself asks for each connection: three system
+// Who forwards to the port at which he listens himself asks for each connection: four system
 // calls are saved. An address that this machine gets counts as its own a second later.
-bool IsOfThisMachine(const Host& host) {
+bool IsOwn(const Host& host) {
   constexpr size_t kSlots = 32;
   constexpr absl::Duration kTrusted = absl::Seconds(1);
   static thread_local ForeignHost known[kSlots];
@@ -78,8 +71,9 @@ bool IsOfThisMachine(const Host& host) {
                                           host.bytes.s6_addr32[2], host.bytes.s6_addr32[3]) %
                              kSlots];
   const absl::Duration now = MonotonicTime();
-  if (place.host == host && now < place.until) return false;
-  if (CanBind(host)) return true;
+  const bool is_known = place.host == host && place.host.scope_id == host.scope_id;
+  if (is_known && now < place.until) return false;
+  if (IsOfThisMachine(host.bytes, host.scope_id)) return true;
   place = {host, now + kTrusted};
   return false;
 }
@@ -96,7 +90,7 @@ bool Reaches(const SocketAddress& upstream, const SocketAddress& listening, bool
   // [::] takes IPv4, too, unless it is told not to.
   const bool takes_family =
       host.is_ipv4() ? destination.is_ipv4() : !destination.is_ipv4() || !ipv6_only;
-  return takes_family && IsOfThisMachine(destination);
+  return takes_family && IsOwn(destination);
 }
 
 }  // namespace sockhost

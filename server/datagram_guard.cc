@@ -2,13 +2,13 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "absl/hash/hash.h"
 #include "absl/time/time.h"
+#include "local_route.h"
 #include "sockhost/datagram_ports.h"
 #include "sockhost/service_timer.h"
 
@@ -60,19 +60,20 @@ bool IsLoopback(const sockaddr_in6& address) {
   return IN6_IS_ADDR_LOOPBACK(&address.sin6_addr);
 }
 
-// True if `address` is of this host. Asks the kernel, which is slow and right:
-// only for the few datagrams whose source port is one of ours.
-bool IsOfThisHost(sockaddr_in6 address) {
+in6_addr InIpv6Form(const sockaddr_in6& address) {
+  if (address.sin6_family != AF_INET) return address.sin6_addr;
+  in6_addr out{};
+  out.s6_addr[10] = out.s6_addr[11] = 0xff;
+  std::memcpy(&out.s6_addr[12], &AsIpv4(address).sin_addr, sizeof(in_addr));
+  return out;
+}
+
+// Only for the few datagrams whose source port is one of ours. Out of fds: rather one unanswered
+// peer than a loop.
+bool IsOfThisHost(const sockaddr_in6& address) {
   if (IsLoopback(address)) return true;
-  address.sin6_port = 0;
-  const int fd = socket(address.sin6_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  // Out of fds: rather one unanswered peer than a loop.
-  if (fd < 0) return true;
-  const socklen_t length =
-      address.sin6_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-  const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0;
-  close(fd);
-  return bound;
+  const uint32_t scope_id = address.sin6_family == AF_INET6 ? address.sin6_scope_id : 0;
+  return IsOfThisMachine(InIpv6Form(address), scope_id);
 }
 
 uint64_t PeerKey(int fd, const sockaddr_in6& peer) {
