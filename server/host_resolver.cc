@@ -1,16 +1,19 @@
 #include "host_resolver.h"
 
 #include <ares.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -31,6 +34,29 @@ absl::Duration Now() {
 void InitializeAresOnce() {
   static const int result = ares_library_init(ARES_LIB_INIT_ALL);
   static_cast<void>(result);
+}
+
+// Which file a path leads to, and when that was written; all zero: to none that
+// can be read.
+struct FileStamp {
+  dev_t device = 0;
+  ino_t inode = 0;
+  off_t bytes = 0;
+  int64_t change_time_nanos = 0;
+
+  bool operator==(const FileStamp&) const = default;
+};
+
+// Nothing if no fd is free to look at it: c-ares would take the default for what it cannot read.
+std::optional<FileStamp> StampOf(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0 && (errno == EMFILE || errno == ENFILE)) return std::nullopt;
+  struct stat status {};
+  const bool is_known = fd >= 0 && fstat(fd, &status) == 0;
+  if (fd >= 0) close(fd);
+  if (!is_known) return FileStamp();
+  return FileStamp{status.st_dev, status.st_ino, status.st_size,
+                   absl::ToUnixNanos(absl::TimeFromTimespec(status.st_ctim))};
 }
 
 std::vector<SocketAddress> HostsOf(const ares_addrinfo& answer) {
@@ -54,20 +80,11 @@ absl::Duration TimeToLive(const ares_addrinfo& answer) {
 // The questions of the resolver's thread: which are in flight, which are due.
 class HostResolver::Lookups {
  public:
-  explicit Lookups(const ResolverOptions& options) : options_(options) {
-    ares_options settings{};
-    settings.timeout = static_cast<int>(absl::ToInt64Milliseconds(options.timeout));
-    settings.tries = kAttempts;
-    const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES;
-    is_open_ = ares_init_options(&channel_, &settings, mask) == ARES_SUCCESS;
-    if (is_open_ && !options.servers.empty()) {
-      ares_set_servers_ports_csv(channel_, options.servers.c_str());
-    }
-  }
+  explicit Lookups(const ResolverOptions& options) : options_(options) {}
 
   // Calls back for every question in flight.
   ~Lookups() {
-    if (is_open_) ares_destroy(channel_);
+    if (channel_) ares_destroy(channel_);
   }
   Lookups(const Lookups&) = delete;
   Lookups& operator=(const Lookups&) = delete;
@@ -76,6 +93,7 @@ class HostResolver::Lookups {
 
   // Asks what is due.
   void AskDue() {
+    if (!due_.empty() && due_.begin()->first <= Now()) ReadConfiguration();
     while (!due_.empty() && due_.begin()->first <= Now()) {
       Followed followed = std::move(due_.begin()->second);
       due_.erase(due_.begin());
@@ -86,7 +104,7 @@ class HostResolver::Lookups {
   // Waits for an answer, for what is due next, or for `wake_fd`.
   void Wait(int wake_fd) {
     ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-    const int wanted = is_open_ ? ares_getsock(channel_, sockets, ARES_GETSOCK_MAXNUM) : 0;
+    const int wanted = channel_ ? ares_getsock(channel_, sockets, ARES_GETSOCK_MAXNUM) : 0;
     std::vector<pollfd> fds = {{wake_fd, POLLIN, 0}};
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; ++i) {
       short events = 0;
@@ -95,7 +113,7 @@ class HostResolver::Lookups {
       if (events != 0) fds.push_back({sockets[i], events, 0});
     }
     poll(fds.data(), fds.size(), TimeoutMs());
-    if (!is_open_) return;
+    if (!channel_) return;
     for (size_t i = 1; i < fds.size(); ++i) {
       const bool failed = fds[i].revents & (POLLERR | POLLHUP);
       const bool readable = failed || (fds[i].revents & POLLIN);
@@ -112,11 +130,39 @@ class HostResolver::Lookups {
     Followed followed;
   };
 
+  // c-ares reads it when a channel is made: where it has changed there is a new channel, and what
+  // was asked through the old one is asked again. While that fails all stays as it is.
+  void ReadConfiguration() {
+    const std::optional<FileStamp> now = StampOf(options_.configuration);
+    if (!now || (channel_ && *now == read_)) return;
+    const ares_channel fresh = NewChannel();
+    if (!fresh) return;
+    read_ = *now;
+    const ares_channel old = std::exchange(channel_, fresh);
+    if (old) ares_destroy(old);
+  }
+
+  // Null: there is no memory.
+  ares_channel NewChannel() const {
+    // c-ares copies it.
+    std::string configuration = options_.configuration;
+    ares_options settings{};
+    settings.timeout = static_cast<int>(absl::ToInt64Milliseconds(options_.timeout));
+    settings.tries = kAttempts;
+    settings.udp_port = options_.port;
+    settings.resolvconf_path = configuration.data();
+    const int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_UDP_PORT | ARES_OPT_RESOLVCONF;
+    ares_channel channel = nullptr;
+    if (ares_init_options(&channel, &settings, mask) != ARES_SUCCESS) return nullptr;
+    if (!options_.servers.empty()) ares_set_servers_ports_csv(channel, options_.servers.c_str());
+    return channel;
+  }
+
   void Ask(Followed followed) {
     const std::shared_ptr<Upstream> upstream = followed.upstream.lock();
     if (!upstream) return;
     auto* question = new Question{*this, std::move(followed)};
-    if (!is_open_) return Answered(question, ARES_ENOMEM, 0, nullptr);
+    if (!channel_) return Answered(question, ARES_ENOMEM, 0, nullptr);
     ares_addrinfo_hints hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
@@ -131,7 +177,9 @@ class HostResolver::Lookups {
                                                                              ares_freeaddrinfo(a);
                                                                          });
     const std::shared_ptr<Upstream> upstream = question->followed.upstream.lock();
-    if (!upstream || status == ARES_EDESTRUCTION) return;
+    if (!upstream) return;
+    // The channel has gone: it makes place for another one, or all ends.
+    if (status == ARES_EDESTRUCTION) return question->lookups.Add(std::move(question->followed));
     question->lookups.Take(status, answer, *upstream, std::move(question->followed));
   }
 
@@ -159,7 +207,7 @@ class HostResolver::Lookups {
     timeval limit{};
     timeval soonest{};
     limit.tv_sec = absl::ToInt64Seconds(kIdleWait);
-    if (is_open_) {
+    if (channel_) {
       const timeval* const asked = ares_timeout(channel_, &limit, &soonest);
       wait = std::min(wait, absl::DurationFromTimeval(*asked));
     }
@@ -170,7 +218,7 @@ class HostResolver::Lookups {
 
   const ResolverOptions& options_;
   ares_channel channel_ = nullptr;
-  bool is_open_ = false;
+  FileStamp read_;
   std::multimap<absl::Duration, Followed> due_;
 };
 

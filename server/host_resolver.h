@@ -2,6 +2,7 @@
 #ifndef SOCKHOST_SERVER_HOST_RESOLVER_H_
 #define SOCKHOST_SERVER_HOST_RESOLVER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -16,8 +17,12 @@
 namespace sockhost {
 
 struct ResolverOptions {
-  // "ADDRESS[:PORT],..."; empty: those of /etc/resolv.conf.
+  // "ADDRESS[:PORT],..."; empty: those of `configuration`.
   std::string servers;
+  // Read again when it has changed and a name is due.
+  std::string configuration = "/etc/resolv.conf";
+  // Of servers that are named without one.
+  uint16_t port = 53;
   // One attempt; there are three.
   absl::Duration timeout = absl::Seconds(2);
   // The time to live of an answer, kept within these bounds, is when it is asked

@@ -4,12 +4,16 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "tests/core/eventually.h"
 #include "tests/core/sockets.h"
 
@@ -31,14 +35,14 @@ class NameServer {
     thread_.join();
   }
 
-  std::string address() const {
-    return "127.0.0.1:" + std::to_string(LocalAddress(fd_.get(), Protocol::kUdp).port());
-  }
+  uint16_t port() const { return LocalAddress(fd_.get(), Protocol::kUdp).port(); }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port()); }
   // The last byte of 192.0.2.x.
   std::atomic<uint8_t> host{1};
   // False: no name exists.
   std::atomic<bool> knows_all{true};
   std::atomic<int> questions{0};
+  std::atomic<int> unanswered{0};
 
  private:
   void Serve() {
@@ -62,7 +66,10 @@ class NameServer {
     std::string message(bytes, end);
     const std::string first_label = message.substr(13, 4);
     ++questions;
-    if (first_label == "hang") return;
+    if (first_label == "hang") {
+      ++unanswered;
+      return;
+    }
     const bool is_ipv4 = message[end - 3] == 1;
     message[2] = static_cast<char>(0x80);
     message[3] = first_label == "none" || !knows_all ? 3 : 0;
@@ -175,6 +182,61 @@ TEST_F(HostResolverTest, FailureIsReportedOnceAndSoIsItsEnd) {
   EXPECT_EQ(failures, 1);
   server_.knows_all = true;
   EXPECT_TRUE(Becomes([] { return recoveries.load(); }, Eq(1)));
+}
+
+// A machine that gets another name server, as a notebook or a container does.
+class ConfigurationTest : public HostResolverTest {
+ protected:
+  ~ConfigurationTest() override { std::filesystem::remove(path_); }
+
+  ResolverOptions Options() const {
+    ResolverOptions options = HostResolverTest::Options();
+    options.servers = "";
+    options.configuration = path_;
+    options.port = server_.port();
+    return options;
+  }
+  // As a whole: another file takes its place.
+  void Write(const std::string& text) const {
+    std::ofstream(path_ + ".new") << text;
+    std::filesystem::rename(path_ + ".new", path_);
+  }
+
+  const std::string path_ = absl::StrCat(testing::TempDir(), "resolv.conf.", getpid());
+};
+
+TEST_F(ConfigurationTest, IsReadAgainWhenItHasChanged) {
+  failures = 0;
+  ResolverOptions options = Options();
+  options.timeout = absl::Milliseconds(5);
+  // Nobody is there.
+  Write("nameserver 127.0.0.2\n");
+  HostResolver resolver(options);
+  const auto upstream = Parse("tcp://web.example:80");
+  ASSERT_TRUE(resolver.Follow(upstream, Report).ok());
+  EXPECT_TRUE(Becomes([] { return failures.load(); }, Eq(1)));
+  EXPECT_EQ(server_.questions, 0);
+  Write("nameserver 127.0.0.1\n");
+  EXPECT_TRUE(
+      Becomes([&] { return upstream->addresses(); }, ElementsAre(Address("tcp://192.0.2.1:80"))));
+}
+
+TEST_F(ConfigurationTest, WhatIsInFlightIsAskedAgain) {
+  ResolverOptions options = Options();
+  // Longer than the test takes: no question is repeated.
+  options.timeout = absl::Minutes(10);
+  Write("nameserver 127.0.0.1\n");
+  HostResolver resolver(options);
+  const auto hanging = Parse("tcp://hang.example:80");
+  ASSERT_TRUE(resolver.Follow(hanging).ok());
+  // One for each family.
+  EXPECT_TRUE(Becomes([&] { return server_.unanswered.load(); }, Eq(2)));
+  Write("nameserver 127.0.0.1\noptions ndots:2\n");
+  // Who comes is the reason to look.
+  const auto other = Parse("tcp://web.example:80");
+  ASSERT_TRUE(resolver.Follow(other).ok());
+  EXPECT_TRUE(Becomes([&] { return server_.unanswered.load(); }, Eq(4)));
+  EXPECT_TRUE(Becomes([&] { return other->addresses(); }, Not(IsEmpty())));
 }
 
 TEST_F(HostResolverTest, UpstreamThatIsGoneIsForgotten) {
