@@ -9,8 +9,8 @@
 namespace sockhost {
 
 // The number that `text` names, or is; nothing if it is neither. Names are looked up
-// in /etc/passwd and /etc/group only: a request must not wait for a directory server
-// on the network, as getpwnam(3) may. Any thread.
+// in /etc/passwd and /etc/group only: nothing here may wait for a directory server
+// on the network, as getpwnam(3) does. Any thread.
 std::optional<uint32_t> UserId(const std::string& text);
 std::optional<uint32_t> GroupId(const std::string& text);
 

@@ -1,8 +1,5 @@
 #include "role_rules.h"
 
-#include <grp.h>
-#include <pwd.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -14,33 +11,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "account_file.h"
 #include "sockhost/error.h"
 
 namespace sockhost {
 namespace {
 
-// More than any record of a user or group with sensible members.
-constexpr size_t kNameRecordBytes = 64 << 10;
-
 absl::Status Wrong(absl::string_view what, absl::string_view value, absl::string_view advice) {
   return Error(Reason::kFIELD_INVALID,
                absl::StrCat(what, " \"", absl::CHexEscape(value.substr(0, 128)), "\": ", advice));
-}
-
-std::optional<uint32_t> UserId(const std::string& name) {
-  passwd record;
-  passwd* found = nullptr;
-  std::string buffer(kNameRecordBytes, '\0');
-  getpwnam_r(name.c_str(), &record, buffer.data(), buffer.size(), &found);
-  return found ? std::optional<uint32_t>(found->pw_uid) : std::nullopt;
-}
-
-std::optional<uint32_t> GroupId(const std::string& name) {
-  group record;
-  group* found = nullptr;
-  std::string buffer(kNameRecordBytes, '\0');
-  getgrnam_r(name.c_str(), &record, buffer.data(), buffer.size(), &found);
-  return found ? std::optional<uint32_t>(found->gr_gid) : std::nullopt;
 }
 
 absl::StatusOr<AdminRole> ParseRole(absl::string_view text) {
@@ -136,11 +115,15 @@ absl::Status RoleRules::ParseSubject(absl::string_view text, Rule& rule) {
     return valid ? absl::OkStatus() : Wrong(kind, value, "a number from 0 to 4294967294 is wanted");
   }
   if (kind == "user" || kind == "group") {
-    rule.subject = kind == "user" ? Subject::kUid : Subject::kGid;
+    const bool is_user = kind == "user";
+    rule.subject = is_user ? Subject::kUid : Subject::kGid;
     const std::string name(value);
-    const std::optional<uint32_t> id = kind == "user" ? UserId(name) : GroupId(name);
+    const std::optional<uint32_t> id = is_user ? UserId(name) : GroupId(name);
     rule.id = id.value_or(0);
-    return id ? absl::OkStatus() : Wrong(kind, value, "not known on this host");
+    if (id) return absl::OkStatus();
+    return Wrong(kind, value,
+                 is_user ? "no user of /etc/passwd; write uid: and the number of another one"
+                         : "no group of /etc/group; write gid: and the number of another one");
   }
   if (kind == "dns" || kind == "uri" || kind == "email") {
     rule.subject = Subject::kName;

@@ -24,7 +24,8 @@ namespace sockhost {
 //                              without any proof
 //
 // A peer has the highest role of the rules that name it, none without one.
-// Names of users and groups are looked up when the file is read.
+// Names of users and groups are looked up when the file is read, in /etc/passwd and
+// /etc/group: see account_file.h.
 //
 // Thread rule: immutable.
 class RoleRules {

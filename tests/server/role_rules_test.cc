@@ -1,11 +1,25 @@
 #include "server/role_rules.h"
 
 #include <gmock/gmock.h>
+#include <grp.h>
+#include <pwd.h>
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
 #include "sockhost/error.h"
+
+// In place of those of libc: who asked a directory server would wait for it.
+extern "C" int getpwnam_r(const char*, passwd*, char*, size_t, passwd** found) {
+  *found = nullptr;
+  return EIO;
+}
+
+extern "C" int getgrnam_r(const char*, group*, char*, size_t, group** found) {
+  *found = nullptr;
+  return EIO;
+}
 
 namespace sockhost {
 namespace {
