@@ -166,6 +166,10 @@ absl::StatusOr<FieldMask> FieldsToChange(const v1::UpdateListenerRequest& reques
   return fields;
 }
 
+absl::string_view SchemeOf(absl::string_view address) {
+  return address.substr(0, address.find(':'));
+}
+
 }  // namespace
 
 SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocketAccess& access) {
@@ -232,13 +236,16 @@ absl::Status MergeUpdate(const v1::UpdateListenerRequest& request, v1::Listener&
 
 bool HaveSameParameters(const v1::Listener& a, const v1::Listener& b) {
   // Rather once too often than never: this may be false where they say the same.
-  return a.forward().SerializeAsString() == b.forward().SerializeAsString() &&
+  return SchemeOf(a.address()) == SchemeOf(b.address()) &&
+         a.forward().SerializeAsString() == b.forward().SerializeAsString() &&
          a.banner().SerializeAsString() == b.banner().SerializeAsString() &&
+         a.has_udp_guard() == b.has_udp_guard() &&
          a.udp_guard().SerializeAsString() == b.udp_guard().SerializeAsString() &&
          a.parameters_case() == b.parameters_case();
 }
 
-absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Listener& declared) {
+absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Listener& declared,
+                                              const ListenerConfig* known) {
   FieldErrors errors;
   ListenerConfig config;
   const bool has_service = !declared.service().empty();
@@ -256,7 +263,9 @@ absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Li
   } else {
     errors.Add(WithField(address.status(), "listener.address"));
   }
-  if (address.ok() && has_service) {
+  if (known) {
+    config.parameters = known->parameters;
+  } else if (address.ok() && has_service) {
     absl::StatusOr<std::shared_ptr<const ServiceParameters>> parameters =
         DecodeParameters(id, declared);
     if (parameters.ok()) config.parameters = *std::move(parameters);

@@ -13,7 +13,11 @@ namespace sockhost {
 // What the core needs of `declared`, but for the attachment. Ranges of numbers are
 // the core's to check. Errors: SERVICE_INVALID, ADDRESS_INVALID, FIELD_INVALID with
 // the field, and with all others that are wrong, those that the core finds included.
-absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Listener& declared);
+//
+// `known`, if not null, is what runs from a declaration with the same parameters: they
+// are taken from there.
+absl::StatusOr<ListenerConfig> DecodeListener(absl::string_view id, const v1::Listener& declared,
+                                              const ListenerConfig* known = nullptr);
 
 // The part of it that says how the socket is opened.
 SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocketAccess& access);
@@ -22,7 +26,7 @@ SocketOptions DecodeSocketOptions(const v1::Listener& declared, const UnixSocket
 // another service.
 absl::Status MergeUpdate(const v1::UpdateListenerRequest& request, v1::Listener& declared);
 
-// True if both say the same to the service.
+// True if both, of one service, say the same to it, at the same kind of address.
 bool HaveSameParameters(const v1::Listener& a, const v1::Listener& b);
 
 // True for fields that clients read and never write, "uid" and the like.

@@ -170,13 +170,16 @@ absl::Status AdminService::TryUpdate(const ListenerSnapshot& now,
     Encode(now, response);
     return absl::OkStatus();
   }
-  absl::StatusOr<ListenerConfig> config = DecodeListener(now.config->name, declared);
+  // What they stand for lives on: names that are resolved, flows, the health of upstreams, the
+  // text of a file.
+  const ListenerConfig* const known =
+      HaveSameParameters(declared, before) ? now.config.get() : nullptr;
+  absl::StatusOr<ListenerConfig> config = DecodeListener(now.config->name, declared, known);
   if (!config.ok()) return config.status();
-  // What they stand for lives on: names that are resolved, flows, the health of
-  // upstreams.
-  config->parameters = HaveSameParameters(declared, before)
-                           ? now.config->parameters
-                           : WithKnownUpstreams(now.config->parameters.get(), config->parameters);
+  if (!known) {
+    config->parameters =
+        WithKnownUpstreams(now.config->parameters.get(), std::move(config->parameters));
+  }
   const absl::MutexLockMaybe one_at_a_time(Forwards(*config) ? &forwarders_ : nullptr);
   if (absl::Status status = RefuseForwardLoop(*config, host_); !status.ok()) return status;
   config->attachment = UpdatedRecord(record, declared);

@@ -1,6 +1,7 @@
 """The life of a listener: update, pause, resume, drain, disable, fail, and calls that are repeated."""
 
 import os
+import pathlib
 import socket
 import threading
 import unittest
@@ -405,6 +406,30 @@ class ParametersTest(LifeTestCase):
         self.update(["banner.text"], banner={"text": "two"})
         self.assertEqual(peers.receive_all(self.connect(address)), b"two")
         self.assertTrue(self.get().banner.close)
+
+    def test_text_of_a_file_stays_until_the_parameters_change(self):
+        path = f"{self.folder}/banner"
+        write = lambda text: pathlib.Path(path).write_text(text)  # noqa: E731
+        write("one")
+        self.admin.create("web", ADDRESS, service="banner", banner={"file": path, "close": True})
+        os.unlink(path)
+        self.update(display_name="It is gone")
+        self.update(address="tcp://127.0.0.2:0")
+        self.update(["enabled"], enabled=False)
+        self.update(["enabled"], enabled=True)
+        self.assertEqual(peers.receive_all(self.connect(self.get().effective_address)), b"one")
+        with self.nothing_changes():
+            for change in ({"banner": {"file": path}}, {"address": "udp://127.0.0.1:0"}):
+                self.assert_fails(
+                    "FIELD_INVALID", self.update, **change, fields=["listener.banner.file"]
+                )
+        write("two")
+        self.update(display_name="It is there again")
+        self.assertEqual(peers.receive_all(self.connect(self.get().effective_address)), b"one")
+        self.update(address="udp://127.0.0.1:0")
+        peer = self.connect(self.get().effective_address)
+        peer.send(b"x")
+        self.assertEqual(peer.recv(100), b"two")
 
     def test_banner_under_connections_that_come_and_go(self):
         """For a sanitizer: what a handler reads, or has not sent yet, is not freed."""
