@@ -14,6 +14,9 @@ class KeepErrno {
   KeepErrno(const KeepErrno&) = delete;
   KeepErrno& operator=(const KeepErrno&) = delete;
 
+  // What it was when this began.
+  int value() const { return saved_; }
+
  private:
   const int saved_ = errno;
 };

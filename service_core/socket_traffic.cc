@@ -4,6 +4,7 @@
 
 #include "forked_child.h"
 #include "host_parts.h"
+#include "keep_errno.h"
 #include "listener.h"
 
 namespace sockhost {
@@ -32,16 +33,6 @@ bool EndsStream(int error_number) {
       return false;
   }
 }
-
-// Keeps errno as the system call left it.
-class KeepErrno {
- public:
-  ~KeepErrno() { errno = saved_; }
-  int value() const { return saved_; }
-
- private:
-  const int saved_ = errno;
-};
 
 void CountFailure(SocketSlot& slot, int error_number, Counter failures) {
   // No socket: read(2) and its like take the call then.
